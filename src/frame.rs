@@ -1,0 +1,267 @@
+//! A picture as the camera gives it, and resampling of it.
+//!
+//! A [`Frame`] borrows RGBA bytes; a [`Similarity`] says where each pixel of a small square comes from; and
+//! [`Frame::sample`] cuts that square. The detector's input and every face crop are made by this one
+//! function, in training and in use, so a network never sees pictures resampled in another way.
+
+use thiserror::Error;
+
+/// Why a picture can't be used.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum FrameError {
+    /// No pixels.
+    #[error("the picture is empty ({width}x{height} pixels)")]
+    Empty {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+    },
+    /// The bytes are not width x height x 4.
+    #[error("a {width}x{height} RGBA picture has {expected} bytes, not {found}")]
+    Length {
+        /// Width in pixels.
+        width: usize,
+        /// Height in pixels.
+        height: usize,
+        /// `width * height * 4`.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+}
+
+/// A borrowed picture: rows from the top, pixels from the left, each red, green, blue, alpha (0..=255,
+/// sRGB; alpha is ignored).
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    width: usize,
+    height: usize,
+    rgba: &'a [u8],
+}
+
+/// A similarity transform of the plane, from the coordinates of an output picture to those of a frame:
+/// `x' = a x - b y + tx`, `y' = b x + a y + ty`. Coordinates are in pixels, with the corner of the top left
+/// pixel at (0, 0) and its centre at (0.5, 0.5).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Similarity {
+    /// Scale times cosine of the rotation.
+    pub a: f32,
+    /// Scale times sine of the rotation.
+    pub b: f32,
+    /// Shift to the right.
+    pub tx: f32,
+    /// Shift down.
+    pub ty: f32,
+}
+
+impl Similarity {
+    /// Turns by `angle` radians (clockwise on screen), scales, and then shifts.
+    pub fn new(scale: f32, angle: f32, tx: f32, ty: f32) -> Self {
+        Self { a: scale * angle.cos(), b: scale * angle.sin(), tx, ty }
+    }
+
+    /// Frame pixels per output pixel.
+    pub fn scale(&self) -> f32 {
+        self.a.hypot(self.b)
+    }
+
+    /// Where the point (x, y) goes.
+    pub fn apply(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        [self.a * x - self.b * y + self.tx, self.b * x + self.a * y + self.ty]
+    }
+
+    /// The transform that does `first` and then this one.
+    pub fn after(&self, first: &Self) -> Self {
+        let [tx, ty] = self.apply([first.tx, first.ty]);
+        Self { a: self.a * first.a - self.b * first.b, b: self.b * first.a + self.a * first.b, tx, ty }
+    }
+
+    /// The transform back, or `None` if this one has no extent.
+    pub fn inverse(&self) -> Option<Self> {
+        let d = self.a * self.a + self.b * self.b;
+        if !(d > 0.0 && d.is_finite()) {
+            return None;
+        }
+        let (a, b) = (self.a / d, -self.b / d);
+        Some(Self { a, b, tx: -(a * self.tx - b * self.ty), ty: -(b * self.tx + a * self.ty) })
+    }
+
+    /// The similarity that brings the points `from` nearest to `to` in the sense of least squares (Umeyama 1991,
+    /// without reflection, in closed form for the plane), or `None` where the points do not determine one.
+    pub fn fit(from: &[[f32; 2]], to: &[[f32; 2]]) -> Option<Self> {
+        let n = from.len().min(to.len()) as f32;
+        let mean = |points: &[[f32; 2]]| {
+            let sum = points.iter().fold([0.0, 0.0], |s, p| [s[0] + p[0], s[1] + p[1]]);
+            [sum[0] / n, sum[1] / n]
+        };
+        let (mf, mt) = (mean(from), mean(to));
+        let (mut dot, mut cross, mut spread) = (0.0, 0.0, 0.0);
+        for (f, t) in from.iter().zip(to) {
+            let (fx, fy) = (f[0] - mf[0], f[1] - mf[1]);
+            let (gx, gy) = (t[0] - mt[0], t[1] - mt[1]);
+            dot += fx * gx + fy * gy;
+            cross += fx * gy - fy * gx;
+            spread += fx * fx + fy * fy;
+        }
+        let (a, b) = (dot / spread, cross / spread);
+        if !(a.is_finite() && b.is_finite() && a.hypot(b) > 1e-9) {
+            return None;
+        }
+        Some(Self { a, b, tx: mt[0] - (a * mf[0] - b * mf[1]), ty: mt[1] - (b * mf[0] + a * mf[1]) })
+    }
+}
+
+/// What lies outside of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Border {
+    /// The nearest pixel of the frame's edge.
+    Replicate,
+    /// Black.
+    Black,
+}
+
+impl<'a> Frame<'a> {
+    /// Views `rgba` as a picture.
+    ///
+    /// # Errors
+    /// [`FrameError`] if a side is zero or the length is not `width * height * 4`.
+    pub fn new(width: usize, height: usize, rgba: &'a [u8]) -> Result<Self, FrameError> {
+        if width == 0 || height == 0 {
+            return Err(FrameError::Empty { width, height });
+        }
+        let expected = width.saturating_mul(height).saturating_mul(4);
+        if rgba.len() != expected {
+            return Err(FrameError::Length { width, height, expected, found: rgba.len() });
+        }
+        Ok(Self { width, height, rgba })
+    }
+
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Cuts a picture of `width` x `height` out of the frame, RGB, rows from the top (`width * height * 3` bytes).
+    ///
+    /// The output pixel centred on p shows the frame at `transform.apply(p)`. Enlarging interpolates bilinearly; shrinking by a
+    /// factor s averages ceil(s) x ceil(s) bilinear samples spread over the pixel's area, so that fine detail is averaged
+    /// away rather than aliased. From a factor of 16 on the grid stays 16 x 16, to bound the work.
+    pub fn sample(&self, transform: &Similarity, width: usize, height: usize, border: Border) -> Vec<u8> {
+        // Up to a hundredth above a whole factor needs no further sample.
+        let grid = ((transform.scale() - 0.01).ceil().max(1.0) as usize).min(16);
+        let weight = 1.0 / (grid * grid) as f32;
+        let mut out = Vec::with_capacity(width * height * 3);
+        for y in 0..height {
+            for x in 0..width {
+                let mut sum = [0.0f32; 3];
+                for j in 0..grid {
+                    let v = y as f32 + (j as f32 + 0.5) / grid as f32;
+                    for i in 0..grid {
+                        let u = x as f32 + (i as f32 + 0.5) / grid as f32;
+                        let [fx, fy] = transform.apply([u, v]);
+                        let pixel = self.bilinear(fx, fy, border);
+                        for c in 0..3 {
+                            sum[c] += pixel[c];
+                        }
+                    }
+                }
+                out.extend(sum.map(|s| (s * weight + 0.5) as u8));
+            }
+        }
+        out
+    }
+
+    /// The colour at (x, y), between the four nearest pixel centres.
+    fn bilinear(&self, x: f32, y: f32, border: Border) -> [f32; 3] {
+        let (x, y) = (x - 0.5, y - 0.5);
+        let (x0, y0) = (x.floor(), y.floor());
+        let (fx, fy) = (x - x0, y - y0);
+        // The casts saturate, so far-away points stay outside.
+        let (x0, y0) = (x0 as i32, y0 as i32);
+        let (x1, y1) = (x0.saturating_add(1), y0.saturating_add(1));
+        let p00 = self.pixel(x0, y0, border);
+        let p10 = self.pixel(x1, y0, border);
+        let p01 = self.pixel(x0, y1, border);
+        let p11 = self.pixel(x1, y1, border);
+        std::array::from_fn(|c| {
+            let top = p00[c] + (p10[c] - p00[c]) * fx;
+            let bottom = p01[c] + (p11[c] - p01[c]) * fx;
+            top + (bottom - top) * fy
+        })
+    }
+
+    #[inline]
+    fn pixel(&self, x: i32, y: i32, border: Border) -> [f32; 3] {
+        let (right, bottom) = (self.width as i32 - 1, self.height as i32 - 1);
+        if border == Border::Black && (x < 0 || y < 0 || x > right || y > bottom) {
+            return [0.0; 3];
+        }
+        let (x, y) = (x.clamp(0, right) as usize, y.clamp(0, bottom) as usize);
+        let at = (y * self.width + x) * 4;
+        let p = &self.rgba[at..at + 3];
+        [p[0].into(), p[1].into(), p[2].into()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gradient(width: usize, height: usize) -> Vec<u8> {
+        (0..width * height).flat_map(|i| [(i % width) as u8 * 10, (i / width) as u8 * 10, 100, 255]).collect()
+    }
+
+    #[test]
+    fn sizes_are_checked() {
+        assert_eq!(Frame::new(0, 3, &[]).unwrap_err(), FrameError::Empty { width: 0, height: 3 });
+        assert!(matches!(Frame::new(2, 2, &[0; 15]), Err(FrameError::Length { expected: 16, .. })));
+    }
+
+    #[test]
+    fn the_identity_copies() {
+        let rgba = gradient(5, 4);
+        let frame = Frame::new(5, 4, &rgba).unwrap();
+        let out = frame.sample(&Similarity::new(1.0, 0.0, 0.0, 0.0), 5, 4, Border::Replicate);
+        let rgb: Vec<u8> = rgba.chunks(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
+        assert_eq!(out, rgb);
+    }
+
+    #[test]
+    fn shrinking_averages_areas() {
+        let rgba: Vec<u8> =
+            (0..16).flat_map(|i| [if (i % 4 + i / 4) % 2 == 0 { 0 } else { 200 }; 4]).collect();
+        let frame = Frame::new(4, 4, &rgba).unwrap();
+        let out = frame.sample(&Similarity::new(2.0, 0.0, 0.0, 0.0), 2, 2, Border::Replicate);
+        assert_eq!(out, [100; 12]);
+    }
+
+    #[test]
+    fn borders() {
+        let rgba = [[50u8, 60, 70, 255]; 4].concat();
+        let frame = Frame::new(2, 2, &rgba).unwrap();
+        let away = Similarity::new(1.0, 0.0, -1e9, 1e9);
+        assert_eq!(frame.sample(&away, 1, 1, Border::Replicate), [50, 60, 70]);
+        assert_eq!(frame.sample(&away, 1, 1, Border::Black), [0, 0, 0]);
+    }
+
+    #[test]
+    fn transforms_compose_invert_and_fit() {
+        let t = Similarity::new(1.7, 0.6, 12.0, -5.0);
+        let back = t.inverse().unwrap().after(&t);
+        let [x, y] = back.apply([3.0, 4.0]);
+        assert!((x - 3.0).abs() < 1e-4 && (y - 4.0).abs() < 1e-4);
+        let from = [[0.0, 0.0], [10.0, 1.0], [4.0, 8.0]];
+        let to = from.map(|p| t.apply(p));
+        let fitted = Similarity::fit(&from, &to).unwrap();
+        assert!((fitted.a - t.a).abs() < 1e-5 && (fitted.b - t.b).abs() < 1e-5);
+        assert!((fitted.tx - t.tx).abs() < 1e-4 && (fitted.ty - t.ty).abs() < 1e-4);
+        assert!(Similarity::fit(&[[1.0, 1.0]; 3], &to).is_none());
+        assert!(Similarity { a: 0.0, b: 0.0, tx: 0.0, ty: 0.0 }.inverse().is_none());
+    }
+}
