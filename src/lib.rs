@@ -1,7 +1,14 @@
 //! Mien estimates the age and gender of the faces in a picture, on the device that shows it.
 #![warn(missing_docs)]
 
+pub mod age;
+pub mod crop;
+#[cfg(feature = "train")]
+pub mod data;
+pub mod engine;
 pub mod frame;
 pub mod kernels;
 pub mod model;
+#[cfg(feature = "cli")]
+pub mod picture;
 pub mod weights;
