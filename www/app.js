@@ -69,7 +69,12 @@ function loaded(mien) {
     status.say('Ready. Pictures stay on this device.');
   }
   saveForOffline();
-  showMeasured(mien.model);
+  // The numbers are fetched when their place comes into sight.
+  new IntersectionObserver(([{ isIntersecting }], observer) => {
+    if (!isIntersecting) return;
+    observer.disconnect();
+    showMeasured(mien.model);
+  }).observe($('about'));
   return mien;
 }
 
@@ -125,12 +130,18 @@ function endSession() {
   showCameraButtons();
 }
 
+let opening = false;
+
 async function startCamera(begin = () => camera.start()) {
+  if (opening) return; // one prompt at a time
+  opening = true;
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
   status.say('Opening the camera…');
   try {
-    await begin();
+    await begin().finally(() => {
+      opening = false;
+    });
     if (mine !== session) return camera.stop();
     stage.showVideo(camera.mirrored);
     showCameraButtons();
@@ -233,8 +244,9 @@ const TITLES = {
   'unsupported-browser': 'This browser is too old',
   'no-webgpu': 'No WebGPU here',
   'bad-picture': 'This picture cannot be read',
-  download: 'The download did not finish',
-  weights: 'The download did not finish',
+  download: 'Loading did not finish',
+  weights: 'Loading did not finish',
+  estimate: 'The estimate failed',
 };
 
 function fail(error) {

@@ -196,8 +196,8 @@ export class Mien extends EventTarget {
     const progress = new Progress(({ loaded, total }) => this.#tell({ stage: 'download', engine: kind, loaded, total }));
     const [wasm, detector, network] = await Promise.all([
       this.#file(`pkg/mien_${kind === 'cpu' ? 'cpu' : 'gpu'}_bg.wasm`, { what: 'program', code: 'download', check: isWasm, progress }),
-      this.#file('weights/blazeface-short.safetensors', { what: 'face detector', code: 'weights', check: isSafetensors, progress }),
-      this.#file(`weights/${this.#model}.safetensors`, { what: 'network', code: 'weights', check: isSafetensors, progress }),
+      this.#file('weights/blazeface-short.safetensors', { what: 'model that finds faces', code: 'weights', check: isSafetensors, progress }),
+      this.#file(`weights/${this.#model}.safetensors`, { what: 'model for age and gender', code: 'weights', check: isSafetensors, progress }),
     ]);
     this.#tell({ stage: 'start', engine: kind, loaded: 1, total: 1 });
     const engine = await Engine.start(kind, BASE, { wasm, detector, network });

@@ -85,6 +85,8 @@ async function answer({ id, type, ...payload }) {
     const trap = (e) => e instanceof WebAssembly.RuntimeError;
     const fatal = trap(error) || trap(error?.cause);
     const code = typeof error?.code === 'string' ? error.code : 'estimate';
-    self.postMessage({ id, error: { code, message: error?.message ?? String(error), fatal } });
+    const reason = error?.message ?? String(error);
+    const message = code === 'estimate' ? `The engine failed on this picture (${reason}).` : reason;
+    self.postMessage({ id, error: { code, message, fatal } });
   }
 }

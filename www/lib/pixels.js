@@ -24,7 +24,7 @@ export async function grab(source) {
     image = await still(source);
   } catch (cause) {
     if (cause instanceof MienError) throw cause;
-    throw new MienError('bad-picture', 'This picture cannot be read. It may be damaged, or of a kind that this browser does not know.', cause);
+    throw new MienError('bad-picture', 'The picture is damaged, or of a kind that this browser does not know.', cause);
   }
   const { width, height } = sizeOf(image);
   if (!(width > 0 && height > 0)) throw new MienError('bad-picture', 'This picture is empty.');

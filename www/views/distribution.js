@@ -2,6 +2,7 @@ import { describeDistribution, years } from './words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const AGES = 100;
+const TICKS = [0, 20, 40, 60, 80, 99];
 const MARGIN = { top: 20, right: 10, bottom: 20, left: 10 };
 // Flat distributions stay flat: the plot is never scaled to less than this probability.
 const LEAST_TOP = 0.04;
@@ -14,6 +15,7 @@ export class Distribution {
   #hill = element('path', { class: 'hill' });
   #range = element('path', { class: 'range' });
   #line = element('path', { class: 'outline' });
+  #ghost = element('path', { class: 'ghost' });
   #mean = element('line', { class: 'mean' });
   #label = element('text', { class: 'label', 'text-anchor': 'middle' });
   #size = { width: 0, height: 0 };
@@ -22,7 +24,7 @@ export class Distribution {
   constructor(root) {
     this.#root = root;
     this.#svg = element('svg', { role: 'img', 'aria-label': 'Age distribution: no face yet' });
-    this.#svg.append(this.#axis, this.#hill, this.#range, this.#line, this.#mean, this.#label);
+    this.#svg.append(this.#axis, this.#ghost, this.#hill, this.#range, this.#line, this.#mean, this.#label);
     root.append(this.#svg);
     new ResizeObserver(() => this.#resize()).observe(root);
     this.#resize();
@@ -47,7 +49,7 @@ export class Distribution {
     const { height } = this.#size;
     const base = height - MARGIN.bottom;
     const parts = [element('line', { class: 'base', x1: this.#x(0), x2: this.#x(AGES - 1), y1: base, y2: base })];
-    for (let age = 0; age < AGES; age += 20) {
+    for (const age of TICKS) {
       const x = this.#x(age);
       const text = element('text', { x, y: height - 5, 'text-anchor': 'middle' });
       text.textContent = String(age);
@@ -59,7 +61,9 @@ export class Distribution {
   #draw() {
     const shapes = [this.#hill, this.#range, this.#line, this.#mean, this.#label];
     for (const shape of shapes) shape.toggleAttribute('hidden', !this.#face);
+    this.#ghost.toggleAttribute('hidden', Boolean(this.#face));
     if (!this.#face) {
+      this.#drawGhost();
       this.#svg.setAttribute('aria-label', 'Age distribution: no face yet');
       return;
     }
@@ -77,6 +81,14 @@ export class Distribution {
     set(this.#label, { x: clamp(x, MARGIN.left + 10, this.#size.width - MARGIN.right - 10), y: MARGIN.top - 8 });
     this.#label.textContent = years(age);
     this.#svg.setAttribute('aria-label', `Age distribution. ${describeDistribution(this.#face)}`);
+  }
+
+  // No face yet: the outline of a hill, dashed, which says what will be here.
+  #drawGhost() {
+    const { height } = this.#size;
+    const base = height - MARGIN.bottom;
+    const y = (age) => base - (base - MARGIN.top) * 0.8 * Math.exp(-(((age - 44) / 15) ** 2));
+    this.#ghost.setAttribute('d', `M${this.#points(0, AGES - 1, y)}`);
   }
 
   #area(from, to, y, base) {

@@ -84,5 +84,6 @@ export class Stage {
     this.#empty.hidden = element !== null;
     this.#trouble.card.hidden = true;
     this.#root.classList.toggle('filled', element !== null);
+    this.#root.classList.toggle('filming', element === this.#video);
   }
 }

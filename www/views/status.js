@@ -2,7 +2,8 @@ import { describeAll } from './words.js';
 
 const ENGINE_NAMES = { cpu: 'CPU', webgpu: 'WebGPU' };
 const METER_EVERY_MS = 500;
-const ANNOUNCE_EVERY_MS = 5000;
+// A camera's numbers waver; only a face that comes or goes is news worth telling soon.
+const ANNOUNCE_EVERY_MS = { news: 1500, same: 8000 };
 
 /** The line of words over the buttons, and the slim progress line under it. */
 export class Status {
@@ -74,9 +75,9 @@ export class Announcer {
   announce(faces, isVideo) {
     const text = describeAll(faces);
     const now = performance.now();
-    const waited = now - this.#last.at >= ANNOUNCE_EVERY_MS;
-    if (isVideo && (!waited || text === this.#last.text)) return;
-    this.#last = { text, at: now };
+    const pause = faces.length === this.#last.count ? ANNOUNCE_EVERY_MS.same : ANNOUNCE_EVERY_MS.news;
+    if (isVideo && (text === this.#last.text || now - this.#last.at < pause)) return;
+    this.#last = { text, at: now, count: faces.length };
     this.#root.textContent = text;
   }
 }

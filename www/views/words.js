@@ -18,10 +18,10 @@ export function genderWord(face) {
   return face.gender.female > face.gender.male ? (child ? 'Girl' : 'Woman') : (child ? 'Boy' : 'Man');
 }
 
-/** 'Woman, 93 %' or 'Gender unsure: woman 58 %, man 42 %'. */
+/** 'Woman, 93%' or 'Unsure: female 58%, male 42%'. */
 export function genderSentence(face) {
   const { female, male } = face.gender;
-  if (!isSure(face)) return `Gender unsure: female ${percent(female)}, male ${percent(male)}`;
+  if (!isSure(face)) return `Unsure: female ${percent(female)}, male ${percent(male)}`;
   return `${genderWord(face)}, ${percent(Math.max(female, male))}`;
 }
 
@@ -47,15 +47,14 @@ export function describeDistribution({ ageDistribution, ageRange }) {
   ageDistribution.forEach((p, age) => {
     if (p > ageDistribution[peak]) peak = age;
   });
-  return `Most likely age ${peak}; ages ${low} to ${high} are likely.`;
+  return `Likely between ${low} and ${high}; the single likeliest age is ${peak}.`;
 }
 
 export function describeAll(faces) {
-  if (faces.length === 0) return 'No face found.';
-  if (faces.length === 1) return `One face: ${describe(faces[0])}.`;
-  return `${faces.length} faces: ${faces.map(describe).join('; ')}.`;
+  if (faces.length === 0) return ''; // the status line says so
+  return `Estimate: ${faces.map(describe).join('; ')}.`;
 }
 
 function percent(p) {
-  return `${Math.round(100 * p)} %`;
+  return `${Math.round(100 * p)}%`;
 }
