@@ -21,16 +21,16 @@ let estimator;
 
 const handlers = {
   async start({ kind, glue, wasm, detector, network }) {
-    const { default: init, WebEstimator } = await import(glue).catch((cause) => {
-      throw fail('download', 'A part of the program could not be loaded.', cause);
-    });
-    const module = new Response(wasm, { headers: { 'Content-Type': 'application/wasm' } });
-    await init({ module_or_path: module }).catch((cause) => {
-      throw fail('download', `The program could not be started: ${cause?.message ?? cause}`, cause);
-    });
-    estimator = await WebEstimator.create(kind, detector, network).catch((cause) => {
-      throw fail(kind === 'webgpu' ? 'no-webgpu' : 'weights', cause?.message ?? String(cause), cause);
-    });
+    let step = { code: 'download', words: 'A part of the program could not be loaded' };
+    try {
+      const { default: init, WebEstimator } = await import(glue);
+      step = { code: 'download', words: 'The program could not be started' };
+      await init({ module_or_path: new Response(wasm, { headers: { 'Content-Type': 'application/wasm' } }) });
+      step = kind === 'webgpu' ? { code: 'no-webgpu', words: 'WebGPU could not be started' } : { code: 'weights', words: 'The model could not be read' };
+      estimator = await WebEstimator.create(kind, detector, network);
+    } catch (cause) {
+      throw fail(step.code, `${step.words} (${cause?.message ?? cause}).`, cause);
+    }
     return { model: estimator.model, readsPixels: canReadPixels() };
   },
 

@@ -10,9 +10,11 @@ const UNPACKED = 2.5;
  */
 export class Progress {
   #parts = new Map();
+  #count;
   #report;
 
-  constructor(report) {
+  constructor(count, report) {
+    this.#count = count;
     this.#report = report;
   }
 
@@ -22,7 +24,8 @@ export class Progress {
     for (const part of this.#parts.values()) {
       sum = { loaded: sum.loaded + part.loaded, total: sum.total + part.total };
     }
-    this.#report(sum);
+    // Those that have not begun count as much as those that have.
+    this.#report({ loaded: sum.loaded, total: (sum.total * this.#count) / this.#parts.size });
   }
 }
 

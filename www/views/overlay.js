@@ -3,7 +3,7 @@ import { describe, genderWord, isSure, yearRange, years } from './words.js';
 // A face narrower than this on the stage gets a label of one number.
 const ROOM_FOR_WORDS = 76;
 const MANY = 5;
-const CHIP = { height: 46, gap: 6, edge: 6 };
+const CHIP = { full: 46, brief: 30, gap: 6, edge: 6 }; // heights as in style.css
 
 /** The frames over the picture: a button each, so that fingers and keyboards can choose a face. */
 export class Overlay {
@@ -48,18 +48,20 @@ export class Overlay {
     const label = `Face ${index + 1} of ${count}: ${describe(face)}`;
     if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
 
-    const brief = !isChosen && (width < ROOM_FOR_WORDS || count > MANY);
+    const brief = !isChosen && count > 1 && (width < ROOM_FOR_WORDS || count > MANY);
     button.classList.toggle('brief', brief);
     const sure = isSure(face);
     setText(title, brief || !sure ? years(face.age) : `${genderWord(face)} · ${years(face.age)}`);
     setText(note, sure ? yearRange(face) : `${yearRange(face)} · gender unsure`);
 
-    // Above the frame where there is room, else inside its top edge; never off the stage.
-    const above = y > CHIP.height + CHIP.gap + CHIP.edge;
-    const chipY = above ? -CHIP.height - CHIP.gap : Math.max(CHIP.edge - y, CHIP.gap);
+    // Above the frame where there is room, else below it, else inside its top edge; never off the stage.
+    const chipHeight = brief ? CHIP.brief : CHIP.full;
+    const above = y >= chipHeight + CHIP.gap + CHIP.edge;
+    const below = y + height + CHIP.gap + chipHeight + CHIP.edge <= clientHeight;
+    const inside = Math.max(CHIP.edge - y, CHIP.gap);
+    const chipY = above ? -chipHeight - CHIP.gap : below ? height + CHIP.gap : inside;
     const chipX = clamp(width / 2 - chip.offsetWidth / 2, CHIP.edge - x, clientWidth - CHIP.edge - x - chip.offsetWidth);
     chip.style.transform = `translate(${chipX.toFixed(1)}px, ${chipY.toFixed(1)}px)`;
-    chip.classList.toggle('above', above);
   }
 
   #mark(key) {
