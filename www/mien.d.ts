@@ -15,7 +15,8 @@ export interface MienOptions {
   /** The network: 'd-cnn' unless told. Its weights are weights/<model>.safetensors. */
   model?: string;
   /**
-   * 'auto' (unless told) starts on the CPU and moves to WebGPU where that proves faster on a real face;
+   * 'auto' (unless told) starts on the CPU and moves to WebGPU where that proves faster on a real face
+   * (which is not tried where the visitor asks to save data);
    * 'cpu' stays there; 'webgpu' rejects with the code 'no-webgpu' where there is none.
    */
   engine?: 'auto' | EngineKind;
