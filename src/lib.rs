@@ -6,9 +6,16 @@ pub mod crop;
 #[cfg(feature = "train")]
 pub mod data;
 pub mod engine;
+pub mod estimator;
+pub mod face;
 pub mod frame;
 pub mod kernels;
 pub mod model;
 #[cfg(feature = "cli")]
 pub mod picture;
+#[cfg(feature = "train")]
+pub mod train;
+pub mod track;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 pub mod weights;

@@ -63,6 +63,15 @@ impl Dataset {
         &self.sets[set].rows[row]
     }
 
+    /// The stored crop of a picture, with its margin.
+    ///
+    /// # Errors
+    /// [`DataError`] if it can't be read.
+    pub fn stored(&self, index: usize) -> Result<Vec<u8>, DataError> {
+        let (set, row) = self.places[index];
+        self.sets[set].read(row)
+    }
+
     /// The pictures at `indices` as network inputs `[N, crops, side, side, 3]`.
     ///
     /// `augmentation` is the kind of random change and a seed; picture i of a run changes the same way whatever batch it is in.
@@ -78,8 +87,7 @@ impl Dataset {
     ) -> Result<Tensor<5>, DataError> {
         let mut values = vec![0.0; indices.len() * kind.input_len()];
         values.par_chunks_exact_mut(kind.input_len()).zip(indices).try_for_each(|(out, index)| {
-            let (set, row) = self.places[*index];
-            let stored = self.sets[set].read(row)?;
+            let stored = self.stored(*index)?;
             let crop = match augmentation {
                 Some((change, seed)) => {
                     let mut rng = ChaCha8Rng::seed_from_u64(seed);

@@ -11,7 +11,7 @@ pub mod augment;
 pub mod batch;
 pub mod crops;
 pub mod labels;
-//pub mod prepare;
+pub mod prepare;
 pub mod split;
 pub mod tars;
 

@@ -4,7 +4,6 @@ use std::fs::OpenOptions;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use burn::tensor::Device;
 use rayon::prelude::*;
 
 use super::DataError;
@@ -13,9 +12,10 @@ use super::labels::{Refusal, Refusals, Sample};
 use super::split::part;
 use super::tars::TarSet;
 use crate::crop;
-use crate::face::Detection;
-use crate::frame::Frame;
+use crate::engine::{Detector, EngineError};
+use crate::face::{self, Detection, DetectorOptions, Search};
 use crate::picture::Picture;
+use crate::weights::Weights;
 
 /// Pictures between two writes: what a cut-off run has to do again at most.
 const CHUNK: usize = 256;
@@ -33,26 +33,17 @@ pub struct Report {
     pub refusals: Refusals,
 }
 
-/// A face finder, one a thread.
-pub trait FaceFinder: Send {
-    /// Faces of the picture.
-    ///
-    /// # Errors
-    /// A message for the log; the picture then counts as without a face.
-    fn find(&self, frame: &Frame) -> Result<Vec<Detection>, String>;
-}
-
 /// Cuts the crops of `set` into `folder/<dataset>.crops` and `.csv`, going on where an earlier run stopped.
 ///
 /// Memory stays bounded: [`CHUNK`] crops at a time. `progress` is told how many pictures are done.
 ///
 /// # Errors
 /// [`DataError`] if a file can't be read or written.
-pub fn prepare<F: FaceFinder>(
+pub fn prepare(
     set: &TarSet,
     dataset: &str,
     folder: &Path,
-    finder: impl Fn() -> F + Sync + Send,
+    detector: &Weights,
     progress: impl Fn(usize),
 ) -> Result<Report, DataError> {
     std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
@@ -69,7 +60,7 @@ pub fn prepare<F: FaceFinder>(
         OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(DataError::io(path))
     };
     let mut crops = open(&crops_path)?;
-    let mut table = open(&table_path)?;
+    let table = open(&table_path)?;
     // Half-written ends of a run that was cut off.
     crops.set_len((report.kept * CROP_LEN) as u64).map_err(DataError::io(&crops_path))?;
     crops.seek(SeekFrom::End(0)).map_err(DataError::io(&crops_path))?;
@@ -85,9 +76,16 @@ pub fn prepare<F: FaceFinder>(
 
     let mut count = done.len();
     progress(count);
+    let finder = || Detector::on_cpu(detector);
+    finder().map_err(|e| DataError::Table { path: "the detector".into(), reason: e.to_string() })?;
     for chunk in set.samples.get(count..).unwrap_or_default().chunks(CHUNK) {
-        let results: Vec<_> =
-            chunk.par_iter().map_init(&finder, |finder, sample| cut(set, sample, finder)).collect();
+        let results: Vec<_> = chunk
+            .par_iter()
+            .map_init(
+                || finder().expect("loaded above"),
+                |finder, sample| cut(set, sample, finder),
+            )
+            .collect();
         for (sample, result) in chunk.iter().zip(&results) {
             let refused = match result {
                 Ok(crop) => {
@@ -121,11 +119,12 @@ pub fn prepare<F: FaceFinder>(
     Ok(report)
 }
 
-fn cut<F: FaceFinder>(set: &TarSet, sample: &Sample, finder: &F) -> Result<Vec<u8>, Refusal> {
+fn cut(set: &TarSet, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Refusal> {
     let bytes = set.read(sample).map_err(|_| Refusal::UnreadablePicture)?;
     let picture = Picture::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
     let padded = picture.padded(PADDING);
-    let faces = finder.find(&padded.frame()).map_err(|_| Refusal::NoFace)?;
+    let faces = face::find(&padded.frame(), Search::Refined, &DetectorOptions::default(), |input| pollster::block_on(detector.run(input)));
+    let faces = faces.map_err(|_: EngineError| Refusal::NoFace)?;
     let face = labelled_face(&faces)?;
     let alignment = crop::alignment(&face.landmarks).ok_or(Refusal::NoFace)?;
     // Sampled from the picture itself, so that its border is replicated and not the padding's black.
@@ -143,9 +142,4 @@ pub fn labelled_face(faces: &[Detection]) -> Result<&Detection, Refusal> {
     let largest = faces.iter().max_by(|a, b| area(a).total_cmp(&area(b))).ok_or(Refusal::NoFace)?;
     let rivals = faces.iter().filter(|d| !std::ptr::eq(*d, largest) && 2.0 * area(d) > area(largest)).count();
     if rivals > 0 { Err(Refusal::SeveralFaces) } else { Ok(largest) }
-}
-
-/// The device that preparation detects on.
-pub fn device() -> Device {
-    Device::flex()
 }
