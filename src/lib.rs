@@ -1,5 +1,7 @@
 //! Mien estimates the age and gender of the faces in a picture, on the device that shows it.
 #![warn(missing_docs)]
 
+pub mod face;
 pub mod frame;
+pub mod track;
 pub mod weights;
