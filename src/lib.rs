@@ -13,9 +13,9 @@ pub mod kernels;
 pub mod model;
 #[cfg(feature = "cli")]
 pub mod picture;
+pub mod track;
 #[cfg(feature = "train")]
 pub mod train;
-pub mod track;
+pub mod weights;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
-pub mod weights;
