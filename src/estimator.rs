@@ -79,7 +79,11 @@ impl Estimator {
     ///
     /// # Errors
     /// [`EstimatorError`] if a file is for something else or the engine can't start.
-    pub async fn new(kind: EngineKind, detector: &Weights, network: &Weights) -> Result<Self, EstimatorError> {
+    pub async fn new(
+        kind: EngineKind,
+        detector: &Weights,
+        network: &Weights,
+    ) -> Result<Self, EstimatorError> {
         detector.expect_network(DETECTOR)?;
         let range_mass = match network.metadata.get("range_mass") {
             None => DEFAULT_RANGE_MASS,
@@ -126,8 +130,8 @@ impl Estimator {
 
     /// The estimate in a form to show: with its range, as probabilities.
     pub fn finish(&self, age_distribution: &[f32], age: f32, female: f32) -> Estimate {
-        let age_distribution = AgeDistribution::new(age_distribution.to_vec())
-            .expect("engines give 100 finite probabilities");
+        let age_distribution =
+            AgeDistribution::new(age_distribution.to_vec()).expect("engines give 100 finite probabilities");
         let age = age.clamp(0.0, 100.0);
         let [low, high] = age_distribution.central_range(self.range_mass);
         Estimate {

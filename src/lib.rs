@@ -16,6 +16,6 @@ pub mod picture;
 pub mod track;
 #[cfg(feature = "train")]
 pub mod train;
-pub mod weights;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
+pub mod weights;

@@ -81,10 +81,7 @@ pub fn prepare(
     for chunk in set.samples.get(count..).unwrap_or_default().chunks(CHUNK) {
         let results: Vec<_> = chunk
             .par_iter()
-            .map_init(
-                || finder().expect("loaded above"),
-                |finder, sample| cut(set, sample, finder),
-            )
+            .map_init(|| finder().expect("loaded above"), |finder, sample| cut(set, sample, finder))
             .collect();
         for (sample, result) in chunk.iter().zip(&results) {
             let refused = match result {
@@ -123,7 +120,9 @@ fn cut(set: &TarSet, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Re
     let bytes = set.read(sample).map_err(|_| Refusal::UnreadablePicture)?;
     let picture = Picture::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
     let padded = picture.padded(PADDING);
-    let faces = face::find(&padded.frame(), Search::Refined, &DetectorOptions::default(), |input| pollster::block_on(detector.run(input)));
+    let faces = face::find(&padded.frame(), Search::Refined, &DetectorOptions::default(), |input| {
+        pollster::block_on(detector.run(input))
+    });
     let faces = faces.map_err(|_: EngineError| Refusal::NoFace)?;
     let face = labelled_face(&faces)?;
     let alignment = crop::alignment(&face.landmarks).ok_or(Refusal::NoFace)?;

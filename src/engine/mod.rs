@@ -177,7 +177,9 @@ impl Engine {
             }
             Runner::Burn(network) => self.run_burn(network, crops).await?,
         };
-        let finite = |e: &RawEstimate| e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite());
+        let finite = |e: &RawEstimate| {
+            e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite())
+        };
         if estimates.iter().all(finite) { Ok(estimates) } else { Err(EngineError::NotFinite) }
     }
 
