@@ -2,4 +2,6 @@
 #![warn(missing_docs)]
 
 pub mod frame;
+pub mod kernels;
+pub mod model;
 pub mod weights;

@@ -243,8 +243,8 @@ impl ModuleVisitor for Collector {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let data = param.val().into_data().convert::<f32>();
-        let shape = data.shape.to_vec();
-        let values = data.into_vec().expect("converted to f32 above");
+        let shape = data.shape().to_vec();
+        let values = data.try_into_vec().expect("converted to f32 above");
         self.tensors.insert(self.path.join("."), NamedTensor { shape, values });
     }
 }

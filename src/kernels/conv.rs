@@ -1,0 +1,489 @@
+//! 3x3 convolution, stride 1, no padding, and its gradients.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::pool::{NormGradient, gradient_row};
+use super::{load, store};
+
+/// Extents of one picture's convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Rows of the input, at least 3.
+    pub height: usize,
+    /// Pixels in a row of the input, at least 3.
+    pub width: usize,
+    /// Channels of the input.
+    pub channels_in: usize,
+    /// Channels of the output, a multiple of 16.
+    pub channels_out: usize,
+}
+
+impl ConvShape {
+    /// Rows of the output.
+    pub fn out_height(&self) -> usize {
+        self.height - 2
+    }
+
+    /// Pixels in a row of the output.
+    pub fn out_width(&self) -> usize {
+        self.width - 2
+    }
+
+    /// Floats in the input.
+    pub fn in_len(&self) -> usize {
+        self.height * self.width * self.channels_in
+    }
+
+    /// Floats in the output, before pooling.
+    pub fn out_len(&self) -> usize {
+        self.out_height() * self.out_width() * self.channels_out
+    }
+
+    /// Floats in the output after 2x2 pooling (a last odd row or column is dropped).
+    pub fn pooled_len(&self) -> usize {
+        (self.out_height() / 2) * (self.out_width() / 2) * self.channels_out
+    }
+
+    /// Floats in the kernel.
+    pub fn weight_len(&self) -> usize {
+        9 * self.channels_in * self.channels_out
+    }
+
+    fn check(&self) {
+        assert!(self.height >= 3 && self.width >= 3 && self.channels_in > 0);
+        assert!(self.channels_out > 0 && self.channels_out.is_multiple_of(16));
+    }
+}
+
+/// Packs a kernel `[out][in][3][3]` as `[3][3 * in][out]`.
+pub fn pack(kernel: &[f32], shape: &ConvShape) -> Vec<f32> {
+    let (ci, co) = (shape.channels_in, shape.channels_out);
+    assert_eq!(kernel.len(), shape.weight_len());
+    let mut packed = vec![0.0; kernel.len()];
+    for o in 0..co {
+        for i in 0..ci {
+            for t in 0..9 {
+                packed[(t * ci + i) * co + o] = kernel[(o * ci + i) * 9 + t];
+            }
+        }
+    }
+    packed
+}
+
+/// Packs the kernel of the transposed convolution, which takes the output's gradient to the input's:
+/// turned by 180 degrees, channels exchanged, `[3][3 * out][in]`.
+pub fn pack_flipped(kernel: &[f32], shape: &ConvShape) -> Vec<f32> {
+    let (ci, co) = (shape.channels_in, shape.channels_out);
+    assert_eq!(kernel.len(), shape.weight_len());
+    let mut packed = vec![0.0; kernel.len()];
+    for o in 0..co {
+        for i in 0..ci {
+            for t in 0..9 {
+                packed[((8 - t) * co + o) * ci + i] = kernel[(o * ci + i) * 9 + t];
+            }
+        }
+    }
+    packed
+}
+
+/// Adds a packed `[3][3 * in][out]` gradient to one in the layout `[out][in][3][3]`.
+pub fn unpack_add(packed: &[f32], shape: &ConvShape, kernel: &mut [f32]) {
+    let (ci, co) = (shape.channels_in, shape.channels_out);
+    assert_eq!(kernel.len(), shape.weight_len());
+    assert_eq!(packed.len(), shape.weight_len());
+    for o in 0..co {
+        for i in 0..ci {
+            for t in 0..9 {
+                kernel[(o * ci + i) * 9 + t] += packed[(t * ci + i) * co + o];
+            }
+        }
+    }
+}
+
+/// Convolves one picture: `out[y][x][o] = bias[o] + sum over i, j, c of weights[i][j * C + c][o] * input[y + i][x + j][c]`.
+///
+/// `sums` receives each output channel's sum and sum of squares over the picture (`2 * channels_out`), which
+/// batch normalisation needs and which are cheapest to take while a row is still in cache.
+///
+/// # Panics
+/// If a length does not fit `shape`.
+pub fn conv3x3(
+    shape: &ConvShape,
+    input: &[f32],
+    weights: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+    sums: &mut [f64],
+) {
+    shape.check();
+    assert_eq!(input.len(), shape.in_len());
+    assert_eq!(weights.len(), shape.weight_len());
+    assert_eq!(bias.len(), shape.channels_out);
+    assert_eq!(out.len(), shape.out_len());
+    assert_eq!(sums.len(), 2 * shape.channels_out);
+    Arch::new().dispatch(Forward { shape, input, weights, bias, out, sums });
+}
+
+struct Forward<'a> {
+    shape: &'a ConvShape,
+    input: &'a [f32],
+    weights: &'a [f32],
+    bias: &'a [f32],
+    out: &'a mut [f32],
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let s = self.shape;
+        let co = s.channels_out;
+        let in_row = s.width * s.channels_in;
+        let out_row = s.out_width() * co;
+        self.sums.fill(0.0);
+        for (y, out) in self.out.chunks_exact_mut(out_row).enumerate() {
+            let rows = std::array::from_fn(|i| &self.input[(y + i) * in_row..(y + i + 1) * in_row]);
+            conv_row(simd, rows, s.channels_in, self.weights, Some(self.bias), out, co);
+            add_sums(simd, out, co, self.sums);
+        }
+    }
+}
+
+/// Adds the sum and the sum of squares of each channel of `row`.
+#[inline(always)]
+fn add_sums<S: Simd>(simd: S, row: &[f32], channels: usize, sums: &mut [f64]) {
+    let lanes = S::F32_LANES;
+    for c in (0..channels).step_by(lanes) {
+        let (mut sum, mut square) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
+        for pixel in row.chunks_exact(channels) {
+            // SAFETY: `channels` is a multiple of the lanes, so c + lanes <= pixel.len().
+            let v = unsafe { load(simd, pixel.as_ptr().add(c)) };
+            sum = simd.add_f32s(sum, v);
+            square = simd.mul_add_e_f32s(v, v, square);
+        }
+        let (sum, square): (&[f32], &[f32]) = (
+            bytemuck::cast_slice(std::slice::from_ref(&sum)),
+            bytemuck::cast_slice(std::slice::from_ref(&square)),
+        );
+        for i in 0..lanes {
+            sums[c + i] += f64::from(sum[i]);
+            sums[channels + c + i] += f64::from(square[i]);
+        }
+    }
+}
+
+/// One output row. `rows` are the three input rows under it, `stride` channels to a pixel.
+#[inline(always)]
+pub(super) fn conv_row<S: Simd>(
+    simd: S,
+    rows: [&[f32]; 3],
+    stride: usize,
+    weights: &[f32],
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+    co: usize,
+) {
+    let pixels = out.len() / co;
+    let k = 3 * stride;
+    assert!(rows.iter().all(|row| row.len() >= (pixels + 2) * stride));
+    assert!(weights.len() == 3 * k * co && bias.is_none_or(|b| b.len() == co));
+    assert!(co.is_multiple_of(S::F32_LANES));
+    // Two vectors of channels to a tile, where the channels fill two.
+    let pair = 2 * S::F32_LANES;
+    let mut c = 0;
+    while c < co {
+        let tile = Tile {
+            rows: rows.map(<[f32]>::as_ptr),
+            stride,
+            k,
+            // SAFETY (all three): c < co.
+            weights: unsafe { weights.as_ptr().add(c) },
+            bias: bias.map(|b| unsafe { b.as_ptr().add(c) }),
+            out: unsafe { out.as_mut_ptr().add(c) },
+            co,
+        };
+        // SAFETY: checked above: every row holds pixels + 2 pixels of `stride` floats, the weights 3 k rows of `co`.
+        unsafe {
+            if c + pair <= co {
+                tile.run::<S, 2>(simd, pixels);
+                c += pair;
+            } else {
+                tile.run::<S, 1>(simd, pixels);
+                c += S::F32_LANES;
+            }
+        }
+    }
+}
+
+/// Where a run of output pixels reads and writes.
+#[derive(Clone, Copy)]
+struct Tile {
+    rows: [*const f32; 3],
+    stride: usize,
+    k: usize,
+    weights: *const f32,
+    bias: Option<*const f32>,
+    out: *mut f32,
+    co: usize,
+}
+
+impl Tile {
+    /// All `pixels` of the row, `NV` vectors of channels.
+    ///
+    /// # Safety
+    /// As [`Tile::pixels`], for every pixel.
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize>(self, simd: S, pixels: usize) {
+        let mut x = 0;
+        // SAFETY: each call covers pixels below `pixels`.
+        unsafe {
+            // Accumulators, weights and one input value must fit the registers: 32 with AVX-512, 16 otherwise.
+            if S::F32_LANES >= 16 {
+                while x + 12 <= pixels {
+                    self.pixels::<S, 12, NV>(simd, x);
+                    x += 12;
+                }
+            }
+            while x + 6 <= pixels {
+                self.pixels::<S, 6, NV>(simd, x);
+                x += 6;
+            }
+            while x + 2 <= pixels {
+                self.pixels::<S, 2, NV>(simd, x);
+                x += 2;
+            }
+            if x < pixels {
+                self.pixels::<S, 1, NV>(simd, x);
+            }
+        }
+    }
+
+    /// Output pixels `x` to `x + PX`, kept in registers while all 3 k weights pass by.
+    ///
+    /// # Safety
+    /// The rows must hold `(x + PX + 2) * stride` floats, `weights` `3 k` rows of `co` (less the channels it was moved
+    /// on by), `out` `x + PX` pixels of `co`.
+    #[inline(always)]
+    unsafe fn pixels<S: Simd, const PX: usize, const NV: usize>(self, simd: S, x: usize) {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let zero = simd.splat_f32s(0.0);
+            let mut acc = [[zero; NV]; PX];
+            if let Some(bias) = self.bias {
+                let start: [S::f32s; NV] = std::array::from_fn(|v| load(simd, bias.add(v * S::F32_LANES)));
+                acc = [start; PX];
+            }
+            let mut w = self.weights;
+            for row in self.rows {
+                let row = row.add(x * self.stride);
+                for k in 0..self.k {
+                    let weight: [S::f32s; NV] = std::array::from_fn(|v| load(simd, w.add(v * S::F32_LANES)));
+                    for (p, acc) in acc.iter_mut().enumerate() {
+                        let value = simd.splat_f32s(*row.add(p * self.stride + k));
+                        for (acc, weight) in acc.iter_mut().zip(weight) {
+                            *acc = simd.mul_add_e_f32s(value, weight, *acc);
+                        }
+                    }
+                    w = w.add(self.co);
+                }
+            }
+            for (p, acc) in acc.iter().enumerate() {
+                for (v, acc) in acc.iter().enumerate() {
+                    store(simd, self.out.add((x + p) * self.co + v * S::F32_LANES), *acc);
+                }
+            }
+        }
+    }
+}
+
+/// The gradients of conv3x3 + normalise + rectify + average-pool, for one picture, a row at a time: the gradient
+/// at the convolution's output never exists as a whole.
+#[derive(Debug)]
+pub struct ConvGradient<'a> {
+    /// Extents.
+    pub shape: &'a ConvShape,
+    /// The block's input, NHWC.
+    pub input: &'a [f32],
+    /// The convolution's output as [`conv3x3`] left it.
+    pub conv_out: &'a [f32],
+    /// Gradient at the block's (pooled) output.
+    pub pooled_gradient: &'a [f32],
+    /// How a gradient passes normalisation, rectifier and pooling.
+    pub norm: &'a NormGradient,
+    /// The kernel from [`pack_flipped`]; only needed for the input's gradient.
+    pub flipped: &'a [f32],
+}
+
+impl ConvGradient<'_> {
+    /// Adds the gradient of the packed kernel to `weight_gradient`, and writes that of the input to `input_gradient`
+    /// if asked for. `scratch` is resized as needed and can be used again.
+    ///
+    /// # Panics
+    /// If a length does not fit the shape, or the input's gradient is asked for where `channels_in` is no multiple of 16.
+    pub fn run(
+        &self,
+        weight_gradient: &mut [f32],
+        input_gradient: Option<&mut [f32]>,
+        scratch: &mut Vec<f32>,
+    ) {
+        let s = self.shape;
+        s.check();
+        assert_eq!(self.input.len(), s.in_len());
+        assert_eq!(self.conv_out.len(), s.out_len());
+        assert_eq!(self.pooled_gradient.len(), s.pooled_len());
+        assert_eq!(weight_gradient.len(), s.weight_len());
+        if let Some(gradient) = &input_gradient {
+            assert_eq!(gradient.len(), s.in_len());
+            assert_eq!(self.flipped.len(), s.weight_len());
+            assert!(s.channels_in.is_multiple_of(16));
+        }
+        self.norm.check(s.channels_out);
+        Arch::new().dispatch(Backward { of: self, weight_gradient, input_gradient, scratch });
+    }
+}
+
+struct Backward<'a> {
+    of: &'a ConvGradient<'a>,
+    weight_gradient: &'a mut [f32],
+    input_gradient: Option<&'a mut [f32]>,
+    scratch: &'a mut Vec<f32>,
+}
+
+impl WithSimd for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let of = self.of;
+        let s = of.shape;
+        let (ci, co) = (s.channels_in, s.channels_out);
+        let (rows, columns) = (s.out_height(), s.out_width());
+        let in_row = s.width * ci;
+        // Rows of the gradient at the convolution's output, with two pixels of nothing at either side, as the
+        // transposed convolution needs: the last three of them, and one row of nothing.
+        let padded = (columns + 4) * co;
+        self.scratch.clear();
+        self.scratch.resize(4 * padded, 0.0);
+        let (ring, nothing) = self.scratch.split_at_mut(3 * padded);
+        for y in 0..rows + 2 {
+            if y < rows {
+                let row = &mut ring[y % 3 * padded..][..padded][2 * co..(columns + 2) * co];
+                gradient_row(simd, of.norm, of.conv_out, of.pooled_gradient, [rows, columns, co], y, row);
+                for i in 0..3 {
+                    let input = &of.input[(y + i) * in_row..(y + i + 1) * in_row];
+                    let gradient = &mut self.weight_gradient[i * 3 * ci * co..(i + 1) * 3 * ci * co];
+                    weight_row(simd, input, ci, row, co, gradient);
+                }
+            }
+            if let Some(gradient) = &mut self.input_gradient {
+                let around: [&[f32]; 3] = std::array::from_fn(|i| {
+                    // Output rows y - 2, y - 1 and y saw this input row.
+                    match (y + i).checked_sub(2) {
+                        Some(r) if r < rows => &ring[r % 3 * padded..][..padded],
+                        _ => &*nothing,
+                    }
+                });
+                conv_row(simd, around, co, of.flipped, None, &mut gradient[y * in_row..(y + 1) * in_row], ci);
+            }
+        }
+    }
+}
+
+/// Adds to the gradient `[3 C][co]` of one kernel row what one output row gives.
+#[inline(always)]
+fn weight_row<S: Simd>(simd: S, input: &[f32], stride: usize, gradient: &[f32], co: usize, sum: &mut [f32]) {
+    let pixels = gradient.len() / co;
+    let k = 3 * stride;
+    assert!(input.len() >= (pixels + 2) * stride && sum.len() == k * co);
+    assert!(co.is_multiple_of(S::F32_LANES));
+    let pair = 2 * S::F32_LANES;
+    let mut c = 0;
+    while c < co {
+        // SAFETY: checked above; k rows of `co` sums, `pixels` pixels of `co` gradients, and for each pixel the k inputs from
+        // its first on.
+        unsafe {
+            let (input, gradient, sum) = (input.as_ptr(), gradient.as_ptr().add(c), sum.as_mut_ptr().add(c));
+            if c + pair <= co {
+                weight_columns::<S, 2>(simd, input, stride, gradient, pixels, k, sum, co);
+                c += pair;
+            } else {
+                weight_columns::<S, 1>(simd, input, stride, gradient, pixels, k, sum, co);
+                c += S::F32_LANES;
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`weight_tile`], for all `k` rows.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn weight_columns<S: Simd, const NV: usize>(
+    simd: S,
+    input: *const f32,
+    stride: usize,
+    gradient: *const f32,
+    pixels: usize,
+    k: usize,
+    sum: *mut f32,
+    co: usize,
+) {
+    let mut i = 0;
+    // SAFETY: each call covers rows below `k`.
+    unsafe {
+        macro_rules! tiles {
+            ($rows:literal) => {
+                while i + $rows <= k {
+                    let (input, sum) = (input.add(i), sum.add(i * co));
+                    weight_tile::<S, $rows, NV>(simd, input, stride, gradient, pixels, sum, co);
+                    i += $rows;
+                }
+            };
+        }
+        if S::F32_LANES >= 16 {
+            tiles!(12);
+        }
+        tiles!(6);
+        tiles!(3);
+        tiles!(1);
+    }
+}
+
+/// `KB` rows of the kernel's gradient in registers while the pixels of a row pass by.
+///
+/// # Safety
+/// `(pixels - 1) * stride + KB` floats of `input`, `pixels * co` of `gradient` and `KB * co` of `sum` must be there (less
+/// the channels that the latter two were moved on by).
+#[inline(always)]
+unsafe fn weight_tile<S: Simd, const KB: usize, const NV: usize>(
+    simd: S,
+    input: *const f32,
+    stride: usize,
+    gradient: *const f32,
+    pixels: usize,
+    sum: *mut f32,
+    co: usize,
+) {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let mut acc: [[S::f32s; NV]; KB] =
+            std::array::from_fn(|i| std::array::from_fn(|v| load(simd, sum.add(i * co + v * S::F32_LANES))));
+        for x in 0..pixels {
+            let grad: [S::f32s; NV] =
+                std::array::from_fn(|v| load(simd, gradient.add(x * co + v * S::F32_LANES)));
+            for (i, acc) in acc.iter_mut().enumerate() {
+                let value = simd.splat_f32s(*input.add(x * stride + i));
+                for (acc, grad) in acc.iter_mut().zip(grad) {
+                    *acc = simd.mul_add_e_f32s(value, grad, *acc);
+                }
+            }
+        }
+        for (i, acc) in acc.iter().enumerate() {
+            for (v, acc) in acc.iter().enumerate() {
+                store(simd, sum.add(i * co + v * S::F32_LANES), *acc);
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The inner loops: 3x3 convolution over rows that stay in cache, its gradients, and normalise + rectify + pool.
+//!
+//! Everything here works on one picture in NHWC layout (a row of pixels, each with its channels side by side, so
+//! that a vector register holds neighbouring channels), written once over [`pulp::Simd`] and compiled for AVX-512,
+//! AVX2, NEON and WebAssembly's simd128; which one runs is decided at run time where the target has a choice.
+//! The trainer ([`crate::train`]) uses all of them.
+//!
+//! A 3x3 convolution reads, for one output pixel and one kernel row, 3 x C neighbouring floats. So it is three
+//! small matrix products per output row, with K = 3 C and a row stride of C instead of K: no im2col copy is made.
+//! Weights are packed `[kernel row][K][output channel]`.
+//!
+//! `unsafe` is confined to the tile functions, which read and write through raw pointers so that no bounds check
+//! stands in the innermost loop; each public function asserts the lengths that make them sound.
+
+mod conv;
+mod pool;
+
+pub use conv::{ConvGradient, ConvShape, conv3x3, pack, pack_flipped, unpack_add};
+pub use pool::{Affine, NormGradient, PoolSums, affine_relu_pool, pool_gradient_sums};
+
+use pulp::Simd;
+
+/// Reads one vector.
+///
+/// # Safety
+/// `S::F32_LANES` floats must be readable at `at`.
+#[inline(always)]
+unsafe fn load<S: Simd>(_: S, at: *const f32) -> S::f32s {
+    // SAFETY: the caller's promise; `f32s` is plain data of exactly that many floats.
+    unsafe { at.cast::<S::f32s>().read_unaligned() }
+}
+
+/// Writes one vector.
+///
+/// # Safety
+/// `S::F32_LANES` floats must be writable at `at`.
+#[inline(always)]
+unsafe fn store<S: Simd>(_: S, at: *mut f32, value: S::f32s) {
+    // SAFETY: the caller's promise.
+    unsafe { at.cast::<S::f32s>().write_unaligned(value) }
+}

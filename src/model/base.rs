@@ -1,0 +1,43 @@
+//! Base CNN, the baseline: 1,999,377 parameters, 7.4 M multiply-adds.
+//!
+//! | layer | output | parameters |
+//! |---|---|---|
+//! | Conv3x3, stride 2, BN, ReLU | 79x79x32 | 896 + 128 |
+//! | flatten, Dense | 10 | 1,997,130 |
+//! | heads | | 1,100 / 101 / 22 |
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, Linear, LinearConfig};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use super::{Heads, Outputs, batch_norm};
+
+/// See the [module](self).
+#[derive(Module, Debug)]
+pub struct BaseCnn {
+    conv: Conv2d,
+    norm: BatchNorm,
+    dense: Linear,
+    heads: Heads,
+}
+
+impl BaseCnn {
+    /// A freshly initialised network.
+    pub fn new(device: &Device) -> Self {
+        Self {
+            conv: Conv2dConfig::new([3, 32], [3, 3]).with_stride([2, 2]).init(device),
+            norm: batch_norm(32, device),
+            dense: LinearConfig::new(79 * 79 * 32, 10).init(device),
+            heads: Heads::new(10, device),
+        }
+    }
+
+    /// `x` is `[N, 160, 160, 3]`.
+    pub fn forward(&self, x: Tensor<4>) -> Outputs {
+        let x = relu(self.norm.forward(self.conv.forward(x.permute([0, 3, 1, 2])))); // [N, 32, 79, 79]
+        let x = self.dense.forward(x.permute([0, 2, 3, 1]).flatten(1, 3)); // [N, 10]
+        self.heads.forward(x)
+    }
+}
