@@ -1,0 +1,302 @@
+#!/usr/bin/env bash
+#
+# Builds, serves and tests Mien. Every step that is done already is skipped; what a step needs and is
+# missing is installed where that can be done, and named where it cannot.
+#
+# The page's two WebAssembly modules come out of the one Rust package:
+#
+#   cargo rustc (profile `web`)  ->  wasm-bindgen  ->  wasm-opt  ->  dist/pkg/mien_{cpu,gpu}{.js,_bg.wasm}
+#
+# mien_cpu is small and loads first; mien_gpu has burn's WebGPU back end and loads only where there is a GPU.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat >&2 <<'END'
+Usage: ./build.sh COMMAND
+
+  serve   build everything, serve the page on http://localhost:8000
+  dist    build the static site into dist/, ready for any web server or GitHub Pages
+  test    check the formatting, lint, and run every test, those in a real browser included
+
+Environment:
+  PORT                  the port of `serve` (8000)
+  CHROME                the browser of `test` (chromium or google-chrome, whichever is found)
+  MIEN_WASM_TOOLCHAIN   `rustup` or `debian`: where the WebAssembly compiler comes from (found out)
+END
+    exit 2
+}
+
+# Newer versions may be better, but the sizes stated in the README are this one's.
+binaryen_version=132.0.0
+
+target=${CARGO_TARGET_DIR:-target}
+tools=$target/tools # programs that were installed for the build; nothing outside the project changes
+site=target/site    # the finished modules, and what they were made of
+
+step() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+note() { printf '    %s\n' "$*"; }
+die() {
+    printf '\033[1;31merror:\033[0m %s\n' "$*" >&2
+    exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# --- What the build needs ---------------------------------------------------------------------------------
+
+need_rust() {
+    have cargo || die "Rust is missing. Install it from https://rustup.rs and run this again."
+}
+
+# apt_install PACKAGE...: false where there is no apt-get, or no right to use it.
+apt_install() {
+    have apt-get || return 1
+    local as=()
+    if [ "$(id -u)" != 0 ]; then
+        sudo -n true 2>/dev/null || return 1
+        as=(sudo -n)
+    fi
+    note "apt-get install $*"
+    ${as[@]+"${as[@]}"} apt-get update -qq &&
+        ${as[@]+"${as[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Sets `wasm_toolchain` to rustup or debian.
+#
+# Rustup's component has the standard library ready-made. Where it cannot be fetched, Debian's compiler with
+# the library's sources builds the library too (-Zbuild-std), which takes a minute more. What is on the disk
+# decides before the network is asked, so that one answer holds for later builds.
+need_wasm_toolchain() {
+    wasm_toolchain=${MIEN_WASM_TOOLCHAIN:-}
+    case $wasm_toolchain in
+    '')
+        if has_rustup_wasm; then
+            wasm_toolchain=rustup
+        elif has_debian_wasm; then
+            wasm_toolchain=debian
+        elif add_rustup_wasm; then
+            wasm_toolchain=rustup
+        elif add_debian_wasm; then
+            wasm_toolchain=debian
+        else
+            die "no compiler for WebAssembly. Run one of:
+    rustup target add wasm32-unknown-unknown
+    sudo apt-get install rustc-web cargo-web rust-web-src"
+        fi
+        ;;
+    rustup) has_rustup_wasm || add_rustup_wasm || die "rustup target add wasm32-unknown-unknown failed." ;;
+    debian)
+        has_debian_wasm || add_debian_wasm ||
+            die "run: sudo apt-get install rustc-web cargo-web rust-web-src"
+        ;;
+    *) die "MIEN_WASM_TOOLCHAIN is rustup or debian, not $wasm_toolchain." ;;
+    esac
+}
+
+has_rustup_wasm() {
+    compgen -G "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown/lib/libcore-*.rlib" >/dev/null
+}
+
+add_rustup_wasm() {
+    have rustup || return 1
+    step "Adding the WebAssembly target to Rust"
+    rustup target add wasm32-unknown-unknown 2>&1 | sed 's/^/    /'
+    has_rustup_wasm
+}
+
+# /usr as a toolchain of rustup's: `cargo +debian` then wins over any pinned toolchain.
+has_debian_wasm() {
+    local sysroot
+    have rustup && sysroot=$(rustc +debian --print sysroot 2>/dev/null) &&
+        [ -d "$sysroot/lib/rustlib/src/rust/library/vendor" ] && [ -x "$(rust_lld)" ]
+}
+
+add_debian_wasm() {
+    have rustup && have apt-get || return 1
+    step "Falling back to Debian's Rust compiler for WebAssembly"
+    if ! [ -d /usr/lib/rustlib/src/rust/library/vendor ]; then
+        apt_install rustc-web cargo-web rust-web-src || return 1
+    fi
+    rustup toolchain link debian /usr
+    has_debian_wasm
+}
+
+# Debian's package leaves the WebAssembly linker out; every toolchain of rustup's has it.
+rust_lld() {
+    local host
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    echo "$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld"
+}
+
+# The program must be of the very version that the crate is; the two speak a private format.
+need_wasm_bindgen() {
+    local version
+    version=$(awk '$0 == "name = \"wasm-bindgen\"" { getline; gsub(/version = |"/, ""); print }' Cargo.lock)
+    wasm_bindgen=$tools/bin/wasm-bindgen
+    if [ "$("$wasm_bindgen" --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
+        step "Building wasm-bindgen $version (a few minutes, once)"
+        # The second try is for registries that lack one of the exact versions that the program was locked to.
+        # In a temporary folder, or a shared target directory would keep all of it.
+        install_wasm_bindgen() {
+            env -u CARGO_TARGET_DIR cargo install wasm-bindgen-cli --version "$version" --root "$tools" --quiet "$@"
+        }
+        install_wasm_bindgen --locked 2>/dev/null || install_wasm_bindgen
+    fi
+}
+
+# Optional: without it the modules work, and are larger and slower. Sets `wasm_opt`, perhaps to nothing.
+need_wasm_opt() {
+    wasm_opt=$tools/npm/node_modules/binaryen/bin/wasm-opt
+    if ! grep -qs "\"version\": \"$binaryen_version\"" "$tools/npm/node_modules/binaryen/package.json"; then
+        if have npm; then
+            step "Installing wasm-opt (binaryen $binaryen_version)"
+            npm install --prefix "$tools/npm" --no-audit --no-fund --loglevel=error "binaryen@$binaryen_version" |
+                sed '/^$/d; s/^/    /'
+        else
+            step "Going on without wasm-opt: the modules will be larger and slower"
+            note "Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+            wasm_opt=
+        fi
+    fi
+}
+
+# Sets and exports CHROME for the tests.
+need_browser() {
+    local name
+    if [ -z "${CHROME:-}" ]; then
+        have_browser || apt_install chromium || true
+        have_browser || die "the tests need Chromium or Chrome. Install it (Debian: sudo apt-get install chromium)
+    or say where it is: CHROME=/path/to/chrome ./build.sh test"
+    fi
+    export CHROME
+}
+
+have_browser() {
+    for name in chromium chromium-browser google-chrome google-chrome-stable \
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+        if CHROME=$(command -v "$name"); then return; fi
+    done
+    return 1
+}
+
+# --- The WebAssembly modules ------------------------------------------------------------------------------
+
+# wasm_module NAME OPTIMISATION [CARGO OPTION...]: builds $site/pkg/NAME{.js,_bg.wasm}.
+wasm_module() {
+    local name=$1 optimisation=$2
+    shift 2
+    local compiled=$site/$name.wasm cargo=(cargo) env=() std=()
+    if [ "$wasm_toolchain" = debian ]; then
+        cargo=(cargo +debian)
+        std=(-Zbuild-std=std,panic_abort)
+        # The variable lets a stable compiler take -Z options. The standard library's dependencies come
+        # vendored with its sources, so nothing is downloaded for it.
+        env=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
+    fi
+
+    step "Compiling $name"
+    env ${env[@]+"${env[@]}"} "${cargo[@]}" rustc --lib --crate-type cdylib --profile web \
+        --target wasm32-unknown-unknown --no-default-features "$@" ${std[@]+"${std[@]}"}
+    # At once: the other module's build writes to the same place.
+    mkdir -p "$site/pkg"
+    cp "$target/wasm32-unknown-unknown/web/mien.wasm" "$compiled"
+
+    # The rest depends on nothing but the module, the tools and their options.
+    local stamp
+    stamp="$(cksum <"$compiled") $("$wasm_bindgen" --version) binaryen ${wasm_opt:+$binaryen_version} $optimisation"
+    if [ "$stamp" = "$(cat "$site/$name.stamp" 2>/dev/null)" ] && [ -f "$site/pkg/${name}_bg.wasm" ]; then
+        return
+    fi
+    rm -f "$site/$name.stamp"
+    "$wasm_bindgen" --target web --out-dir "$site/pkg" --out-name "$name" \
+        --no-typescript --remove-name-section --remove-producers-section "$compiled"
+    if [ -n "$wasm_opt" ]; then
+        step "Optimising $name"
+        # The features are those that rustc uses for this target by default, and SIMD (.cargo/config.toml).
+        node "$wasm_opt" "$optimisation" --enable-simd --enable-bulk-memory --enable-bulk-memory-opt \
+            --enable-call-indirect-overlong --enable-nontrapping-float-to-int --enable-sign-ext \
+            --enable-mutable-globals --enable-reference-types --enable-multivalue \
+            "$site/pkg/${name}_bg.wasm" -o "$site/$name.optimised.wasm"
+        mv "$site/$name.optimised.wasm" "$site/pkg/${name}_bg.wasm"
+    fi
+    echo "$stamp" >"$site/$name.stamp"
+}
+
+# --- Commands ---------------------------------------------------------------------------------------------
+
+dist() {
+    need_rust
+    need_wasm_toolchain
+    need_wasm_bindgen
+    need_wasm_opt
+    # The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts.
+    wasm_module mien_cpu -O3
+    wasm_module mien_gpu -Oz --features webgpu
+
+    # Put together beside the old site and swapped in whole, so that a server never shows half of each.
+    local new=$site/dist net file
+    rm -rf "$new"
+    mkdir -p "$new/pkg" "$new/weights"
+    cp -R www/. "$new/"
+    cp "$site"/pkg/mien_{cpu,gpu}.js "$site"/pkg/mien_{cpu,gpu}_bg.wasm "$new/pkg/"
+    for net in blazeface d-cnn; do
+        compgen -G "model-weights/$net/*.safetensors" >/dev/null || die "model-weights/$net has no weights."
+    done
+    for net in blazeface d-cnn base m-cnn; do
+        for file in "model-weights/$net"/*.safetensors "model-weights/$net/$net.json"; do
+            if [ -f "$file" ]; then cp "$file" "$new/weights/"; fi
+        done
+    done
+    touch "$new/.nojekyll" # GitHub Pages: files as they are
+    rm -rf dist.old
+    if [ -d dist ]; then mv dist dist.old; fi
+    mv "$new" dist
+    rm -rf dist.old
+
+    step "dist/ is ready"
+    note "$(printf '%-26s %10s %10s' '' bytes gzip)"
+    size "pkg/mien_cpu" dist/pkg/mien_cpu*
+    size "pkg/mien_gpu (lazy)" dist/pkg/mien_gpu*
+    for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
+    size "page, styles, scripts" $(find dist -name pkg -prune -o -name weights -prune -o \
+        -type f \( -name '*.html' -o -name '*.css' -o -name '*.js' \) -print)
+}
+
+# size LABEL FILE...: bytes as they are, and as a web server sends them.
+size() {
+    local label=$1 raw=0 packed=0 file
+    shift
+    for file in "$@"; do
+        raw=$((raw + $(wc -c <"$file")))
+        packed=$((packed + $(gzip -9c "$file" | wc -c)))
+    done
+    note "$(printf '%-26s %10d %10d' "$label" "$raw" "$packed")"
+}
+
+serve() {
+    dist
+    step "Compiling the program"
+    cargo build --release --bin mien
+    exec "$target/release/mien" serve dist --port "${PORT:-8000}"
+}
+
+run_tests() {
+    need_rust
+    step "Formatting"
+    cargo fmt --check
+    step "Lints"
+    cargo clippy --release --all-targets -- -D warnings
+    need_browser
+    dist
+    step "Tests"
+    cargo test --release
+}
+
+[ $# = 1 ] || usage
+case $1 in
+serve) serve ;;
+dist) dist ;;
+test) run_tests ;;
+*) usage ;;
+esac

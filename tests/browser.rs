@@ -1,0 +1,297 @@
+//! The whole program in a real browser: the built site, served by `mien serve`, in headless Chromium.
+//!
+//! Needs the site (`./build.sh dist`) and Chromium or Chrome; `./build.sh test` sees to both.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use support::chromium::{Chromium, Options};
+use support::page::{Estimate, Page};
+use support::site::{Site, predict};
+use support::{repository, sample};
+
+// ---- estimates ----
+
+#[test]
+fn the_camera_is_read_on_the_cpu() {
+    visit(Options { camera: true, ..Options::default() }, |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        let estimate = page.estimate_after(|page| page.click("#start-camera"));
+        assert_is_the_sample(&estimate);
+        assert_eq!(estimate.engine, "cpu");
+        assert_eq!(page.evaluate("document.documentElement.dataset.state"), "running");
+        assert_eq!(page.evaluate("mienApp.mien.engine"), "cpu");
+
+        page.click("#stop-camera");
+        page.wait_for("document.documentElement.dataset.state === 'ready'");
+        let tracks = page.evaluate("document.querySelector('video').srcObject?.active ?? false");
+        assert_eq!(tracks, false, "the camera is off when it says so");
+    });
+}
+
+#[test]
+fn the_camera_is_read_on_webgpu() {
+    visit(Options { camera: true, webgpu: true }, |site, page| {
+        page.open(&site.page("?engine=webgpu"));
+        let estimate = page.estimate_after(|page| page.click("#start-camera"));
+        assert_is_the_sample(&estimate);
+        assert_eq!(estimate.engine, "webgpu", "the page has fallen back\n{}", page.words());
+        assert_eq!(page.evaluate("mienApp.mien.engine"), "webgpu");
+    });
+}
+
+#[test]
+fn both_engines_say_the_same() {
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        let [cpu, webgpu] = ["cpu", "webgpu"].map(|engine| {
+            page.open(&site.page(&format!("?engine={engine}")));
+            let estimate = page.estimate_after(|page| page.click("#use-sample"));
+            assert_eq!(estimate.engine, engine, "the page has fallen back\n{}", page.words());
+            estimate
+        });
+        assert_is_the_sample(&cpu);
+        assert_near(
+            "age distribution",
+            &webgpu.faces[0].age_distribution,
+            &cpu.faces[0].age_distribution,
+            1e-3,
+        );
+        assert_near("box", &webgpu.faces[0].bounds, &cpu.faces[0].bounds, 0.5);
+        assert_near("age", &[webgpu.faces[0].age], &[cpu.faces[0].age], 0.05);
+    });
+}
+
+#[test]
+fn the_page_and_the_command_line_say_the_same() {
+    // PNG, so that both decode the very same pixels.
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("sample.png");
+    sample().to_rgb8().save(&picture).unwrap();
+    let native = faces_in(predict(&picture));
+
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        let estimate = page.estimate_after(|page| page.choose_file(&picture));
+        assert_is_the_sample(&estimate);
+        assert_eq!((estimate.width, estimate.height), (512.0, 512.0));
+        assert_eq!(estimate.faces.len(), native.len(), "faces");
+        let (page, native) = (&estimate.faces[0], &native[0]);
+        assert_near("box", &page.bounds, &numbers(&native["box"]), 0.5);
+        assert_near("age", &[page.age], &[native["age"].as_f64().unwrap()], 0.05);
+        assert_near("age distribution", &page.age_distribution, &numbers(&native["ageDistribution"]), 1e-3);
+        let gender = [page.gender.female, page.gender.male];
+        let expected = ["female", "male"].map(|key| native["gender"][key].as_f64().unwrap());
+        assert_near("gender", &gender, &expected, 1e-3);
+    });
+}
+
+// ---- privacy ----
+
+#[test]
+fn no_picture_leaves_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("sample.png");
+    sample().to_rgb8().save(&picture).unwrap();
+
+    let chromium = Chromium::start(Options { camera: true, ..Options::default() });
+    let (mut site, page) = (Site::start(), chromium.page());
+    page.open(&site.page("?engine=cpu"));
+    page.settles();
+
+    // First that the recording can be trusted: whatever reached the server, workers included, is in it.
+    let recorded = chromium.connection().requests();
+    let served = site.requested();
+    assert!(served.iter().any(|url| url.ends_with("/sw.js")), "there is a service worker");
+    for url in &served {
+        assert!(recorded.iter().any(|it| without_query(it) == without_query(url)), "{url} was not recorded");
+    }
+
+    // Then with nobody to send to: the page never notices, since it never asks.
+    site.stop();
+    assert_is_the_sample(&page.estimate_after(|page| page.click("#start-camera")));
+    for _ in 0..3 {
+        page.estimate_after(|_| ());
+    }
+    page.click("#stop-camera");
+    assert_is_the_sample(&page.estimate_after(|page| page.choose_file(&picture)));
+    page.settles();
+
+    let sent: Vec<_> = chromium.connection().requests().split_off(recorded.len());
+    let outside: Vec<_> = sent.iter().filter(|url| !stays_inside(url)).collect();
+    assert!(outside.is_empty(), "requests during use: {outside:#?}");
+    assert_only_from(&site, &chromium);
+}
+
+#[test]
+fn the_page_cannot_reach_another_site_even_if_it_tried() {
+    let elsewhere = Site::elsewhere();
+    // Not `visit`, which would count the attempt as the page's own doing.
+    let chromium = Chromium::start(Options::default());
+    let (site, page) = (Site::start(), chromium.page());
+    page.open(&site.page("?engine=cpu"));
+    let attempts = format!(
+        "Promise.all([
+            fetch('{0}/', {{ mode: 'no-cors', method: 'POST', body: 'face' }}).then(() => 'sent', () => 'refused'),
+            new Promise((done) => {{
+                const image = new Image();
+                image.onload = image.onerror = () => done('tried');
+                image.src = '{0}/face.png';
+            }}),
+            Promise.resolve(navigator.sendBeacon('{0}/', 'face')),
+        ])",
+        elsewhere.origin(),
+    );
+    assert_eq!(page.evaluate(&attempts)[0], "refused");
+    page.settles();
+    assert_eq!(elsewhere.requested(), Vec::<String>::new());
+}
+
+#[test]
+fn a_blocked_camera_is_explained_and_photos_still_work() {
+    let chromium = Chromium::start(Options::default());
+    let (site, page) = (Site::start(), chromium.page());
+    let permission =
+        json!({ "origin": site.origin(), "permission": { "name": "camera" }, "setting": "denied" });
+    chromium.connection().call("", "Browser.setPermission", permission);
+    page.open(&site.page("?engine=cpu"));
+    page.click("#start-camera");
+    page.wait_for("mienApp.lastError");
+    let words = page.words().to_lowercase();
+    assert!(words.contains("camera"), "{words}");
+    assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+    assert_only_from(&site, &chromium);
+}
+
+// ---- without a network, and with bad input ----
+
+#[test]
+fn the_page_works_offline_after_the_first_visit() {
+    let chromium = Chromium::start(Options::default());
+    let (mut site, page) = (Site::start(), chromium.page());
+    page.open(&site.page("?engine=cpu"));
+    page.settles();
+    site.stop();
+    page.reload();
+    assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+    assert_only_from(&site, &chromium);
+}
+
+#[test]
+fn a_broken_picture_is_explained_and_the_next_one_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("holiday.jpg");
+    std::fs::write(&broken, "Dear diary, this is not a picture.").unwrap();
+
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        page.choose_file(&broken);
+        page.wait_for("mienApp.lastError");
+        assert_eq!(page.evaluate("mienApp.lastError.code"), "bad-picture");
+        let words = page.words().to_lowercase();
+        assert!(words.contains("picture"), "{words}");
+        assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+        assert_eq!(page.evaluate("document.documentElement.dataset.state"), "ready");
+    });
+}
+
+// ---- looks ----
+
+/// Also makes the README's pictures: target/screenshots/, and with MIEN_UPDATE_DOCS=1 docs/.
+#[test]
+fn the_page_fits_a_desktop_and_a_phone() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
+    std::fs::create_dir_all(&folder).unwrap();
+
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        page.estimate_after(|page| page.click("#use-sample"));
+        for (name, width, height, is_phone) in
+            [("screenshot.png", 1280, 800, false), ("screenshot-phone.png", 390, 844, true)]
+        {
+            page.resize(width, height, is_phone);
+            let png = page.screenshot();
+            std::fs::write(folder.join(name), &png).unwrap();
+            let overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth");
+            assert!(overflow.as_f64().unwrap() <= 0.0, "{name}: {overflow} pixels too wide");
+            let picture = image::load_from_memory(&png).unwrap().to_rgb8();
+            assert_eq!(picture.dimensions(), (width, height), "{name}");
+            let colours: std::collections::HashSet<_> = picture.pixels().collect();
+            assert!(colours.len() > 1000, "{name} shows no photo: {} colours", colours.len());
+        }
+        let text = page.evaluate("document.querySelector('#readout').innerText");
+        let age = page.evaluate("String(Math.round(mienApp.lastResult.faces[0].age))");
+        assert!(text.as_str().unwrap().contains(age.as_str().unwrap()), "the age {age} is not in {text}");
+    });
+
+    if std::env::var_os("MIEN_UPDATE_DOCS").is_some_and(|value| value == "1") {
+        let docs = repository().join("docs");
+        std::fs::create_dir_all(&docs).unwrap();
+        for name in ["screenshot.png", "screenshot-phone.png"] {
+            std::fs::copy(folder.join(name), docs.join(name)).unwrap();
+        }
+    }
+}
+
+// ---- common ----
+
+/// A fresh browser with an empty page, and the site; afterwards, no request may have gone anywhere else.
+fn visit(options: Options, test: impl FnOnce(&Site, &Page)) {
+    let chromium = Chromium::start(options);
+    let site = Site::start();
+    test(&site, &chromium.page());
+    assert_only_from(&site, &chromium);
+}
+
+fn assert_only_from(site: &Site, chromium: &Chromium) {
+    let requests = chromium.connection().requests();
+    assert!(!requests.is_empty(), "requests are recorded");
+    let own = |url: &String| stays_inside(url) || url.starts_with(&format!("{}/", site.origin()));
+    let foreign: Vec<_> = requests.iter().filter(|url| !own(url)).collect();
+    assert!(foreign.is_empty(), "requests to other sites: {foreign:#?}");
+}
+
+/// Addresses that name something in the browser's own memory.
+fn stays_inside(url: &str) -> bool {
+    ["blob:", "data:", "about:"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+fn without_query(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap()
+}
+
+fn assert_is_the_sample(estimate: &Estimate) {
+    let face = estimate.faces.first().expect("a face");
+    assert!((15.0..=60.0).contains(&face.age), "age {}", face.age);
+    assert!(face.age_range[0] <= face.age && face.age <= face.age_range[1], "{:?}", face.age_range);
+    assert_eq!(face.age_distribution.len(), 100);
+    let sum: f64 = face.age_distribution.iter().sum();
+    assert!((sum - 1.0).abs() < 1e-3, "the distribution sums to {sum}");
+    assert!((face.gender.female + face.gender.male - 1.0).abs() < 1e-3, "{:?}", face.gender);
+    let [x, y, width, height] = face.bounds;
+    let (centre_x, centre_y) = (x + width / 2.0, y + height / 2.0);
+    assert!(width > 50.0 && height > 50.0, "box {:?}", face.bounds);
+    assert!(centre_x > 0.0 && centre_x < estimate.width, "box {:?}", face.bounds);
+    assert!(centre_y > 0.0 && centre_y < estimate.height, "box {:?}", face.bounds);
+}
+
+fn assert_near(what: &str, actual: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    for (index, (a, e)) in actual.iter().zip(expected).enumerate() {
+        assert!((a - e).abs() <= tolerance, "{what}[{index}]: {a} is not within {tolerance} of {e}");
+    }
+}
+
+/// The faces in what `mien predict --json` prints for one picture.
+fn faces_in(mut output: Value) -> Vec<Value> {
+    let picture = if output.is_array() { output[0].take() } else { output };
+    picture["faces"].as_array().unwrap_or_else(|| panic!("no faces in {picture}")).clone()
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    let numbers = value.as_array().unwrap_or_else(|| panic!("{value} is no list"));
+    numbers.iter().map(|number| number.as_f64().unwrap()).collect()
+}

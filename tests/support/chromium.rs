@@ -1,0 +1,139 @@
+//! Headless Chromium with a profile of its own, for one test.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::camera_film;
+use super::cdp::Connection;
+use super::page::Page;
+
+/// What else a test needs of its browser.
+#[derive(Default)]
+pub struct Options {
+    /// A camera that films the sample picture, and that every page may use unasked.
+    pub camera: bool,
+    /// WebGPU on the CPU: shows that it is right, not how fast it is.
+    pub webgpu: bool,
+}
+
+/// Ends with this value, and at the latest with the test program, whose end closes the pipe.
+pub struct Chromium {
+    connection: Connection,
+    process: Child,
+    profile: tempfile::TempDir,
+    // Last, so that it is released last: one browser at a time is enough for a small machine.
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Chromium {
+    pub fn start(options: Options) -> Chromium {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+
+        let profile = tempfile::tempdir().unwrap();
+        // Chromium reads commands from descriptor 3 and writes to 4; the shell puts them there.
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#"exec "$@" 3<&0 4>&1 </dev/null >&2"#, "sh"])
+            .arg(executable())
+            .args([
+                "--remote-debugging-pipe",
+                "--headless=new",
+                "--disable-quic",
+                "--no-first-run",
+                "--no-default-browser-check",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-extensions",
+                "--disable-dev-shm-usage",
+                "--hide-scrollbars",
+                "--mute-audio",
+                // Tests judge the same colours and words everywhere.
+                "--force-color-profile=srgb",
+                "--lang=en-US",
+                // Nothing leaves this machine, whatever a broken page may try.
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().join("profile").display()));
+        if is_root() {
+            command.arg("--no-sandbox");
+        }
+        if options.camera {
+            let film = profile.path().join("film.mjpeg");
+            std::fs::write(&film, camera_film()).unwrap();
+            command
+                .args(["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"])
+                .arg(format!("--use-file-for-fake-video-capture={}", film.display()));
+        }
+        if options.webgpu {
+            command.args([
+                "--enable-unsafe-webgpu",
+                "--use-webgpu-adapter=swiftshader",
+                "--enable-features=Vulkan",
+            ]);
+        }
+        let mut process = command
+            .arg("about:blank")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(profile.path().join("stderr")).unwrap())
+            .spawn()
+            .expect("sh starts");
+        let connection = Connection::open(process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        Chromium { connection, process, profile, _turn: turn }
+    }
+
+    /// An empty page of its own.
+    pub fn page(&self) -> Page {
+        let target = self.connection.call("", "Target.createTarget", json!({ "url": "about:blank" }));
+        let session = self.connection.session_of(target["targetId"].as_str().unwrap());
+        Page::new(self.connection.clone(), session)
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let stderr = std::fs::read_to_string(self.profile.path().join("stderr")).unwrap_or_default();
+            let lines: Vec<_> = stderr.lines().collect();
+            eprintln!("Chromium's last words:\n  {}", lines[lines.len().saturating_sub(15)..].join("\n  "));
+        }
+        // Politely first: then its helpers are gone, too, when the profile is removed.
+        let _ = self.connection.try_call("", "Browser.close", json!({}));
+        let asked = Instant::now();
+        while asked.elapsed() < Duration::from_secs(10) && matches!(self.process.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn executable() -> PathBuf {
+    if let Some(path) = std::env::var_os("CHROME") {
+        return path.into();
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+    let mut candidates = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    candidates.find(|path| path.is_file()).unwrap_or_else(|| {
+        panic!(
+            "no Chromium found. Install it (Debian: sudo apt-get install chromium), or set CHROME to its path"
+        )
+    })
+}
+
+/// Chromium's sandbox refuses to work for root, which is who tests run as in containers.
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}

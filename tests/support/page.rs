@@ -1,0 +1,197 @@
+//! The page as its visitor has it: opening, clicking, choosing files, reading what it says.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD as BASE64, Engine};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::cdp::Connection;
+use super::poll;
+
+pub struct Page {
+    connection: Connection,
+    session: String,
+}
+
+/// `window.mienApp.lastResult`, as far as tests look at it.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Estimate {
+    pub width: f64,
+    pub height: f64,
+    pub engine: String,
+    pub faces: Vec<Face>,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Face {
+    #[serde(rename = "box")]
+    pub bounds: [f64; 4],
+    pub age: f64,
+    pub age_range: [f64; 2],
+    pub age_distribution: Vec<f64>,
+    pub gender: Gender,
+}
+
+#[derive(Deserialize, Debug)]
+pub struct Gender {
+    pub female: f64,
+    pub male: f64,
+}
+
+impl Page {
+    pub fn new(connection: Connection, session: String) -> Page {
+        Page { connection, session }
+    }
+
+    fn call(&self, method: &str, params: Value) -> Value {
+        self.connection.call(&self.session, method, params)
+    }
+
+    // ---- opening ----
+
+    /// Opens an address and waits until the page is ready for use.
+    pub fn open(&self, url: &str) {
+        self.mark_as_old();
+        let answer = self.call("Page.navigate", json!({ "url": url }));
+        if let Some(error) = answer["errorText"].as_str() {
+            panic!("{url}: {error}");
+        }
+        self.becomes_ready();
+    }
+
+    pub fn reload(&self) {
+        self.mark_as_old();
+        self.call("Page.reload", json!({}));
+        self.becomes_ready();
+    }
+
+    fn mark_as_old(&self) {
+        self.evaluate("window.leaving = true");
+    }
+
+    fn becomes_ready(&self) {
+        self.wait_for(
+            "!window.leaving && ['ready', 'error'].includes(document.documentElement.dataset.state)",
+        );
+        assert_eq!(self.evaluate("document.documentElement.dataset.state"), "ready", "{}", self.describe());
+    }
+
+    /// Waits until the service worker is in charge and everything that goes on in the background is done.
+    pub fn settles(&self) {
+        self.evaluate("navigator.serviceWorker.ready.then(() => true)");
+        poll(|| self.connection.is_quiet(Duration::from_millis(1500)).then_some(()))
+            .unwrap_or_else(|| panic!("the page never stops loading\n{}", self.describe()));
+    }
+
+    // ---- using ----
+
+    pub fn click(&self, selector: &str) {
+        let hidden = self.evaluate(&format!("document.querySelector('{selector}').offsetParent === null"));
+        assert_eq!(hidden, false, "{selector} cannot be seen");
+        self.evaluate(&format!("document.querySelector('{selector}').click()"));
+    }
+
+    pub fn choose_file(&self, path: &Path) {
+        let input =
+            self.call("Runtime.evaluate", json!({ "expression": "document.querySelector('#file-input')" }));
+        let input = &input["result"]["objectId"];
+        self.call("DOM.setFileInputFiles", json!({ "objectId": input, "files": [path] }));
+    }
+
+    /// What comes of an action: the first new result with a face in it.
+    pub fn estimate_after(&self, action: impl FnOnce(&Page)) -> Estimate {
+        self.evaluate("window.earlier = mienApp.lastResult; window.earlierError = mienApp.lastError");
+        action(self);
+        self.wait_for(
+            "(mienApp.lastResult !== earlier && mienApp.lastResult?.faces.length > 0) ||
+             (mienApp.lastError && mienApp.lastError !== earlierError)",
+        );
+        let result = self.evaluate(
+            "mienApp.lastResult === earlier ? null : {
+                ...mienApp.lastResult,
+                faces: mienApp.lastResult.faces.map((face) => ({ ...face, ageDistribution: [...face.ageDistribution] })),
+            }",
+        );
+        serde_json::from_value(result)
+            .unwrap_or_else(|error| panic!("no result ({error})\n{}", self.describe()))
+    }
+
+    // ---- reading ----
+
+    /// The value of a JavaScript expression; of a promise, what it resolves to.
+    pub fn evaluate(&self, expression: &str) -> Value {
+        self.try_evaluate(expression).unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    fn try_evaluate(&self, expression: &str) -> Result<Value, String> {
+        let params = json!({
+            // In brackets, so that { ... } is an object and not a block.
+            "expression": format!("({expression})"),
+            "awaitPromise": true,
+            "returnByValue": true,
+            "userGesture": true,
+        });
+        let mut answer = self.connection.try_call(&self.session, "Runtime.evaluate", params)?;
+        match answer.get("exceptionDetails") {
+            Some(details) => Err(details["exception"]["description"].to_string()),
+            None => Ok(answer["result"]["value"].take()),
+        }
+    }
+
+    pub fn wait_for(&self, condition: &str) {
+        // While one document gives way to the next, there may be nobody to ask.
+        let met = || (self.try_evaluate(&format!("Boolean({condition})")) == Ok(true.into())).then_some(());
+        poll(met).unwrap_or_else(|| panic!("waited in vain for: {condition}\n{}", self.describe()));
+    }
+
+    /// What a visitor reads about how things stand.
+    pub fn words(&self) -> String {
+        let words = self.evaluate(
+            "['#status', '#trouble'].map((part) => document.querySelector(part)?.innerText ?? '').join('\\n').trim()",
+        );
+        words.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Sees the page as on a screen of this size, in CSS pixels.
+    pub fn resize(&self, width: u32, height: u32, is_phone: bool) {
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone });
+        self.call("Emulation.setDeviceMetricsOverride", screen);
+        self.call("Emulation.setTouchEmulationEnabled", json!({ "enabled": is_phone }));
+    }
+
+    /// A PNG of what is on the screen, once all that moves has come to rest.
+    pub fn screenshot(&self) -> Vec<u8> {
+        self.evaluate(
+            "(async () => {
+                await document.fonts.ready;
+                const ends = document.getAnimations().filter((it) => it.effect.getComputedTiming().endTime < Infinity);
+                await Promise.allSettled(ends.map((animation) => animation.finished));
+                await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+            })()",
+        );
+        let answer = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        BASE64.decode(answer["data"].as_str().unwrap()).unwrap()
+    }
+
+    /// For the message of a failed test.
+    fn describe(&self) -> String {
+        let state = self.try_evaluate(
+            "{
+                address: location.href,
+                state: document.documentElement.dataset.state,
+                status: document.querySelector('#status')?.innerText,
+                trouble: document.querySelector('#trouble')?.innerText,
+                engine: document.querySelector('#engine')?.innerText,
+                faces: window.mienApp?.lastResult?.faces.length,
+                error: window.mienApp?.lastError && `${mienApp.lastError.stack} / ${mienApp.lastError.cause?.stack}`,
+            }",
+        );
+        let state = state.map_or_else(|error| error, |state| format!("{state:#}"));
+        let console = self.connection.console();
+        format!("page: {state}\nconsole:\n  {}", console[console.len().saturating_sub(20)..].join("\n  "))
+    }
+}

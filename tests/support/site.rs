@@ -1,0 +1,103 @@
+//! The built site, served by `mien serve` itself.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use super::repository;
+
+/// Below a path, as GitHub Pages has it: https://user.github.io/mien/.
+const BELOW: &str = "/mien/";
+
+pub struct Site {
+    server: Child,
+    origin: String,
+    log: Arc<Mutex<Vec<String>>>,
+    _root: tempfile::TempDir,
+}
+
+impl Site {
+    pub fn start() -> Site {
+        let dist = repository().join("dist");
+        assert!(
+            dist.join("pkg/mien_cpu_bg.wasm").is_file(),
+            "there is no built site in dist/. Build it first: ./build.sh dist"
+        );
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("index.html"), "").unwrap();
+        std::os::unix::fs::symlink(&dist, root.path().join(BELOW.trim_matches('/'))).unwrap();
+        Site::serve(root)
+    }
+
+    /// A site that has nothing to do with the page: nothing of the page may ever reach it.
+    pub fn elsewhere() -> Site {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("index.html"), "").unwrap();
+        Site::serve(root)
+    }
+
+    fn serve(root: tempfile::TempDir) -> Site {
+        let mut server = Command::new(env!("CARGO_BIN_EXE_mien"))
+            .arg("serve")
+            .arg(root.path())
+            .args(["--port", "0", "--log"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("mien serve starts");
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let origin = line.trim().rsplit(' ').next().filter(|word| word.starts_with("http://"));
+        let origin =
+            origin.unwrap_or_else(|| panic!("no address in what mien serve printed: {line:?}")).to_owned();
+
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (lines, sink) = (BufReader::new(server.stderr.take().unwrap()).lines(), log.clone());
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| sink.lock().unwrap().push(line))
+        });
+        Site { server, origin, log, _root: root }
+    }
+
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The address of the page, with a query such as `?engine=cpu`.
+    pub fn page(&self, query: &str) -> String {
+        format!("{}{BELOW}{query}", self.origin)
+    }
+
+    /// The addresses that were asked for so far.
+    pub fn requested(&self) -> Vec<String> {
+        // A line is: status, method, path.
+        let path = |line: &String| line.rsplit(' ').next().map(|path| format!("{}{path}", self.origin));
+        self.log.lock().unwrap().iter().filter_map(path).collect()
+    }
+
+    /// From now on nobody answers at this address.
+    pub fn stop(&mut self) {
+        self.server.kill().and_then(|()| self.server.wait()).expect("mien serve can be stopped");
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// What `mien predict --json` says about one picture.
+pub fn predict(picture: &Path) -> serde_json::Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_mien"))
+        .arg("predict")
+        .arg("--json")
+        .arg(picture)
+        .output()
+        .expect("mien predict starts");
+    assert!(output.status.success(), "mien predict: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
+}
