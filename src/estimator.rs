@@ -18,6 +18,9 @@ pub const DETECTOR: &str = "blazeface-short";
 /// Mass of the stated range where the weights bring no calibration.
 const DEFAULT_RANGE_MASS: f32 = 0.8;
 
+/// Border for the second look, as a share of the picture's longer side.
+const PADDING: f32 = 0.3;
+
 /// Why an estimator can't be made or used.
 #[derive(Debug, Error)]
 pub enum EstimatorError {
@@ -108,9 +111,29 @@ impl Estimator {
 
     /// Finds the faces of a frame, sorted by falling score.
     ///
+    /// Where a thorough search finds none, it looks once more with a border around the picture: a face that fills it all is not
+    /// recognised as one.
+    ///
     /// # Errors
     /// [`EstimatorError::Engine`].
     pub async fn detect(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
+        let found = self.look(frame, search).await?;
+        if !found.is_empty() || search != Search::Tiled {
+            return Ok(found);
+        }
+        let (padded, width, height, border) = frame.padded(PADDING);
+        let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
+        let mut found = self.look(&padded, Search::Refined).await?;
+        let border = border as f32;
+        for detection in &mut found {
+            detection.bbox.x -= border;
+            detection.bbox.y -= border;
+            detection.landmarks = detection.landmarks.map(|[x, y]| [x - border, y - border]);
+        }
+        Ok(found)
+    }
+
+    async fn look(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
         let run = async |input| self.engine.detect(input).await;
         Ok(face::find_async::<EngineError>(frame, search, &self.options, run).await?)
     }

@@ -3,18 +3,20 @@
 
 pub mod age;
 pub mod crop;
-#[cfg(feature = "train")]
+#[cfg(feature = "native")]
 pub mod data;
 pub mod engine;
 pub mod estimator;
+#[cfg(feature = "native")]
+pub mod evaluation;
 pub mod face;
 pub mod frame;
 pub mod kernels;
 pub mod model;
-#[cfg(feature = "cli")]
+#[cfg(feature = "native")]
 pub mod picture;
 pub mod track;
-#[cfg(feature = "train")]
+#[cfg(feature = "native")]
 pub mod train;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -19,11 +19,8 @@ enum Command {
     Predict(cli::predict::PredictArgs),
     Evaluate(cli::evaluate::EvaluateArgs),
     Serve(cli::serve::ServeArgs),
-    #[cfg(feature = "train")]
     Prepare(cli::prepare::PrepareArgs),
-    #[cfg(feature = "train")]
     Train(cli::train::TrainArgs),
-    #[cfg(feature = "train")]
     Bench(cli::bench::BenchArgs),
 }
 
@@ -32,11 +29,8 @@ fn main() -> ExitCode {
         Command::Predict(args) => cli::predict::run(args),
         Command::Evaluate(args) => cli::evaluate::run(args).map(|()| ExitCode::SUCCESS),
         Command::Serve(args) => cli::serve::run(args).map(|()| ExitCode::SUCCESS),
-        #[cfg(feature = "train")]
         Command::Prepare(args) => cli::prepare::run(args).map(|()| ExitCode::SUCCESS),
-        #[cfg(feature = "train")]
         Command::Train(args) => cli::train::run(args).map(|()| ExitCode::SUCCESS),
-        #[cfg(feature = "train")]
         Command::Bench(args) => cli::bench::run(args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

@@ -21,14 +21,6 @@ pub enum PictureError {
 #[derive(Debug, Clone)]
 pub struct Picture(RgbaImage);
 
-/// A picture with a border around it.
-#[derive(Debug, Clone)]
-pub struct Padded {
-    picture: Picture,
-    /// Pixels added at the left and at the top.
-    pub offset: [u32; 2],
-}
-
 impl Picture {
     /// Decodes JPEG, PNG, WebP, GIF (its first frame), BMP or TIFF and applies the EXIF orientation, as browsers do.
     ///
@@ -57,22 +49,6 @@ impl Picture {
     pub fn into_image(self) -> RgbaImage {
         self.0
     }
-
-    /// A black border of `share` of the longer side all around.
-    pub fn padded(&self, share: f32) -> Padded {
-        let (width, height) = self.0.dimensions();
-        let border = (width.max(height) as f32 * share).round() as u32;
-        let mut image = RgbaImage::new(width + 2 * border, height + 2 * border);
-        image::imageops::replace(&mut image, &self.0, border.into(), border.into());
-        Padded { picture: Self(image), offset: [border, border] }
-    }
-}
-
-impl Padded {
-    /// The pixels with their border.
-    pub fn frame(&self) -> Frame<'_> {
-        self.picture.frame()
-    }
 }
 
 #[cfg(test)]
@@ -91,15 +67,5 @@ mod tests {
         assert_eq!((picture.frame().width(), picture.frame().height()), (3, 2));
         png.truncate(png.len() / 2);
         assert!(Picture::decode(&png).is_err());
-    }
-
-    #[test]
-    fn padding_surrounds() {
-        let picture = Picture(RgbaImage::from_pixel(10, 4, image::Rgba([9, 9, 9, 255])));
-        let padded = picture.padded(0.3);
-        assert_eq!(padded.offset, [3, 3]);
-        assert_eq!((padded.frame().width(), padded.frame().height()), (16, 10));
-        assert_eq!(padded.picture.0.get_pixel(3, 3).0[0], 9);
-        assert_eq!(padded.picture.0.get_pixel(2, 3).0[0], 0);
     }
 }

@@ -1,20 +1,21 @@
 //! The program's commands, a file each, and what they share.
 
-#[cfg(feature = "train")]
+mod annotate;
 pub mod bench;
 pub mod evaluate;
 pub mod predict;
-#[cfg(feature = "train")]
 pub mod prepare;
 pub mod serve;
-#[cfg(feature = "train")]
 pub mod train;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mien::engine::EngineKind;
+use mien::estimator::{Estimator, EstimatorError};
 use mien::model::NetworkKind;
 use mien::weights::Weights;
 
@@ -91,14 +92,56 @@ impl EstimatorArgs {
 }
 
 impl EstimatorSource {
-    fn estimator(&self) -> Result<mien::estimator::Estimator, mien::estimator::EstimatorError> {
-        pollster::block_on(mien::estimator::Estimator::new(self.engine, &self.detector, &self.network))
+    fn estimator(&self) -> Result<Estimator, EstimatorError> {
+        pollster::block_on(Estimator::new(self.engine, &self.detector, &self.network))
     }
+}
+
+/// Runs `work` on every item, on all cores with an estimator each, and hands the results to `take` in the order of the items as soon as they
+/// and those before them are there.
+fn for_each_in_order<T: Sync, R: Send>(
+    source: &EstimatorSource,
+    items: &[T],
+    work: impl Fn(&Estimator, &T) -> R + Sync,
+    mut take: impl FnMut(&T, R),
+) -> anyhow::Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().max(1));
+    // Here, so that weights that don't fit are reported once and not by every thread.
+    source.estimator()?;
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        // Bounded: results wait for a slow picture before them, and must not pile up without end.
+        let (send, results) = std::sync::mpsc::sync_channel(4 * threads);
+        for _ in 0..threads {
+            let (send, next, work) = (send.clone(), &next, &work);
+            scope.spawn(move || {
+                let Ok(estimator) = source.estimator() else { return };
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { return };
+                    if send.send((at, work(&estimator, item))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        let mut waiting = BTreeMap::new();
+        let mut turn = 0;
+        for (at, result) in results {
+            waiting.insert(at, result);
+            while let Some(result) = waiting.remove(&turn) {
+                take(&items[turn], result);
+                turn += 1;
+            }
+        }
+    });
+    Ok(())
 }
 
 /// A progress bar on standard error; hidden where that is no terminal.
 fn progress_bar(len: u64, what: &str) -> ProgressBar {
-    let template = format!("{{bar:30}} {{pos}}/{{len}} {what} {{per_sec}}, {{eta}} left {{msg}}");
+    let template = format!("{{bar:30}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left {{msg}}");
     let style = ProgressStyle::with_template(&template).expect("a fixed template");
     ProgressBar::new(len).with_style(style)
 }

@@ -14,6 +14,7 @@ use super::tars::TarSet;
 use crate::crop;
 use crate::engine::{Detector, EngineError};
 use crate::face::{self, Detection, DetectorOptions, Search};
+use crate::frame::Frame;
 use crate::picture::Picture;
 use crate::weights::Weights;
 
@@ -119,16 +120,16 @@ pub fn prepare(
 fn cut(set: &TarSet, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Refusal> {
     let bytes = set.read(sample).map_err(|_| Refusal::UnreadablePicture)?;
     let picture = Picture::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
-    let padded = picture.padded(PADDING);
-    let faces = face::find(&padded.frame(), Search::Refined, &DetectorOptions::default(), |input| {
+    let (padded, width, height, border) = picture.frame().padded(PADDING);
+    let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
+    let faces = face::find(&padded, Search::Refined, &DetectorOptions::default(), |input| {
         pollster::block_on(detector.run(input))
     });
     let faces = faces.map_err(|_: EngineError| Refusal::NoFace)?;
     let face = labelled_face(&faces)?;
     let alignment = crop::alignment(&face.landmarks).ok_or(Refusal::NoFace)?;
     // Sampled from the picture itself, so that its border is replicated and not the padding's black.
-    let [dx, dy] = padded.offset.map(|o| o as f32);
-    let alignment = crate::frame::Similarity { tx: alignment.tx - dx, ty: alignment.ty - dy, ..alignment };
+    let alignment = alignment.shifted(-(border as f32), -(border as f32));
     Ok(crop::cut_with_margin(&picture.frame(), &alignment))
 }
 

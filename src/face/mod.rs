@@ -310,7 +310,7 @@ mod tests {
 }
 
 /// On a picture. Reading PNG takes the feature `cli`.
-#[cfg(all(test, feature = "cli"))]
+#[cfg(all(test, feature = "native"))]
 mod picture_tests {
     use super::testing::{find_with, network, reference, values};
     use super::*;
