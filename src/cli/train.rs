@@ -1,5 +1,6 @@
 //! `mien train`: a run, from prepared crops to a weight file.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -133,7 +134,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
     let bar = super::progress_bar(0, "steps");
     let began = Instant::now();
     let mut means = [0.0f32; 3];
-    train(&config, &training, &validation, init.as_ref(), &args.run, &Device::flex(), |event| {
+    let mut show = |event: Event| {
         match event {
         Event::Start { step, steps } => {
             bar.set_length(steps as u64);
@@ -159,6 +160,10 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
             );
         }),
     }
+    };
+    train(&config, &training, &validation, init.as_ref(), &args.run, &Device::flex(), |event| {
+        show(event);
+        ControlFlow::Continue(())
     })?;
     bar.finish_and_clear();
     let best = args.run.join(BEST);

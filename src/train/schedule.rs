@@ -18,9 +18,9 @@ pub struct Schedule {
     kind: ScheduleKind,
     base: f64,
     steps: usize,
-    /// Plateau: present rate, best MAE and passes since.
+    /// Plateau: present rate, best MAE (`None` at first: JSON has no infinity) and passes since.
     rate: f64,
-    best: f64,
+    best: Option<f64>,
     waited: usize,
 }
 
@@ -32,7 +32,7 @@ const FLOOR: f64 = 1e-5;
 impl Schedule {
     /// A run of `steps` steps with the highest rate `base`.
     pub fn new(kind: ScheduleKind, base: f64, steps: usize) -> Self {
-        Self { kind, base, steps, rate: base, best: f64::INFINITY, waited: 0 }
+        Self { kind, base, steps, rate: base, best: None, waited: 0 }
     }
 
     /// The rate of step `step`, counted from 0.
@@ -53,8 +53,8 @@ impl Schedule {
 
     /// To be told the validation MAE after each pass.
     pub fn validated(&mut self, mae: f64) {
-        if mae < self.best {
-            self.best = mae;
+        if self.best.is_none_or(|best| mae < best) {
+            self.best = Some(mae);
             self.waited = 0;
             return;
         }

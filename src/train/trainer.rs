@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -153,7 +154,7 @@ impl TrainConfig {
 }
 
 /// Trains in `folder`, going on from its checkpoint if there is one, and leaves the best weights by validation MAE in
-/// [`BEST`], single precision, with their calibration.
+/// [`BEST`], single precision, with their calibration. Stops, with a checkpoint, as soon as `on_event` says so.
 ///
 /// # Errors
 /// [`TrainError`].
@@ -164,7 +165,7 @@ pub fn train(
     init: Option<&Weights>,
     folder: &Path,
     device: &Device,
-    mut on_event: impl FnMut(Event),
+    mut on_event: impl FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(), TrainError> {
     std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     let device = device.clone().autodiff();
@@ -182,7 +183,9 @@ pub fn train(
     let balance = config.balance.then(|| {
         class_balance((0..training.len()).map(|i| training.row(i).age().soft_label(config.loss.gap)), &device)
     });
-    on_event(Event::Start { step: run.state.step, steps });
+    if on_event(Event::Start { step: run.state.step, steps }).is_break() {
+        return Ok(());
+    }
 
     let mut saved = Instant::now();
     while run.state.step < steps {
@@ -201,10 +204,14 @@ pub fn train(
             }
             run.state.step += 1;
             sums.iter_mut().zip(parts).for_each(|(s, p)| *s += f64::from(p));
-            on_event(Event::Step { step: run.state.step, losses: parts });
-            if saved.elapsed() > CHECKPOINT_EVERY && run.state.step % per_epoch != 0 {
+            let stop = on_event(Event::Step { step: run.state.step, losses: parts }).is_break();
+            // At the end of a pass validation comes first, so that a resumed run does not leave it out.
+            if (stop || saved.elapsed() > CHECKPOINT_EVERY) && !run.state.step.is_multiple_of(per_epoch) {
                 save(&run, &path)?;
                 saved = Instant::now();
+                if stop {
+                    return Ok(());
+                }
             }
         }
         let taken = (per_epoch - first) as f64;
@@ -235,7 +242,9 @@ pub fn train(
         }
         save(&run, &path)?;
         saved = Instant::now();
-        on_event(Event::Epoch(&metrics));
+        if on_event(Event::Epoch(&metrics)).is_break() {
+            return Ok(());
+        }
     }
     Ok(())
 }
@@ -316,4 +325,135 @@ fn log(path: &Path, metrics: &EpochMetrics) -> Result<(), TrainError> {
     writer.flush().map_err(fail)?;
     let mut file = writer.into_inner().map_err(|e| fail(e.into_error()))?;
     file.flush().map_err(fail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::crops::{CROP_LEN, Crops, Row, paths};
+    use crate::data::labels::Gender;
+    use crate::data::split::Part;
+    use burn::tensor::Device;
+
+    /// 40 flat pictures whose brightness tells the age and whose colour tells the gender.
+    fn toy(folder: &Path) -> (Dataset, Dataset) {
+        let (crops, table) = paths(folder, "toy");
+        let mut writer = csv::Writer::from_path(table).unwrap();
+        let mut bytes = Vec::new();
+        for i in 0..40u8 {
+            let female = i % 2 == 0;
+            let level = 5 * i;
+            let pixel = if female { [level, level, 30] } else { [30, level, level] };
+            bytes.extend(pixel.into_iter().cycle().take(CROP_LEN));
+            let row = Row {
+                file: format!("{i}.png"),
+                refused: None,
+                part: if i % 5 == 4 { Part::Validation } else { Part::Train },
+                age_low: f32::from(i),
+                age_high: f32::from(i),
+                gender: Some(if female { Gender::Female } else { Gender::Male }),
+                race: None,
+            };
+            writer.serialize(row).unwrap();
+        }
+        writer.flush().unwrap();
+        std::fs::write(crops, bytes).unwrap();
+        let open = |part| Dataset::new(vec![Crops::open(folder, "toy").unwrap()], part);
+        (open(Part::Train), open(Part::Validation))
+    }
+
+    fn config(epochs: usize) -> TrainConfig {
+        TrainConfig {
+            network: NetworkKind::MCnn,
+            loss: LossConfig::default(),
+            balance: false,
+            batch: 8,
+            epochs,
+            rate: 3e-3,
+            schedule: ScheduleKind::Cosine,
+            weight_decay: 0.01,
+            average: 0.9,
+            augmentation: Augmentation::default(),
+            seed: 9,
+        }
+    }
+
+    /// Trains until step `until`, and returns the averaged weights in the checkpoint.
+    fn run_until(folder: &Path, until: usize, init: &Weights, epochs: usize) -> Weights {
+        let (training, validation) = toy(folder);
+        assert_eq!((training.len(), validation.len()), (32, 8));
+        let run = folder.join("run");
+        let config = config(epochs);
+        let device = Device::flex();
+        train(&config, &training, &validation, Some(init), &run, &device, |event| match event {
+            Event::Step { step, .. } if step >= until => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .unwrap();
+        let network = Network::new(config.network, &device.autodiff());
+        let checkpoint = Checkpoint::load(&run.join(CHECKPOINT), network, config.optimizer()).unwrap();
+        checkpoint.average
+    }
+
+    #[test]
+    fn interrupted_and_resumed_equals_uninterrupted() {
+        let init = Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
+        let whole = tempfile::tempdir().unwrap();
+        let expected = run_until(whole.path(), usize::MAX, &init, 2);
+        let parts = tempfile::tempdir().unwrap();
+        // Cut within the first pass and within the second.
+        run_until(parts.path(), 3, &init, 2);
+        run_until(parts.path(), 6, &init, 2);
+        let resumed = run_until(parts.path(), usize::MAX, &init, 2);
+        assert_eq!(resumed, expected);
+        let best = |folder: &Path| std::fs::read(folder.join("run").join(BEST)).unwrap();
+        assert_eq!(best(parts.path()), best(whole.path()));
+        assert_ne!(expected, init);
+    }
+
+    #[test]
+    fn a_run_learns_and_is_logged() {
+        let folder = tempfile::tempdir().unwrap();
+        let (training, validation) = toy(folder.path());
+        let run = folder.path().join("run");
+        let mut maes = Vec::new();
+        let device = Device::flex();
+        train(&config(12), &training, &validation, None, &run, &device, |event| {
+            if let Event::Epoch(metrics) = event {
+                maes.push(metrics.validation_mae);
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        // Saying the middle of the training ages for everyone is 10 years off.
+        let best = maes.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!(best < 9.0, "{maes:?}");
+        let log = std::fs::read_to_string(run.join(METRICS)).unwrap();
+        assert_eq!(log.lines().count(), 13);
+        let weights = Weights::from_bytes(&std::fs::read(run.join(BEST)).unwrap()).unwrap();
+        assert!(weights.metadata.contains_key("range_mass"));
+        // The same folder with other settings.
+        let other =
+            train(&config(3), &training, &validation, None, &run, &device, |_| ControlFlow::Continue(()));
+        assert!(matches!(other, Err(TrainError::OtherRun(_))));
+    }
+
+    #[test]
+    fn too_few_pictures_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (training, validation) = toy(folder.path());
+        let config = TrainConfig { batch: 64, ..config(1) };
+        let run = folder.path().join("run");
+        let result =
+            train(
+                &config,
+                &training,
+                &validation,
+                None,
+                &run,
+                &Device::flex(),
+                |_| ControlFlow::Continue(()),
+            );
+        assert!(matches!(result, Err(TrainError::TooFew { found: 32, batch: 64 })));
+    }
 }
