@@ -163,7 +163,8 @@ impl Weights {
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(malformed)?;
-        safetensors::serialize(views, Some(metadata.into_iter().collect())).map_err(malformed)
+        let plain = safetensors::serialize(views, None).map_err(malformed)?;
+        Ok(with_metadata(&plain, &metadata))
     }
 
     /// Fails unless the file is for `network`.
@@ -212,6 +213,19 @@ impl Weights {
         }
         Ok(tensor)
     }
+}
+
+/// Puts metadata into the header of a safetensors file, in the order of the keys: the crate's own order changes from run to run, and the
+/// same weights are to give the same file.
+fn with_metadata(plain: &[u8], metadata: &BTreeMap<String, String>) -> Vec<u8> {
+    let (length, rest) = plain.split_first_chunk::<8>().expect("the crate writes whole files");
+    let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
+    let metadata = serde_json::to_string(metadata).expect("strings are valid JSON");
+    let mut new = format!("{{\"__metadata__\":{metadata},").into_bytes();
+    new.extend(&header[1..]);
+    // Tensors begin at a multiple of 8, as the format asks.
+    new.resize(new.len().next_multiple_of(8), b' ');
+    [&(new.len() as u64).to_le_bytes()[..], &new, data].concat()
 }
 
 /// CRC-32 over names and bytes, in the order of the names: the file's own order puts equal types by name too,
@@ -321,6 +335,7 @@ mod tests {
         );
         let bytes = weights.to_bytes(Precision::Single).unwrap();
         assert_eq!(Weights::from_bytes(&bytes).unwrap(), weights);
+        assert_eq!(weights.to_bytes(Precision::Single).unwrap(), bytes);
     }
 
     #[test]
