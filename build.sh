@@ -109,13 +109,13 @@ add_rustup_wasm() {
 has_debian_wasm() {
     local sysroot
     have rustup && sysroot=$(rustc +debian --print sysroot 2>/dev/null) &&
-        [ -d "$sysroot/lib/rustlib/src/rust/library/vendor" ] && [ -x "$(rust_lld)" ]
+        [ -d "$sysroot/lib/rustlib/src/rust/library/std" ] && [ -x "$(rust_lld)" ]
 }
 
 add_debian_wasm() {
     have rustup && have apt-get || return 1
     step "Falling back to Debian's Rust compiler for WebAssembly"
-    if ! [ -d /usr/lib/rustlib/src/rust/library/vendor ]; then
+    if ! [ -d /usr/lib/rustlib/src/rust/library/std ]; then
         apt_install rustc-web cargo-web rust-web-src || return 1
     fi
     rustup toolchain link debian /usr
@@ -190,8 +190,8 @@ wasm_module() {
     if [ "$wasm_toolchain" = debian ]; then
         cargo=(cargo +debian)
         std=(-Zbuild-std=std,panic_abort)
-        # The variable lets a stable compiler take -Z options. The standard library's dependencies come
-        # vendored with its sources, so nothing is downloaded for it.
+        # The variable lets a stable compiler take -Z options. Cargo fetches the standard library's own few
+        # dependencies like ours, by the lock file that comes with its sources.
         env=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
     fi
 
@@ -249,6 +249,13 @@ dist() {
         done
     done
     touch "$new/.nojekyll" # GitHub Pages: files as they are
+
+    # The service worker keeps a complete set of files for each build, named after their content.
+    local build
+    build=$(cd "$new" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
+    sed "s/^const BUILD = '';$/const BUILD = '$build';/" www/sw.js >"$new/sw.js"
+    grep -q "'$build'" "$new/sw.js" || die "www/sw.js has no line const BUILD = '';"
+
     rm -rf dist.old
     if [ -d dist ]; then mv dist dist.old; fi
     mv "$new" dist
