@@ -77,6 +77,11 @@ impl Similarity {
         Self { a: self.a * first.a - self.b * first.b, b: self.b * first.a + self.a * first.b, tx, ty }
     }
 
+    /// The same, ending (x, y) further on.
+    pub fn shifted(&self, x: f32, y: f32) -> Self {
+        Self { tx: self.tx + x, ty: self.ty + y, ..*self }
+    }
+
     /// The transform back, or `None` if this one has no extent.
     pub fn inverse(&self) -> Option<Self> {
         let d = self.a * self.a + self.b * self.b;
@@ -177,6 +182,20 @@ impl<'a> Frame<'a> {
         out
     }
 
+    /// A copy with a black border of `share` of the longer side all around: RGBA, its width and height, and the border in pixels.
+    ///
+    /// Detectors have learned to see faces with something around them; a picture that shows nothing but a face needs a border.
+    pub fn padded(&self, share: f32) -> (Vec<u8>, usize, usize, usize) {
+        let border = (self.width.max(self.height) as f32 * share).round() as usize;
+        let (width, height) = (self.width + 2 * border, self.height + 2 * border);
+        let mut rgba = vec![0; width * height * 4];
+        for (y, row) in self.rgba.chunks_exact(self.width * 4).enumerate() {
+            let at = ((y + border) * width + border) * 4;
+            rgba[at..at + row.len()].copy_from_slice(row);
+        }
+        (rgba, width, height, border)
+    }
+
     /// The colour at (x, y), between the four nearest pixel centres.
     fn bilinear(&self, x: f32, y: f32, border: Border) -> [f32; 3] {
         let (x, y) = (x - 0.5, y - 0.5);
@@ -248,6 +267,15 @@ mod tests {
         let away = Similarity::new(1.0, 0.0, -1e9, 1e9);
         assert_eq!(frame.sample(&away, 1, 1, Border::Replicate), [50, 60, 70]);
         assert_eq!(frame.sample(&away, 1, 1, Border::Black), [0, 0, 0]);
+    }
+
+    #[test]
+    fn padding_surrounds() {
+        let rgba = [9u8; 10 * 4 * 4];
+        let (padded, width, height, border) = Frame::new(10, 4, &rgba).unwrap().padded(0.3);
+        assert_eq!((width, height, border), (16, 10, 3));
+        let at = |x: usize, y: usize| padded[(y * width + x) * 4];
+        assert_eq!([at(3, 3), at(12, 6), at(2, 3), at(13, 6), at(3, 7)], [9, 9, 0, 0, 0]);
     }
 
     #[test]

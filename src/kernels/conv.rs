@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::pool::{NormGradient, gradient_row};
+use super::pool::{NormGradient, gradient_row, relu_pool_row};
 use super::{load, store};
 
 /// Extents of one picture's convolution.
@@ -124,6 +124,104 @@ pub fn conv3x3(
     Arch::new().dispatch(Forward { shape, input, weights, bias, out, sums });
 }
 
+/// Convolution, ReLU and pooling in one pass, for use once trained: batch normalisation is folded into `weights` and `bias`
+/// beforehand. Two rows of the convolution at a time live in `scratch`.
+///
+/// # Panics
+/// If a length does not fit `shape`.
+pub fn conv3x3_relu_pool(
+    shape: &ConvShape,
+    input: &[f32],
+    weights: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+    scratch: &mut Vec<f32>,
+) {
+    shape.check();
+    assert_eq!(input.len(), shape.in_len());
+    assert_eq!(weights.len(), shape.weight_len());
+    assert_eq!(bias.len(), shape.channels_out);
+    assert_eq!(out.len(), shape.pooled_len());
+    scratch.resize(2 * shape.out_width() * shape.channels_out, 0.0);
+    Arch::new().dispatch(ForwardPooled { shape, input, weights, bias, out, scratch });
+}
+
+struct ForwardPooled<'a> {
+    shape: &'a ConvShape,
+    input: &'a [f32],
+    weights: &'a [f32],
+    bias: &'a [f32],
+    out: &'a mut [f32],
+    scratch: &'a mut [f32],
+}
+
+impl WithSimd for ForwardPooled<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let s = self.shape;
+        let (ci, co) = (s.channels_in, s.channels_out);
+        let in_row = s.width * ci;
+        let out_row = s.out_width() * co;
+        let pooled_row = s.out_width() / 2 * co;
+        if pooled_row == 0 {
+            return;
+        }
+        for (y, out) in self.out.chunks_exact_mut(pooled_row).enumerate() {
+            for (i, conv) in self.scratch.chunks_exact_mut(out_row).enumerate() {
+                let rows = std::array::from_fn(|j| &self.input[(2 * y + i + j) * in_row..][..in_row]);
+                conv_row(simd, rows, [ci; 2], self.weights, Some(self.bias), conv, co);
+            }
+            let (top, bottom) = self.scratch.split_at(out_row);
+            relu_pool_row(simd, top, bottom, out, co);
+        }
+    }
+}
+
+/// Convolution with stride 2, then ReLU: Base CNN's first layer. `out` has `((height - 1) / 2) x ((width - 1) / 2)` pixels.
+///
+/// # Panics
+/// If a length does not fit.
+pub fn conv3x3_stride2_relu(
+    shape: &ConvShape,
+    input: &[f32],
+    weights: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+) {
+    shape.check();
+    assert_eq!(input.len(), shape.in_len());
+    assert_eq!(weights.len(), shape.weight_len());
+    assert_eq!(bias.len(), shape.channels_out);
+    assert_eq!(out.len(), (shape.height - 1) / 2 * ((shape.width - 1) / 2) * shape.channels_out);
+    Arch::new().dispatch(ForwardStride2 { shape, input, weights, bias, out });
+}
+
+struct ForwardStride2<'a> {
+    shape: &'a ConvShape,
+    input: &'a [f32],
+    weights: &'a [f32],
+    bias: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for ForwardStride2<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let s = self.shape;
+        let (ci, co) = (s.channels_in, s.channels_out);
+        let in_row = s.width * ci;
+        for (y, out) in self.out.chunks_exact_mut((s.width - 1) / 2 * co).enumerate() {
+            let rows = std::array::from_fn(|j| &self.input[(2 * y + j) * in_row..][..in_row]);
+            conv_row(simd, rows, [ci, 2 * ci], self.weights, Some(self.bias), out, co);
+            out.iter_mut().for_each(|v| *v = v.max(0.0));
+        }
+    }
+}
+
 struct Forward<'a> {
     shape: &'a ConvShape,
     input: &'a [f32],
@@ -145,7 +243,7 @@ impl WithSimd for Forward<'_> {
         self.sums.fill(0.0);
         for (y, out) in self.out.chunks_exact_mut(out_row).enumerate() {
             let rows = std::array::from_fn(|i| &self.input[(y + i) * in_row..(y + i + 1) * in_row]);
-            conv_row(simd, rows, s.channels_in, self.weights, Some(self.bias), out, co);
+            conv_row(simd, rows, [s.channels_in; 2], self.weights, Some(self.bias), out, co);
             add_sums(simd, out, co, self.sums);
         }
     }
@@ -174,20 +272,21 @@ fn add_sums<S: Simd>(simd: S, row: &[f32], channels: usize, sums: &mut [f64]) {
     }
 }
 
-/// One output row. `rows` are the three input rows under it, `stride` channels to a pixel.
+/// One output row. `rows` are the three input rows under it, with `channels` to a pixel; the next output pixel lies `step` floats on
+/// (`channels` at stride 1, twice that at stride 2).
 #[inline(always)]
 pub(super) fn conv_row<S: Simd>(
     simd: S,
     rows: [&[f32]; 3],
-    stride: usize,
+    [channels, step]: [usize; 2],
     weights: &[f32],
     bias: Option<&[f32]>,
     out: &mut [f32],
     co: usize,
 ) {
     let pixels = out.len() / co;
-    let k = 3 * stride;
-    assert!(rows.iter().all(|row| row.len() >= (pixels + 2) * stride));
+    let k = 3 * channels;
+    assert!(pixels > 0 && rows.iter().all(|row| row.len() >= (pixels - 1) * step + k));
     assert!(weights.len() == 3 * k * co && bias.is_none_or(|b| b.len() == co));
     assert!(co.is_multiple_of(S::F32_LANES));
     // Two vectors of channels to a tile, where the channels fill two.
@@ -196,7 +295,7 @@ pub(super) fn conv_row<S: Simd>(
     while c < co {
         let tile = Tile {
             rows: rows.map(<[f32]>::as_ptr),
-            stride,
+            step,
             k,
             // SAFETY (all three): c < co.
             weights: unsafe { weights.as_ptr().add(c) },
@@ -204,7 +303,7 @@ pub(super) fn conv_row<S: Simd>(
             out: unsafe { out.as_mut_ptr().add(c) },
             co,
         };
-        // SAFETY: checked above: every row holds pixels + 2 pixels of `stride` floats, the weights 3 k rows of `co`.
+        // SAFETY: checked above: every row holds k floats from each output pixel's first on, the weights 3 k rows of `co`.
         unsafe {
             if c + pair <= co {
                 tile.run::<S, 2>(simd, pixels);
@@ -221,7 +320,7 @@ pub(super) fn conv_row<S: Simd>(
 #[derive(Clone, Copy)]
 struct Tile {
     rows: [*const f32; 3],
-    stride: usize,
+    step: usize,
     k: usize,
     weights: *const f32,
     bias: Option<*const f32>,
@@ -263,7 +362,7 @@ impl Tile {
     /// Output pixels `x` to `x + PX`, kept in registers while all 3 k weights pass by.
     ///
     /// # Safety
-    /// The rows must hold `(x + PX + 2) * stride` floats, `weights` `3 k` rows of `co` (less the channels it was moved
+    /// The rows must hold `(x + PX - 1) * step + k` floats, `weights` `3 k` rows of `co` (less the channels it was moved
     /// on by), `out` `x + PX` pixels of `co`.
     #[inline(always)]
     unsafe fn pixels<S: Simd, const PX: usize, const NV: usize>(self, simd: S, x: usize) {
@@ -277,11 +376,11 @@ impl Tile {
             }
             let mut w = self.weights;
             for row in self.rows {
-                let row = row.add(x * self.stride);
+                let row = row.add(x * self.step);
                 for k in 0..self.k {
                     let weight: [S::f32s; NV] = std::array::from_fn(|v| load(simd, w.add(v * S::F32_LANES)));
                     for (p, acc) in acc.iter_mut().enumerate() {
-                        let value = simd.splat_f32s(*row.add(p * self.stride + k));
+                        let value = simd.splat_f32s(*row.add(p * self.step + k));
                         for (acc, weight) in acc.iter_mut().zip(weight) {
                             *acc = simd.mul_add_e_f32s(value, weight, *acc);
                         }
@@ -385,7 +484,15 @@ impl WithSimd for Backward<'_> {
                         _ => &*nothing,
                     }
                 });
-                conv_row(simd, around, co, of.flipped, None, &mut gradient[y * in_row..(y + 1) * in_row], ci);
+                conv_row(
+                    simd,
+                    around,
+                    [co; 2],
+                    of.flipped,
+                    None,
+                    &mut gradient[y * in_row..(y + 1) * in_row],
+                    ci,
+                );
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Everything here works on one picture in NHWC layout (a row of pixels, each with its channels side by side, so
 //! that a vector register holds neighbouring channels), written once over [`pulp::Simd`] and compiled for AVX-512,
 //! AVX2, NEON and WebAssembly's simd128; which one runs is decided at run time where the target has a choice.
-//! The trainer ([`crate::train`]) uses all of them.
+//! The trainer's fused block ([`crate::model`]) and the CPU engine ([`crate::engine`]) both run on these.
 //!
 //! A 3x3 convolution reads, for one output pixel and one kernel row, 3 x C neighbouring floats. So it is three
 //! small matrix products per output row, with K = 3 C and a row stride of C instead of K: no im2col copy is made.
@@ -13,9 +13,13 @@
 //! stands in the innermost loop; each public function asserts the lengths that make them sound.
 
 mod conv;
+mod dense;
 mod pool;
 
-pub use conv::{ConvGradient, ConvShape, conv3x3, pack, pack_flipped, unpack_add};
+pub use conv::{
+    ConvGradient, ConvShape, conv3x3, conv3x3_relu_pool, conv3x3_stride2_relu, pack, pack_flipped, unpack_add,
+};
+pub use dense::dense;
 pub use pool::{Affine, NormGradient, PoolSums, affine_relu_pool, pool_gradient_sums};
 
 use pulp::Simd;

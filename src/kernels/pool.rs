@@ -70,6 +70,30 @@ impl WithSimd for ForwardPool<'_> {
     }
 }
 
+/// Rectifies and averages two rows of the convolution.
+#[inline(always)]
+pub(super) fn relu_pool_row<S: Simd>(simd: S, top: &[f32], bottom: &[f32], out: &mut [f32], co: usize) {
+    let pooled = out.len() / co;
+    assert!(top.len() >= 2 * pooled * co && bottom.len() >= 2 * pooled * co);
+    assert!(co.is_multiple_of(S::F32_LANES));
+    let (zero, quarter) = (simd.splat_f32s(0.0), simd.splat_f32s(0.25));
+    for x in 0..pooled {
+        for c in (0..co).step_by(S::F32_LANES) {
+            let at = 2 * x * co + c;
+            // SAFETY: c + lanes <= co, and both pixels of either row are there, as checked above.
+            unsafe {
+                let mut sum = zero;
+                for from in [top.as_ptr(), bottom.as_ptr()] {
+                    for p in [at, at + co] {
+                        sum = simd.add_f32s(sum, simd.max_f32s(load(simd, from.add(p)), zero));
+                    }
+                }
+                store(simd, out.as_mut_ptr().add(x * co + c), simd.mul_f32s(sum, quarter));
+            }
+        }
+    }
+}
+
 /// How a gradient passes pooling, rectifier and batch normalisation back to the convolution's output v, a channel at a time:
 /// `scale * r + offset + slope * v`, where r is the gradient behind the rectifier (a quarter of the pooled one where
 /// `affine` of v is positive, else 0). The last two terms are how the batch's statistics depend on v.

@@ -7,6 +7,7 @@
 //!
 //! Sums over the batch are taken picture by picture in the order of the batch, so the result does not depend on the number of threads.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -49,9 +50,28 @@ pub trait FusedBlock: Backend {
     ) -> BlockTrain<Self>;
 }
 
+static SUSPENDED: AtomicUsize = AtomicUsize::new(0);
+
+/// While one lives, blocks are composed of burn's operations everywhere: for comparison.
+#[derive(Debug)]
+#[must_use = "the fused operation is back once this is dropped"]
+pub struct Suspended(());
+
+/// See [`Suspended`].
+pub fn suspend() -> Suspended {
+    SUSPENDED.fetch_add(1, Ordering::SeqCst);
+    Suspended(())
+}
+
+impl Drop for Suspended {
+    fn drop(&mut self) {
+        SUSPENDED.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Whether [`block_train`] can run there: in training on the CPU. Elsewhere blocks are composed of burn's operations.
 pub fn available(device: &Device) -> bool {
-    device.is_autodiff() && device.clone().inner() == Device::flex()
+    SUSPENDED.load(Ordering::SeqCst) == 0 && device.is_autodiff() && device.clone().inner() == Device::flex()
 }
 
 /// Runs a block on `[N, H, W, C]` and updates the running statistics of `norm`.

@@ -6,7 +6,7 @@
 
 mod base;
 mod dcnn;
-#[cfg(feature = "train")]
+#[cfg(feature = "native")]
 pub mod fused;
 mod heads;
 mod mcnn;
@@ -37,7 +37,7 @@ fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
 
 /// One of the study's networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[cfg_attr(feature = "native", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkKind {
     /// One convolution and one dense layer: the baseline.
@@ -180,7 +180,7 @@ impl ConvBlock {
     }
 
     /// The same in training on the CPU, as one operation, `[N, H, W, C]` to `[N, (H-2)/2, (W-2)/2, O]`: see [`fused`].
-    #[cfg(feature = "train")]
+    #[cfg(feature = "native")]
     pub fn forward_fused(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.conv.bias.as_ref().map(|b| b.val());
         fused::block_train(x, self.conv.weight.val(), bias, &self.norm)

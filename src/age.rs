@@ -1,0 +1,186 @@
+//! Ages: the soft label that networks are trained on, and the distribution that they answer with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::AGES;
+
+/// What a data set says of somebody's age.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum AgeLabel {
+    /// Years.
+    Exact(f32),
+    /// From the first to the last year, both included; FairFace's 'more than 70' is 70 to 99.
+    Range(f32, f32),
+}
+
+impl AgeLabel {
+    /// Years by which `age` is off; none inside a range.
+    pub fn error(self, age: f32) -> f32 {
+        let (low, high) = self.bounds();
+        // Someone is 29 until the 30th birthday, but labels and answers are both in whole-year terms: 29 is 29.0.
+        if age < low {
+            age - low
+        } else if age > high {
+            age - high
+        } else {
+            0.0
+        }
+    }
+
+    /// First and last year, equal for an exact age.
+    pub fn bounds(self) -> (f32, f32) {
+        match self {
+            Self::Exact(age) => (age, age),
+            Self::Range(low, high) => (low, high),
+        }
+    }
+
+    /// The age, or the middle of the range.
+    pub fn middle(self) -> f32 {
+        let (low, high) = self.bounds();
+        (low + high) / 2.0
+    }
+
+    /// Soft label with gap `gap` >= 1 over the classes 0..99: proportional to max(0, 1 - |i - age| / gap), which sums to 1.
+    /// A range has the mean of its years' labels. Gap 1 is one-hot for a whole age.
+    ///
+    /// # Panics
+    /// If `gap` is below 1 or not a number.
+    pub fn soft_label(self, gap: f32) -> [f32; AGES] {
+        assert!(gap >= 1.0, "a soft label's gap is at least 1, not {gap}");
+        match self {
+            Self::Exact(age) => soft_label(age, gap),
+            Self::Range(low, high) => {
+                let (low, high) = (low.round() as i32, high.round().max(low.round()) as i32);
+                let mut sum = [0.0; AGES];
+                for year in low..=high {
+                    for (sum, p) in sum.iter_mut().zip(soft_label(year as f32, gap)) {
+                        *sum += p / (high - low + 1) as f32;
+                    }
+                }
+                sum
+            }
+        }
+    }
+}
+
+fn soft_label(age: f32, gap: f32) -> [f32; AGES] {
+    // 100 and above share the last class.
+    let age = age.clamp(0.0, (AGES - 1) as f32);
+    let mut label = std::array::from_fn(|i| (1.0 - (i as f32 - age).abs() / gap).max(0.0));
+    let sum: f32 = label.iter().sum();
+    label.iter_mut().for_each(|p| *p /= sum);
+    label
+}
+
+/// Probabilities of the ages 0..99.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct AgeDistribution(Vec<f32>);
+
+impl AgeDistribution {
+    /// From 100 probabilities, which are made to sum to 1; `None` if they can't be (not 100, negative, not finite, all zero).
+    pub fn new(mut probabilities: Vec<f32>) -> Option<Self> {
+        let sum: f32 = probabilities.iter().sum();
+        let valid = probabilities.len() == AGES
+            && sum > 0.0
+            && sum.is_finite()
+            && probabilities.iter().all(|p| *p >= 0.0);
+        valid.then(|| {
+            probabilities.iter_mut().for_each(|p| *p /= sum);
+            Self(probabilities)
+        })
+    }
+
+    /// The 100 probabilities.
+    pub fn probabilities(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// Expected age in years, 0..99.
+    pub fn mean(&self) -> f32 {
+        self.0.iter().enumerate().map(|(age, p)| age as f32 * p).sum()
+    }
+
+    /// The age below which the share `q` (0..1) lies. Each year's probability is spread evenly over half a year to either side.
+    pub fn quantile(&self, q: f32) -> f32 {
+        let mut below = 0.0;
+        for (age, p) in self.0.iter().enumerate() {
+            if below + p >= q && *p > 0.0 {
+                let part = ((q - below) / p).clamp(0.0, 1.0);
+                return (age as f32 - 0.5 + part).clamp(0.0, (AGES - 1) as f32);
+            }
+            below += p;
+        }
+        (AGES - 1) as f32
+    }
+
+    /// The central range that holds the share `mass` (0..1): as much lies below it as above.
+    pub fn central_range(&self, mass: f32) -> [f32; 2] {
+        let tail = (1.0 - mass.clamp(0.0, 1.0)) / 2.0;
+        [self.quantile(tail), self.quantile(1.0 - tail)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nonzero(label: &[f32]) -> Vec<(usize, f32)> {
+        label.iter().copied().enumerate().filter(|(_, p)| *p > 0.0).collect()
+    }
+
+    fn close(found: &[(usize, f32)], expected: &[(usize, f32)]) {
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (f, e) in found.iter().zip(expected) {
+            assert!(f.0 == e.0 && (f.1 - e.1).abs() < 1e-6, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn soft_labels_by_hand() {
+        close(&nonzero(&AgeLabel::Exact(30.0).soft_label(1.0)), &[(30, 1.0)]);
+        // 1/3, 2/3, 1, 2/3, 1/3 sum to 3.
+        let g3 = [(28, 1.0 / 9.0), (29, 2.0 / 9.0), (30, 3.0 / 9.0), (31, 2.0 / 9.0), (32, 1.0 / 9.0)];
+        close(&nonzero(&AgeLabel::Exact(30.0).soft_label(3.0)), &g3);
+        // At the end: 1, 2/3, 1/3 sum to 2.
+        close(&nonzero(&AgeLabel::Exact(0.0).soft_label(3.0)), &[(0, 0.5), (1, 1.0 / 3.0), (2, 1.0 / 6.0)]);
+        close(&nonzero(&AgeLabel::Exact(120.0).soft_label(1.0)), &[(99, 1.0)]);
+        // A range: the mean over its years.
+        close(&nonzero(&AgeLabel::Range(3.0, 4.0).soft_label(1.0)), &[(3, 0.5), (4, 0.5)]);
+        for gap in [1.0, 2.5, 7.0, 200.0] {
+            let sum: f32 = AgeLabel::Range(0.0, 2.0).soft_label(gap).iter().sum();
+            assert!((sum - 1.0).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "at least 1")]
+    fn a_gap_below_one_is_refused() {
+        AgeLabel::Exact(3.0).soft_label(0.5);
+    }
+
+    #[test]
+    fn errors_are_zero_inside_a_range() {
+        assert_eq!(AgeLabel::Exact(30.0).error(33.5), 3.5);
+        let range = AgeLabel::Range(20.0, 29.0);
+        assert_eq!([15.0, 20.0, 25.5, 29.0, 31.0].map(|a| range.error(a)), [-5.0, 0.0, 0.0, 0.0, 2.0]);
+    }
+
+    #[test]
+    fn distributions() {
+        assert!(AgeDistribution::new(vec![0.0; AGES]).is_none());
+        assert!(AgeDistribution::new(vec![0.1; 99]).is_none());
+        assert!(AgeDistribution::new(vec![f32::NAN; AGES]).is_none());
+        let uniform = AgeDistribution::new(vec![2.0; AGES]).unwrap();
+        assert!((uniform.mean() - 49.5).abs() < 1e-3);
+        let [low, high] = uniform.central_range(0.8);
+        assert!((low - 9.5).abs() < 1e-3 && (high - 89.5).abs() < 1e-3, "{low} {high}");
+        let mut one = vec![0.0; AGES];
+        one[42] = 1.0;
+        let one = AgeDistribution::new(one).unwrap();
+        assert_eq!(one.mean(), 42.0);
+        let [low, high] = one.central_range(0.8);
+        assert!((low - 41.6).abs() < 1e-5 && (high - 42.4).abs() < 1e-5, "{low} {high}");
+    }
+}

@@ -1,0 +1,109 @@
+//! `mien evaluate`: how far off the estimates are on labelled pictures.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use mien::crop;
+use mien::data::labels::Sample;
+use mien::data::tars::TarSet;
+use mien::estimator::Estimator;
+use mien::evaluation::{Evaluation, Prediction};
+use mien::face::Search;
+use mien::picture::Picture;
+
+use super::EstimatorArgs;
+
+/// Estimate the faces of a labelled data set and compare with the labels
+///
+/// The picture's largest face is judged; where none is found, the centred square. Ages labelled as a range count as right
+/// anywhere inside it.
+#[derive(clap::Args)]
+pub struct EvaluateArgs {
+    /// Folder with labels.csv and <dataset>-<split>.tar
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+
+    /// Name of the data set, as in labels.csv
+    #[arg(long)]
+    dataset: String,
+
+    /// Name of the split, as in labels.csv
+    #[arg(long)]
+    split: String,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+
+    /// Also write every prediction to this file
+    #[arg(long, value_name = "CSV")]
+    predictions: Option<PathBuf>,
+
+    #[command(flatten)]
+    estimator: EstimatorArgs,
+}
+
+pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
+    let set = TarSet::open(&args.data, &args.dataset, &args.split)?;
+    let source = args.estimator.load()?;
+    let bar = super::progress_bar(set.samples.len() as u64, "pictures");
+    let mut refusals = set.refusals.clone();
+    let mut predictions = Vec::with_capacity(set.samples.len());
+    super::for_each_in_order(
+        &source,
+        &set.samples,
+        |estimator, sample| judge(estimator, &set, sample),
+        |sample, result| {
+            match result {
+                Ok(prediction) => predictions.push(prediction),
+                Err(error) => {
+                    bar.suspend(|| eprintln!("mien: {}: {error:#}", sample.file));
+                    refusals.count(mien::data::labels::Refusal::UnreadablePicture);
+                }
+            }
+            bar.inc(1);
+        },
+    )?;
+    bar.finish_and_clear();
+    if refusals.total() > 0 {
+        eprintln!("left out: {refusals}");
+    }
+    if let Some(path) = &args.predictions {
+        let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
+        for prediction in &predictions {
+            writer.serialize(prediction)?;
+        }
+        writer.flush()?;
+    }
+    let evaluation = Evaluation::of(&predictions).ok_or_else(|| anyhow!("no picture could be judged"))?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&evaluation)?);
+    } else {
+        print!("{}", evaluation.markdown());
+    }
+    Ok(())
+}
+
+fn judge(estimator: &Estimator, set: &TarSet, sample: &Sample) -> anyhow::Result<Prediction> {
+    let picture = Picture::decode(&set.read(sample)?)?;
+    let frame = picture.frame();
+    let faces = pollster::block_on(estimator.detect(&frame, Search::Tiled))?;
+    let largest = faces.iter().max_by(|a, b| a.bbox.area().total_cmp(&b.bbox.area()));
+    let found = largest.and_then(|face| crop::alignment(&face.landmarks));
+    let alignment = found.unwrap_or_else(|| crop::centred_square(&frame));
+    let raw = &pollster::block_on(estimator.raw_estimates(&frame, &[alignment]))?[0];
+    let estimate = estimator.finish(&raw.age_distribution, raw.age, raw.female);
+    let (age_low, age_high) = sample.age.bounds();
+    Ok(Prediction {
+        file: sample.file.clone(),
+        age_low,
+        age_high,
+        label_gender: sample.gender,
+        race: sample.race.clone(),
+        found: found.is_some(),
+        age: estimate.age,
+        range_low: estimate.age_range[0],
+        range_high: estimate.age_range[1],
+        female: estimate.gender.female,
+    })
+}

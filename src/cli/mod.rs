@@ -1,0 +1,147 @@
+//! The program's commands, a file each, and what they share.
+
+mod annotate;
+pub mod bench;
+pub mod evaluate;
+pub mod predict;
+pub mod prepare;
+pub mod serve;
+pub mod train;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use mien::engine::EngineKind;
+use mien::estimator::{Estimator, EstimatorError};
+use mien::model::NetworkKind;
+use mien::weights::Weights;
+
+/// Where weights are looked for, in this order: the folder asked for, `model-weights` here, beside the program, and in the
+/// source tree it was built from.
+fn weights_folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = asked {
+        return Ok(folder.into());
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("model-weights")));
+    let candidates = [
+        Some(PathBuf::from("model-weights")),
+        beside,
+        Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("model-weights")),
+    ];
+    match candidates.into_iter().flatten().find(|folder| folder.is_dir()) {
+        Some(folder) => Ok(folder),
+        None => bail!("no folder model-weights here; name it with --weights-dir"),
+    }
+}
+
+fn read_weights(path: &Path) -> anyhow::Result<Weights> {
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Weights::from_bytes(&bytes).with_context(|| path.display().to_string())
+}
+
+fn detector_weights(folder: &Path) -> anyhow::Result<Weights> {
+    read_weights(&folder.join("blazeface/blazeface-short.safetensors"))
+}
+
+/// Which network, which weights, which engine: the same options wherever pictures are estimated.
+#[derive(clap::Args, Debug, Clone)]
+pub struct EstimatorArgs {
+    /// Which network
+    #[arg(long, value_enum, default_value_t = NetworkKind::DCnn)]
+    model: NetworkKind,
+
+    /// A weight file of that network, instead of the one in the weights folder
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+
+    /// Folder with all weights [default: model-weights]
+    #[arg(long, value_name = "DIR")]
+    weights_dir: Option<PathBuf>,
+
+    /// What to compute on
+    #[arg(long, value_enum, default_value_t = EngineKind::Cpu)]
+    engine: EngineKind,
+}
+
+/// The weights that [`EstimatorArgs`] name, read once; each thread makes its own estimator of them.
+struct EstimatorSource {
+    engine: EngineKind,
+    detector: Weights,
+    network: Weights,
+}
+
+impl EstimatorArgs {
+    fn load(&self) -> anyhow::Result<EstimatorSource> {
+        let name = self.model.name();
+        let folder = weights_folder(self.weights_dir.as_deref());
+        let network = match &self.weights {
+            Some(path) => read_weights(path)?,
+            None => read_weights(
+                &folder
+                    .as_ref()
+                    .map_err(|e| anyhow::anyhow!("{e}"))?
+                    .join(format!("{name}/{name}.safetensors")),
+            )?,
+        };
+        network.expect_network(name)?;
+        Ok(EstimatorSource { engine: self.engine, detector: detector_weights(&folder?)?, network })
+    }
+}
+
+impl EstimatorSource {
+    fn estimator(&self) -> Result<Estimator, EstimatorError> {
+        pollster::block_on(Estimator::new(self.engine, &self.detector, &self.network))
+    }
+}
+
+/// Runs `work` on every item, on all cores with an estimator each, and hands the results to `take` in the order of the items as soon as they
+/// and those before them are there.
+fn for_each_in_order<T: Sync, R: Send>(
+    source: &EstimatorSource,
+    items: &[T],
+    work: impl Fn(&Estimator, &T) -> R + Sync,
+    mut take: impl FnMut(&T, R),
+) -> anyhow::Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().max(1));
+    // Here, so that weights that don't fit are reported once and not by every thread.
+    source.estimator()?;
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        // Bounded: results wait for a slow picture before them, and must not pile up without end.
+        let (send, results) = std::sync::mpsc::sync_channel(4 * threads);
+        for _ in 0..threads {
+            let (send, next, work) = (send.clone(), &next, &work);
+            scope.spawn(move || {
+                let Ok(estimator) = source.estimator() else { return };
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { return };
+                    if send.send((at, work(&estimator, item))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(send);
+        let mut waiting = BTreeMap::new();
+        let mut turn = 0;
+        for (at, result) in results {
+            waiting.insert(at, result);
+            while let Some(result) = waiting.remove(&turn) {
+                take(&items[turn], result);
+                turn += 1;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// A progress bar on standard error; hidden where that is no terminal.
+fn progress_bar(len: u64, what: &str) -> ProgressBar {
+    let template = format!("{{bar:30}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left {{msg}}");
+    let style = ProgressStyle::with_template(&template).expect("a fixed template");
+    ProgressBar::new(len).with_style(style)
+}

@@ -1,0 +1,117 @@
+//! Aligned crops of a data set in one packed file, ready to be read in any order.
+//!
+//! `NAME.crops` holds raw [`STORED_SIDE`] x [`STORED_SIDE`] RGB pictures one behind the other; `NAME.csv` has a row for every
+//! picture looked at, in the same order, those left out with their reason. A crop counts once its row is there, so a run that
+//! was cut off at any moment goes on from the last whole row.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::DataError;
+use super::labels::{Gender, Refusal, Refusals};
+use super::split::Part;
+use crate::age::AgeLabel;
+use crate::crop::STORED_SIDE;
+
+/// Bytes of one stored crop.
+pub const CROP_LEN: usize = STORED_SIDE * STORED_SIDE * 3;
+
+/// A row of `NAME.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// File name in the data set.
+    pub file: String,
+    /// Why it has no crop; empty if it has one.
+    pub refused: Option<Refusal>,
+    /// Train or validation.
+    pub part: Part,
+    /// First year of the age label.
+    pub age_low: f32,
+    /// Last year of it.
+    pub age_high: f32,
+    /// Gender, if labelled.
+    pub gender: Option<Gender>,
+    /// Race, if labelled.
+    pub race: Option<String>,
+}
+
+impl Row {
+    /// The age label.
+    pub fn age(&self) -> AgeLabel {
+        if self.age_low == self.age_high {
+            AgeLabel::Exact(self.age_low)
+        } else {
+            AgeLabel::Range(self.age_low, self.age_high)
+        }
+    }
+}
+
+/// Paths of the two files of a prepared data set.
+pub fn paths(folder: &Path, dataset: &str) -> (PathBuf, PathBuf) {
+    (folder.join(format!("{dataset}.crops")), folder.join(format!("{dataset}.csv")))
+}
+
+/// Reads the table, and drops a half-written last row.
+///
+/// # Errors
+/// [`DataError`] if it can't be read.
+pub fn read_rows(table: &Path) -> Result<Vec<Row>, DataError> {
+    let mut rows = Vec::new();
+    let mut text = std::fs::read(table).map_err(DataError::io(table))?;
+    let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    text.truncate(whole);
+    for row in csv::Reader::from_reader(text.as_slice()).deserialize() {
+        rows.push(row.map_err(|e| DataError::Table { path: table.into(), reason: e.to_string() })?);
+    }
+    Ok(rows)
+}
+
+/// A prepared data set.
+#[derive(Debug)]
+pub struct Crops {
+    /// Rows that have a crop; the crop of row i is the i-th.
+    pub rows: Vec<Row>,
+    /// What was left out.
+    pub refusals: Refusals,
+    path: PathBuf,
+    file: File,
+}
+
+impl Crops {
+    /// Opens what `mien prepare` made.
+    ///
+    /// # Errors
+    /// [`DataError`] if a file is missing or the two do not belong together.
+    pub fn open(folder: &Path, dataset: &str) -> Result<Self, DataError> {
+        let (path, table) = paths(folder, dataset);
+        let mut refusals = Refusals::default();
+        let mut rows = read_rows(&table)?;
+        rows.retain(|row| match row.refused {
+            Some(reason) => {
+                refusals.count(reason);
+                false
+            }
+            None => true,
+        });
+        let file = File::open(&path).map_err(DataError::io(&path))?;
+        let len = file.metadata().map_err(DataError::io(&path))?.len();
+        if len < (rows.len() * CROP_LEN) as u64 {
+            let reason = format!("has {len} bytes, too few for {} crops; run prepare again", rows.len());
+            return Err(DataError::Table { path, reason });
+        }
+        Ok(Self { rows, refusals, path, file })
+    }
+
+    /// Reads the crop of row `index`.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub fn read(&self, index: usize) -> Result<Vec<u8>, DataError> {
+        let mut crop = vec![0; CROP_LEN];
+        self.file.read_exact_at(&mut crop, (index * CROP_LEN) as u64).map_err(DataError::io(&self.path))?;
+        Ok(crop)
+    }
+}

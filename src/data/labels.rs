@@ -1,0 +1,179 @@
+//! What a data set says of a picture.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::age::AgeLabel;
+
+/// Gender as the data sets label it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gender {
+    /// Class 0.
+    Male,
+    /// Class 1.
+    Female,
+}
+
+impl Gender {
+    /// The class index of the networks' gender head.
+    pub fn class(self) -> usize {
+        match self {
+            Self::Male => 0,
+            Self::Female => 1,
+        }
+    }
+}
+
+/// One labelled picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// File name, or path below the data set's folder.
+    pub file: String,
+    /// Age.
+    pub age: AgeLabel,
+    /// Gender, where the data set gives one.
+    pub gender: Option<Gender>,
+    /// Race as the data set words it, where it gives one.
+    pub race: Option<String>,
+}
+
+/// Why a row or picture is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    /// A field is missing or not of its kind.
+    MissingField,
+    /// Age outside of 0..=100.
+    AgeOutOfRange,
+    /// A gender that is neither given in the data set's terms nor left out.
+    UnknownGender,
+    /// The picture is missing or can't be decoded.
+    UnreadablePicture,
+    /// The detector found no face.
+    NoFace,
+    /// Several faces of about the same size: the label could be anyone's.
+    SeveralFaces,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MissingField => "missing field",
+            Self::AgeOutOfRange => "age outside 0..100",
+            Self::UnknownGender => "unknown gender",
+            Self::UnreadablePicture => "unreadable picture",
+            Self::NoFace => "no face found",
+            Self::SeveralFaces => "several faces of the same size",
+        })
+    }
+}
+
+/// How many were left out, by reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusals(BTreeMap<Refusal, usize>);
+
+impl Refusals {
+    /// Counts one.
+    pub fn count(&mut self, reason: Refusal) {
+        *self.0.entry(reason).or_default() += 1;
+    }
+
+    /// How many in all.
+    pub fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+
+    /// How many for one reason.
+    pub fn of(&self, reason: Refusal) -> usize {
+        self.0.get(&reason).copied().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Refusals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none left out");
+        }
+        for (i, (reason, count)) in self.0.iter().enumerate() {
+            let comma = if i == 0 { "" } else { ", " };
+            write!(f, "{comma}{count} {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads an age: `23`, `20-29`, or `more than 70`.
+///
+/// # Errors
+/// [`Refusal::MissingField`] if it is none of these, [`Refusal::AgeOutOfRange`] outside of 0..=100.
+pub fn parse_age(text: &str) -> Result<AgeLabel, Refusal> {
+    let text = text.trim();
+    let number = |t: &str| t.trim().parse::<f32>().ok().filter(|v| v.is_finite());
+    let label = if let Some(low) = text.strip_prefix("more than ") {
+        number(low).map(|low| AgeLabel::Range(low, 99.0))
+    } else if let Some(age) = number(text) {
+        Some(AgeLabel::Exact(age))
+    } else {
+        let ends = text.split_once('-').and_then(|(low, high)| Some((number(low)?, number(high)?)));
+        ends.filter(|(low, high)| low <= high).map(|(low, high)| AgeLabel::Range(low, high))
+    };
+    let label = label.ok_or(Refusal::MissingField)?;
+    let (low, high) = label.bounds();
+    if low < 0.0 || high > 100.0 {
+        return Err(Refusal::AgeOutOfRange);
+    }
+    Ok(label)
+}
+
+/// Reads a gender: F, M or nothing.
+///
+/// # Errors
+/// [`Refusal::UnknownGender`] for anything else.
+pub fn parse_gender(text: &str) -> Result<Option<Gender>, Refusal> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "" => Ok(None),
+        "f" | "female" => Ok(Some(Gender::Female)),
+        "m" | "male" => Ok(Some(Gender::Male)),
+        _ => Err(Refusal::UnknownGender),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages() {
+        assert_eq!(parse_age("23"), Ok(AgeLabel::Exact(23.0)));
+        assert_eq!(parse_age(" 20-29 "), Ok(AgeLabel::Range(20.0, 29.0)));
+        assert_eq!(parse_age("more than 70"), Ok(AgeLabel::Range(70.0, 99.0)));
+        for bad in ["", "old", "30-20", "-", "nan"] {
+            assert_eq!(parse_age(bad), Err(Refusal::MissingField), "{bad}");
+        }
+        for bad in ["-1", "101", "90-110"] {
+            assert_eq!(parse_age(bad), Err(Refusal::AgeOutOfRange), "{bad}");
+        }
+    }
+
+    #[test]
+    fn genders() {
+        assert_eq!(parse_gender("F"), Ok(Some(Gender::Female)));
+        assert_eq!(parse_gender("male"), Ok(Some(Gender::Male)));
+        assert_eq!(parse_gender(""), Ok(None));
+        assert_eq!(parse_gender("3"), Err(Refusal::UnknownGender));
+    }
+
+    #[test]
+    fn refusals_are_counted_by_reason() {
+        let mut refusals = Refusals::default();
+        assert_eq!(refusals.to_string(), "none left out");
+        refusals.count(Refusal::NoFace);
+        refusals.count(Refusal::NoFace);
+        refusals.count(Refusal::MissingField);
+        assert_eq!((refusals.total(), refusals.of(Refusal::NoFace)), (3, 2));
+        assert_eq!(refusals.to_string(), "1 missing field, 2 no face found");
+    }
+}

@@ -1,0 +1,61 @@
+//! Labelled faces: where they come from, which part each belongs to, and how they reach the trainer.
+//!
+//! - [`labels`]: what a data set says of a picture, and why a row can be refused.
+//! - [`tars`]: the layout `labels.csv` + `<dataset>-<split>.tar`.
+//! - [`split`]: train or validation, fixed by a hash of the name.
+//! - [`crops`]: aligned crops in one packed file, made once by `mien prepare` ([`prepare`]).
+//! - [`augment`]: random changes to a crop in training.
+//! - [`batch`]: crops to the tensors of one training step.
+
+pub mod augment;
+pub mod batch;
+pub mod crops;
+pub mod labels;
+pub mod prepare;
+pub mod split;
+pub mod tars;
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a data set can't be read.
+#[derive(Debug, Error)]
+pub enum DataError {
+    /// A file can't be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A table is not as it should be.
+    #[error("{path}: {reason}")]
+    Table {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Nothing under that name.
+    #[error("{path} has no pictures of {dataset}-{split}; it has {present}")]
+    NoSuchSet {
+        /// The folder or table.
+        path: PathBuf,
+        /// Data set asked for.
+        dataset: String,
+        /// Split asked for.
+        split: String,
+        /// What is there.
+        present: String,
+    },
+}
+
+impl DataError {
+    /// Attaches the path to a system error.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

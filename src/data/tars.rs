@@ -1,0 +1,164 @@
+//! The layout `labels.csv` + `<dataset>-<split>.tar`: many small pictures in one file, their labels in one table.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::DataError;
+use super::labels::{Refusal, Refusals, Sample, parse_age, parse_gender};
+
+/// Pictures of one data set and split, readable in any order.
+#[derive(Debug)]
+pub struct TarSet {
+    /// The labelled pictures that are in the tar, in the table's order.
+    pub samples: Vec<Sample>,
+    /// Rows that were left out.
+    pub refusals: Refusals,
+    path: PathBuf,
+    tar: File,
+    /// Place and length of each file in the tar.
+    places: HashMap<String, (u64, u64)>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    dataset: String,
+    split: String,
+    file: String,
+    age: String,
+    gender: String,
+    #[serde(default)]
+    race: String,
+}
+
+impl TarSet {
+    /// Opens `folder/labels.csv` and `folder/<dataset>-<split>.tar`.
+    ///
+    /// # Errors
+    /// [`DataError`] if a file can't be read, the table lacks a column, or has no rows of that name. Single bad rows, and rows whose
+    /// picture is not in the tar, are counted in [`TarSet::refusals`].
+    pub fn open(folder: &Path, dataset: &str, split: &str) -> Result<Self, DataError> {
+        let table = folder.join("labels.csv");
+        let file = File::open(&table).map_err(DataError::io(&table))?;
+        let path = folder.join(format!("{dataset}-{split}.tar"));
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
+        let mut present = BTreeSet::new();
+        let (mut rows, mut refusals) = (Vec::new(), Refusals::default());
+        for row in reader.deserialize::<Row>() {
+            let row = row.map_err(|e| DataError::Table { path: table.clone(), reason: e.to_string() })?;
+            if row.dataset == dataset && row.split == split {
+                rows.push(row);
+            } else {
+                present.insert(format!("{}-{}", row.dataset, row.split));
+            }
+        }
+        if rows.is_empty() {
+            return Err(DataError::NoSuchSet {
+                path: table,
+                dataset: dataset.into(),
+                split: split.into(),
+                present: present.into_iter().collect::<Vec<_>>().join(", "),
+            });
+        }
+        let tar = File::open(&path).map_err(DataError::io(&path))?;
+        let places = index(&tar).map_err(DataError::io(&path))?;
+        let mut samples = Vec::new();
+        for row in rows {
+            match sample(&row) {
+                Ok(sample) if places.contains_key(&sample.file) => samples.push(sample),
+                Ok(_) => refusals.count(Refusal::UnreadablePicture),
+                Err(reason) => refusals.count(reason),
+            }
+        }
+        Ok(Self { samples, refusals, path, tar, places })
+    }
+
+    /// The encoded picture of a sample.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] if it is not in the tar or can't be read.
+    pub fn read(&self, sample: &Sample) -> Result<Vec<u8>, DataError> {
+        let missing = || std::io::Error::new(std::io::ErrorKind::NotFound, format!("no {}", sample.file));
+        let (at, len) =
+            *self.places.get(&sample.file).ok_or_else(missing).map_err(DataError::io(&self.path))?;
+        let mut bytes = vec![0; len as usize];
+        self.tar.read_exact_at(&mut bytes, at).map_err(DataError::io(&self.path))?;
+        Ok(bytes)
+    }
+}
+
+fn sample(row: &Row) -> Result<Sample, Refusal> {
+    if row.file.is_empty() {
+        return Err(Refusal::MissingField);
+    }
+    Ok(Sample {
+        file: row.file.clone(),
+        age: parse_age(&row.age)?,
+        gender: parse_gender(&row.gender)?,
+        race: Some(row.race.clone()).filter(|r| !r.is_empty()),
+    })
+}
+
+/// Where each file of a tar lies. Names are without folders.
+fn index(tar: &File) -> std::io::Result<HashMap<String, (u64, u64)>> {
+    let mut places = HashMap::new();
+    let mut archive = tar::Archive::new(std::io::BufReader::new(tar));
+    for entry in archive.entries_with_seek()? {
+        let entry = entry?;
+        if let Some(name) = entry.path()?.file_name().and_then(|n| n.to_str()) {
+            places.insert(name.to_owned(), (entry.raw_file_position(), entry.size()));
+        }
+    }
+    Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::age::AgeLabel;
+    use crate::data::labels::Gender;
+
+    fn folder(csv: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("labels.csv"), csv).unwrap();
+        let mut tar = tar::Builder::new(File::create(folder.path().join("toy-train.tar")).unwrap());
+        for (name, content) in [("a.webp", "first"), ("b.webp", "second, longer")] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            tar.append_data(&mut header, name, content.as_bytes()).unwrap();
+        }
+        tar.finish().unwrap();
+        folder
+    }
+
+    #[test]
+    fn rows_and_pictures_meet() {
+        let folder = folder(
+            "dataset,split,file,age,gender,race\n\
+             toy,train,b.webp,20-29,F,Asian\ntoy,train,a.webp,7,M,\ntoy,train,c.webp,7,M,\n\
+             toy,train,a.webp,old,M,\ntoy,train,a.webp,130,M,\ntoy,train,a.webp,30,7,\ntoy,test,a.webp,30,F,\n",
+        );
+        let set = TarSet::open(folder.path(), "toy", "train").unwrap();
+        assert_eq!(set.samples.len(), 2);
+        let first = &set.samples[0];
+        assert_eq!(first.age, AgeLabel::Range(20.0, 29.0));
+        assert_eq!((first.gender, first.race.as_deref()), (Some(Gender::Female), Some("Asian")));
+        assert_eq!(set.read(first).unwrap(), b"second, longer");
+        assert_eq!(set.read(&set.samples[1]).unwrap(), b"first");
+        assert_eq!(set.refusals.total(), 4);
+        assert_eq!(set.refusals.of(Refusal::UnreadablePicture), 1);
+    }
+
+    #[test]
+    fn errors_name_what_is_there() {
+        let folder = folder("dataset,split,file,age,gender,race\ntoy,train,a.webp,7,M,\n");
+        let error = TarSet::open(folder.path(), "other", "test").unwrap_err().to_string();
+        assert!(error.contains("no pictures of other-test; it has toy-train"), "{error}");
+        let error = TarSet::open(Path::new("nowhere"), "toy", "train").unwrap_err().to_string();
+        assert!(error.contains("nowhere/labels.csv"), "{error}");
+    }
+}

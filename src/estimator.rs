@@ -1,0 +1,200 @@
+//! The public API: a frame in, faces with estimates out.
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::age::AgeDistribution;
+use crate::crop;
+use crate::engine::fused::RawEstimate;
+use crate::engine::{Engine, EngineError, EngineKind};
+use crate::face::{self, Detection, DetectorOptions, Search};
+use crate::frame::{Frame, Similarity};
+use crate::model::NetworkKind;
+use crate::weights::{Weights, WeightsError};
+
+/// Name of the detector in its weight file.
+pub const DETECTOR: &str = "blazeface-short";
+
+/// Mass of the stated range where the weights bring no calibration.
+const DEFAULT_RANGE_MASS: f32 = 0.8;
+
+/// Border for the second look, as a share of the picture's longer side.
+const PADDING: f32 = 0.3;
+
+/// Why an estimator can't be made or used.
+#[derive(Debug, Error)]
+pub enum EstimatorError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The weight files.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// Probabilities of the two genders that the data sets label; they sum to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct GenderProbabilities {
+    /// 0..1.
+    pub female: f32,
+    /// 0..1.
+    pub male: f32,
+}
+
+/// What the network says of one face.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Estimate {
+    /// Age in years, from the cascaded regression.
+    pub age: f32,
+    /// The range that holds the age of four people in five, calibrated on validation pictures. In years; holds `age`.
+    pub age_range: [f32; 2],
+    /// Probability of each age 0..99.
+    pub age_distribution: AgeDistribution,
+    /// Gender.
+    pub gender: GenderProbabilities,
+}
+
+/// A face with its estimate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Face {
+    /// Left, top, width, height in frame pixels.
+    #[serde(rename = "box")]
+    pub bbox: [f32; 4],
+    /// How sure the detector is, 0..1.
+    pub score: f32,
+    /// Six key points in frame pixels: see [`Detection::landmarks`].
+    pub landmarks: [[f32; 2]; 6],
+    /// Age and gender.
+    #[serde(flatten)]
+    pub estimate: Estimate,
+}
+
+/// Finds faces and estimates their age and gender.
+#[derive(Debug)]
+pub struct Estimator {
+    engine: Engine,
+    range_mass: f32,
+    options: DetectorOptions,
+}
+
+impl Estimator {
+    /// From the detector's weights and a network's, on the engine asked for.
+    ///
+    /// # Errors
+    /// [`EstimatorError`] if a file is for something else or the engine can't start.
+    pub async fn new(
+        kind: EngineKind,
+        detector: &Weights,
+        network: &Weights,
+    ) -> Result<Self, EstimatorError> {
+        detector.expect_network(DETECTOR)?;
+        let range_mass = match network.metadata.get("range_mass") {
+            None => DEFAULT_RANGE_MASS,
+            Some(text) => {
+                let mass = text.parse().ok().filter(|mass| (0.0..=1.0).contains(mass));
+                mass.ok_or_else(|| WeightsError::Malformed(format!("range_mass {text:?}")))?
+            }
+        };
+        let engine = Engine::start(kind, detector, network).await?;
+        Ok(Self { engine, range_mass, options: DetectorOptions::default() })
+    }
+
+    /// Which engine runs.
+    pub fn engine(&self) -> EngineKind {
+        self.engine.kind()
+    }
+
+    /// Which network estimates.
+    pub fn network(&self) -> NetworkKind {
+        self.engine.network()
+    }
+
+    /// Finds the faces of a frame, sorted by falling score.
+    ///
+    /// Where a thorough search finds none, it looks once more with a border around the picture: a face that fills it all is not
+    /// recognised as one.
+    ///
+    /// # Errors
+    /// [`EstimatorError::Engine`].
+    pub async fn detect(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
+        let found = self.look(frame, search).await?;
+        if !found.is_empty() || search != Search::Tiled {
+            return Ok(found);
+        }
+        let (padded, width, height, border) = frame.padded(PADDING);
+        let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
+        let mut found = self.look(&padded, Search::Refined).await?;
+        let border = border as f32;
+        for detection in &mut found {
+            detection.bbox.x -= border;
+            detection.bbox.y -= border;
+            detection.landmarks = detection.landmarks.map(|[x, y]| [x - border, y - border]);
+        }
+        Ok(found)
+    }
+
+    async fn look(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
+        let run = async |input| self.engine.detect(input).await;
+        Ok(face::find_async::<EngineError>(frame, search, &self.options, run).await?)
+    }
+
+    /// What the network says of the faces under these alignments ([`crop::alignment`]).
+    ///
+    /// # Errors
+    /// [`EstimatorError::Engine`].
+    pub async fn raw_estimates(
+        &self,
+        frame: &Frame<'_>,
+        alignments: &[Similarity],
+    ) -> Result<Vec<RawEstimate>, EstimatorError> {
+        let crops: Vec<_> = alignments.iter().map(|alignment| crop::cut(frame, alignment)).collect();
+        Ok(self.engine.estimate(&crops).await?)
+    }
+
+    /// The estimate in a form to show: with its range, as probabilities.
+    pub fn finish(&self, age_distribution: &[f32], age: f32, female: f32) -> Estimate {
+        let age_distribution =
+            AgeDistribution::new(age_distribution.to_vec()).expect("engines give 100 finite probabilities");
+        let age = age.clamp(0.0, 100.0);
+        let [low, high] = age_distribution.central_range(self.range_mass);
+        Estimate {
+            age,
+            age_range: [low.min(age), high.max(age)],
+            age_distribution,
+            gender: GenderProbabilities { female, male: 1.0 - female },
+        }
+    }
+
+    /// Everything: the faces of a frame with their estimates, sorted by falling score.
+    ///
+    /// # Errors
+    /// [`EstimatorError::Engine`].
+    pub async fn estimate(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Face>, EstimatorError> {
+        let detections = self.detect(frame, search).await?;
+        let (detections, alignments): (Vec<_>, Vec<_>) = detections
+            .into_iter()
+            .filter_map(|detection| crop::alignment(&detection.landmarks).map(|a| (detection, a)))
+            .unzip();
+        let estimates = self.raw_estimates(frame, &alignments).await?;
+        let pairs = detections.into_iter().zip(estimates);
+        Ok(pairs
+            .map(|(detection, raw)| {
+                let estimate = self.finish(&raw.age_distribution, raw.age, raw.female);
+                Face::new(&detection, estimate)
+            })
+            .collect())
+    }
+}
+
+impl Face {
+    /// Joins where a face is and what is said of it.
+    pub fn new(detection: &Detection, estimate: Estimate) -> Self {
+        let b = &detection.bbox;
+        Self {
+            bbox: [b.x, b.y, b.width, b.height],
+            score: detection.score,
+            landmarks: detection.landmarks,
+            estimate,
+        }
+    }
+}

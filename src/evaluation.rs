@@ -1,0 +1,227 @@
+//! How far off a network is on labelled pictures.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::age::AgeLabel;
+use crate::data::labels::Gender;
+
+/// A label and what was said.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    /// Name of the picture in its data set.
+    pub file: String,
+    /// First year of the label.
+    pub age_low: f32,
+    /// Last year of it.
+    pub age_high: f32,
+    /// Gender label.
+    pub label_gender: Option<Gender>,
+    /// Race label.
+    pub race: Option<String>,
+    /// Whether the detector found a face; if not, the centred square was judged.
+    pub found: bool,
+    /// Estimated age.
+    pub age: f32,
+    /// Lower end of the stated range.
+    pub range_low: f32,
+    /// Upper end.
+    pub range_high: f32,
+    /// Probability of female.
+    pub female: f32,
+}
+
+impl Prediction {
+    fn label(&self) -> AgeLabel {
+        AgeLabel::Range(self.age_low, self.age_high)
+    }
+
+    /// Years off, positive for too old, none inside a labelled range.
+    pub fn error(&self) -> f32 {
+        self.label().error(self.age)
+    }
+
+    /// Whether the stated range meets the label.
+    pub fn covered(&self) -> bool {
+        self.range_low <= self.age_high && self.age_low <= self.range_high
+    }
+
+    fn gender_right(&self) -> Option<bool> {
+        self.label_gender.map(|g| (self.female >= 0.5) == (g == Gender::Female))
+    }
+}
+
+/// Measures over some pictures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measures {
+    /// Pictures.
+    pub n: usize,
+    /// Pictures in which no face was found; they are judged on the centred square.
+    pub missed: usize,
+    /// Mean absolute error, years.
+    pub mae: f64,
+    /// Its standard error.
+    pub mae_stderr: f64,
+    /// Mean error, years, positive for too old.
+    pub bias: f64,
+    /// Share within 5 years.
+    pub within_5: f64,
+    /// Share of right genders among those labelled; `None` if none is.
+    pub gender_accuracy: Option<f64>,
+    /// Share of labels that the stated age range holds.
+    pub range_coverage: f64,
+}
+
+/// Measures of a data set, in all and by part.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// All pictures.
+    #[serde(flatten)]
+    pub all: Measures,
+    /// Share of pictures within 0, 1, ..., 15 years: the cumulative score.
+    pub cumulative_score: Vec<f64>,
+    /// By decade of the label's middle: `0-9`, `10-19`, ...
+    pub by_decade: BTreeMap<String, Measures>,
+    /// By gender label.
+    pub by_gender: BTreeMap<String, Measures>,
+    /// By race label.
+    pub by_race: BTreeMap<String, Measures>,
+}
+
+impl Measures {
+    /// Of at least one prediction; `None` of none.
+    pub fn of<'a>(predictions: impl IntoIterator<Item = &'a Prediction>) -> Option<Self> {
+        let all: Vec<&Prediction> = predictions.into_iter().collect();
+        let n = all.len();
+        if n == 0 {
+            return None;
+        }
+        let mean = |f: &dyn Fn(&Prediction) -> f64| all.iter().map(|p| f(p)).sum::<f64>() / n as f64;
+        let mae = mean(&|p| f64::from(p.error().abs()));
+        let variance = mean(&|p| (f64::from(p.error().abs()) - mae).powi(2));
+        let genders: Vec<bool> = all.iter().filter_map(|p| p.gender_right()).collect();
+        let right = genders.iter().filter(|r| **r).count() as f64;
+        Some(Self {
+            n,
+            missed: all.iter().filter(|p| !p.found).count(),
+            mae,
+            mae_stderr: (variance / n as f64).sqrt(),
+            bias: mean(&|p| f64::from(p.error())),
+            within_5: mean(&|p| f64::from(u8::from(p.error().abs() <= 5.0))),
+            gender_accuracy: (!genders.is_empty()).then(|| right / genders.len() as f64),
+            range_coverage: mean(&|p| f64::from(u8::from(p.covered()))),
+        })
+    }
+}
+
+impl Evaluation {
+    /// Of at least one prediction; `None` of none.
+    pub fn of(predictions: &[Prediction]) -> Option<Self> {
+        let by = |key: &dyn Fn(&Prediction) -> Option<String>| {
+            let mut groups: BTreeMap<String, Vec<&Prediction>> = BTreeMap::new();
+            for prediction in predictions {
+                if let Some(key) = key(prediction) {
+                    groups.entry(key).or_default().push(prediction);
+                }
+            }
+            groups.into_iter().filter_map(|(key, group)| Some((key, Measures::of(group)?))).collect()
+        };
+        let decade = |p: &Prediction| {
+            let decade = (p.label().middle() / 10.0) as u32 * 10;
+            Some(format!("{decade:02}-{:02}", decade + 9))
+        };
+        let gender = |p: &Prediction| {
+            p.label_gender.map(|g| if g == Gender::Female { "female" } else { "male" }.to_owned())
+        };
+        let score = |years: usize| {
+            let within = predictions.iter().filter(|p| p.error().abs() <= years as f32).count();
+            within as f64 / predictions.len() as f64
+        };
+        Some(Self {
+            all: Measures::of(predictions)?,
+            cumulative_score: (0..=15).map(score).collect(),
+            by_decade: by(&decade),
+            by_gender: by(&gender),
+            by_race: by(&|p| p.race.clone()),
+        })
+    }
+
+    /// A Markdown table: all, then each part.
+    pub fn markdown(&self) -> String {
+        let mut table = String::from(
+            "| pictures | n | missed | MAE (years) | bias | within 5 | gender | range holds |\n|---|---|---|---|---|---|---|---|\n",
+        );
+        let all = std::iter::once(("all", &self.all));
+        let parts = [&self.by_decade, &self.by_gender, &self.by_race];
+        let parts = parts.into_iter().flatten().map(|(name, m)| (name.as_str(), m));
+        for (name, m) in all.chain(parts) {
+            let gender = m.gender_accuracy.map_or("-".into(), |g| format!("{:.1} %", 100.0 * g));
+            writeln!(
+                table,
+                "| {name} | {} | {} | {:.2} ± {:.2} | {:+.2} | {:.1} % | {gender} | {:.1} % |",
+                m.n,
+                m.missed,
+                m.mae,
+                m.mae_stderr,
+                m.bias,
+                100.0 * m.within_5,
+                100.0 * m.range_coverage
+            )
+            .expect("strings take everything");
+        }
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prediction(age: f32, low: f32, high: f32) -> Prediction {
+        Prediction {
+            file: String::new(),
+            age_low: low,
+            age_high: high,
+            label_gender: Some(Gender::Female),
+            race: None,
+            found: true,
+            age,
+            range_low: age - 3.0,
+            range_high: age + 3.0,
+            female: 0.7,
+        }
+    }
+
+    #[test]
+    fn measures_by_hand() {
+        let mut off = prediction(30.0, 36.0, 36.0);
+        off.label_gender = Some(Gender::Male);
+        off.found = false;
+        let inside = prediction(25.0, 20.0, 29.0);
+        let m = Measures::of([&off, &inside]).unwrap();
+        assert_eq!((m.n, m.missed, m.mae, m.bias, m.within_5), (2, 1, 3.0, -3.0, 0.5));
+        assert_eq!((m.gender_accuracy, m.range_coverage), (Some(0.5), 0.5));
+        assert!((m.mae_stderr - 3.0 / 2f64.sqrt()).abs() < 1e-9);
+        assert_eq!(Measures::of([]), None);
+    }
+
+    #[test]
+    fn parts_and_table() {
+        let all = [prediction(30.0, 36.0, 36.0), prediction(25.0, 20.0, 29.0), prediction(3.0, 5.0, 5.0)];
+        let evaluation = Evaluation::of(&all).unwrap();
+        let decades: Vec<_> = evaluation.by_decade.keys().map(String::as_str).collect();
+        assert_eq!(decades, ["00-09", "20-29", "30-39"]);
+        assert_eq!(evaluation.cumulative_score[5], 2.0 / 3.0);
+        assert!(
+            evaluation
+                .markdown()
+                .contains("| 30-39 | 1 | 0 | 6.00 ± 0.00 | -6.00 | 0.0 % | 100.0 % | 0.0 % |")
+        );
+        let json = serde_json::to_value(&evaluation).unwrap();
+        for field in ["n", "missed", "mae", "mae_stderr", "bias", "gender_accuracy", "range_coverage"] {
+            assert!(!json[field].is_null(), "{field}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! One detection for each face: weighted non-maximum suppression.
+//!
+//! Many anchors see the same face. BlazeFace (section 4 of the paper) replaces the usual choice of the best box by
+//! the mean of all boxes that overlap it, weighted with their scores, which jitters less from frame to frame.
+
+use super::{BoundingBox, Detection};
+
+/// Intersection over union of two boxes, from 0 (apart) to 1 (the same). 0 if neither has an area.
+pub fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
+    let shared = a.intersection(b);
+    let union = a.area() + b.area() - shared;
+    if union > 0.0 { shared / union } else { 0.0 }
+}
+
+/// Takes the detection with the best score, replaces its box and landmarks by the mean of those of all detections
+/// that overlap it with an [`iou`] above `threshold` (itself among them), weighted with the score times the weight that
+/// stands beside each, keeps its score, and goes on with the rest. Sorted by falling score.
+pub fn weighted(mut found: Vec<(Detection, f32)>, threshold: f32) -> Vec<Detection> {
+    found.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
+    let mut kept = Vec::new();
+    while !found.is_empty() {
+        let best = found[0].0.bbox;
+        // The best one belongs to its own group even if it has no area or the threshold is 1.
+        let mut first = true;
+        let (group, rest): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|(d, _)| std::mem::take(&mut first) || iou(&d.bbox, &best) > threshold);
+        kept.push(mean(&group));
+        found = rest;
+    }
+    kept
+}
+
+/// The weighted mean of a group that starts with its best.
+fn mean(group: &[(Detection, f32)]) -> Detection {
+    let total: f32 = group.iter().map(|(d, weight)| d.score * weight).sum();
+    let best = &group[0].0;
+    if group.len() == 1 || !(total > 0.0 && total.is_finite()) {
+        return best.clone();
+    }
+    let mean = |value: &dyn Fn(&Detection) -> f32| {
+        group.iter().map(|(d, weight)| value(d) * d.score * weight).sum::<f32>() / total
+    };
+    Detection {
+        bbox: BoundingBox {
+            x: mean(&|d| d.bbox.x),
+            y: mean(&|d| d.bbox.y),
+            width: mean(&|d| d.bbox.width),
+            height: mean(&|d| d.bbox.height),
+        },
+        score: best.score,
+        landmarks: std::array::from_fn(|i| std::array::from_fn(|axis| mean(&|d| d.landmarks[i][axis]))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(x: f32, y: f32, side: f32, score: f32) -> Detection {
+        let bbox = BoundingBox { x, y, width: side, height: side };
+        Detection { bbox, score, landmarks: [[x + side / 2.0, y + side / 2.0]; 6] }
+    }
+
+    #[test]
+    fn intersection_over_union() {
+        let a = at(0.0, 0.0, 10.0, 1.0).bbox;
+        assert_eq!(iou(&a, &a), 1.0);
+        assert_eq!(iou(&a, &at(10.0, 0.0, 10.0, 1.0).bbox), 0.0);
+        assert_eq!(iou(&a, &at(30.0, 0.0, 10.0, 1.0).bbox), 0.0);
+        // 5 x 10 shared of 150.
+        assert!((iou(&a, &at(5.0, 0.0, 10.0, 1.0).bbox) - 1.0 / 3.0).abs() < 1e-6);
+        // The smaller one inside: 25 of 100.
+        assert!((iou(&a, &at(2.0, 2.0, 5.0, 1.0).bbox) - 0.25).abs() < 1e-6);
+        let nothing = BoundingBox { x: 1.0, y: 1.0, width: 0.0, height: 0.0 };
+        assert_eq!(iou(&nothing, &nothing), 0.0);
+    }
+
+    #[test]
+    fn overlapping_detections_become_their_weighted_mean() {
+        let found = vec![at(2.0, 0.0, 10.0, 0.6), at(0.0, 0.0, 10.0, 0.9), at(50.0, 50.0, 20.0, 0.7)];
+        let kept = weighted(found.into_iter().map(|d| (d, 1.0)).collect(), 0.3);
+        assert_eq!(kept.len(), 2);
+        // (0 * 0.9 + 2 * 0.6) / 1.5 = 0.8; the score is the best one's.
+        assert!((kept[0].bbox.x - 0.8).abs() < 1e-6);
+        assert!((kept[0].landmarks[3][0] - 5.8).abs() < 1e-6);
+        assert_eq!((kept[0].bbox.y, kept[0].bbox.width, kept[0].score), (0.0, 10.0, 0.9));
+        assert_eq!(kept[1], at(50.0, 50.0, 20.0, 0.7));
+    }
+
+    #[test]
+    fn weights_count_beside_scores() {
+        let found = vec![(at(0.0, 0.0, 10.0, 0.8), 1.0), (at(2.0, 0.0, 10.0, 0.8), 3.0)];
+        assert!((weighted(found, 0.3)[0].bbox.x - 1.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn little_overlap_leaves_two_faces() {
+        // 4 x 10 shared of 160: 0.25.
+        let found = vec![(at(0.0, 0.0, 10.0, 0.9), 1.0), (at(6.0, 0.0, 10.0, 0.8), 1.0)];
+        assert_eq!(weighted(found.clone(), 0.3).len(), 2);
+        assert_eq!(weighted(found, 0.2).len(), 1);
+        assert!(weighted(vec![], 0.3).is_empty());
+        // Not even a threshold that nothing passes loops for ever.
+        assert_eq!(weighted(vec![(at(0.0, 0.0, 0.0, 0.9), 1.0); 3], 1.0).len(), 3);
+    }
+}

@@ -1,0 +1,194 @@
+//! Small faces in large pictures.
+//!
+//! At 128x128 pixels BlazeFace sees a face of a tenth of the picture as 13 pixels, and not much smaller ones at all. For
+//! a photo, the network therefore looks at the whole frame and then at overlapping squares of it, and
+//! [`merge`] makes one list of what all of them found.
+
+use super::{BoundingBox, Detection, DetectorOptions, suppress};
+use crate::frame::Frame;
+
+/// Frames up to this many pixels long are looked at once.
+pub const LONGEST_WHOLE: usize = 640;
+
+/// Side of the tiles of each level, and how much neighbours share, as parts of the frame's long side. A face smaller than
+/// what is shared is whole in one tile at least.
+const LEVELS: [(f32, f32); 2] = [(0.6, 0.2), (0.4, 0.1)];
+
+/// A detection with more of its area than this inside another one is a part of that face.
+const CONTAINED: f32 = 0.6;
+
+/// A part of a frame, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Region {
+    /// Left edge.
+    pub x: f32,
+    /// Upper edge.
+    pub y: f32,
+    /// Width.
+    pub width: f32,
+    /// Height.
+    pub height: f32,
+}
+
+impl Region {
+    /// All of a frame.
+    pub fn whole(frame: &Frame) -> Self {
+        Self { x: 0.0, y: 0.0, width: frame.width() as f32, height: frame.height() as f32 }
+    }
+
+    /// The same part of a frame of another size.
+    pub(super) fn scaled(&self, by: f32) -> Self {
+        Self { x: self.x * by, y: self.y * by, width: self.width * by, height: self.height * by }
+    }
+
+    /// Whether an edge of this region that is not the frame's goes through the box: the face is cut there, and
+    /// another region shows it whole.
+    fn cuts(&self, bbox: &BoundingBox, frame: &Frame) -> bool {
+        // Half a pixel covers the rounding of edges at the frame's.
+        let inner = |edge: f32, end: f32| edge > 0.5 && edge < end - 0.5;
+        let (width, height) = (frame.width() as f32, frame.height() as f32);
+        (inner(self.x, width) && bbox.x < self.x)
+            || (inner(self.y, height) && bbox.y < self.y)
+            || (inner(self.x + self.width, width) && bbox.x + bbox.width > self.x + self.width)
+            || (inner(self.y + self.height, height) && bbox.y + bbox.height > self.y + self.height)
+    }
+}
+
+/// The squares to look at beside the whole frame: none where its long side is up to [`LONGEST_WHOLE`], else up to 2 x 2 of 0.6
+/// and up to 3 x 3 of 0.4 of that side (fewer across a short side; cut off where the frame ends).
+pub fn tiles(frame: &Frame) -> Vec<Region> {
+    let (width, height) = (frame.width() as f32, frame.height() as f32);
+    let long = width.max(height);
+    if long <= LONGEST_WHOLE as f32 {
+        return Vec::new();
+    }
+    let mut tiles = Vec::new();
+    for (side, shared) in LEVELS.map(|(side, shared)| (side * long, shared * long)) {
+        for (y, tile_height) in spans(height, side, shared) {
+            for (x, tile_width) in spans(width, side, shared) {
+                tiles.push(Region { x, y, width: tile_width, height: tile_height });
+            }
+        }
+    }
+    tiles
+}
+
+/// Start and length of the fewest spans of `side` that cover `length` and share at least `shared`, evenly spread.
+fn spans(length: f32, side: f32, shared: f32) -> Vec<(f32, f32)> {
+    if length <= side {
+        return vec![(0.0, length)];
+    }
+    // A thousandth less, so that rounding does not add a span where they fit exactly.
+    let count = ((length - shared) / (side - shared) - 1e-3).ceil() as usize;
+    (0..count).map(|i| (i as f32 * (length - side) / (count - 1) as f32, side)).collect()
+}
+
+/// One list of the detections in several regions of a frame, all in frame pixels, sorted by falling score.
+///
+/// Faces that a region cuts are left to the other regions. What is left is merged by the same weighted suppression as
+/// inside a region, with weights that grow with the square of the magnification (the error of a box is a part of the
+/// network's input). Last, of two detections of which one lies for the most part inside the other (half a face, found as
+/// a face in a tile) the better one stays.
+pub fn merge(
+    frame: &Frame,
+    found: Vec<(Region, Vec<Detection>)>,
+    options: &DetectorOptions,
+) -> Vec<Detection> {
+    let candidates = found
+        .into_iter()
+        .flat_map(|(region, detections)| {
+            let magnified = frame.width().max(frame.height()) as f32 / region.width.max(region.height);
+            detections
+                .into_iter()
+                .filter(move |d| !region.cuts(&d.bbox, frame))
+                .map(move |d| (d, magnified.powi(2)))
+        })
+        .collect();
+    let mut kept: Vec<Detection> = Vec::new();
+    for face in suppress::weighted(candidates, options.max_iou) {
+        let part = |other: &Detection| {
+            let smaller = face.bbox.area().min(other.bbox.area());
+            face.bbox.intersection(&other.bbox) > CONTAINED * smaller
+        };
+        if !kept.iter().any(part) {
+            kept.push(face);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn black(width: usize, height: usize) -> Vec<u8> {
+        vec![0; width * height * 4]
+    }
+
+    fn at(x: f32, y: f32, side: f32, score: f32) -> Detection {
+        let bbox = BoundingBox { x, y, width: side, height: side };
+        Detection { bbox, score, landmarks: [[x, y]; 6] }
+    }
+
+    #[test]
+    fn tiles_cover_large_frames_and_are_few() {
+        for (width, height, count) in
+            [(640, 640, 0), (641, 641, 13), (1000, 750, 13), (1600, 900, 8), (450, 800, 8), (5000, 1, 5)]
+        {
+            let rgba = black(width, height);
+            let frame = Frame::new(width, height, &rgba).unwrap();
+            let tiles = tiles(&frame);
+            assert_eq!(tiles.len(), count, "{width}x{height}: {tiles:?}");
+            // Each face of 5 % is whole in one of the small tiles.
+            let long = width.max(height) as f32;
+            let side = 0.05 * long;
+            let small: Vec<_> = tiles.iter().filter(|t| t.width.max(t.height) < 0.5 * long).collect();
+            for i in 0..40 * usize::from(count > 0) {
+                let part = i as f32 / 39.0;
+                for (x, y) in [(part, 0.3), (0.7, part)] {
+                    let x = x * (width as f32 - side).max(0.0);
+                    let y = y * (height as f32 - side).max(0.0);
+                    let (right, bottom) = ((x + side).min(width as f32), (y + side).min(height as f32));
+                    assert!(small.iter().any(|t| t.x <= x + 0.01
+                        && t.y <= y + 0.01
+                        && t.x + t.width >= right - 0.01
+                        && t.y + t.height >= bottom - 0.01));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn cut_and_contained_faces_go() {
+        let rgba = black(1000, 1000);
+        let frame = Frame::new(1000, 1000, &rgba).unwrap();
+        let left = Region { x: 0.0, y: 0.0, width: 600.0, height: 600.0 };
+        let right = Region { x: 400.0, ..left };
+        let found = vec![
+            (Region::whole(&frame), vec![at(100.0, 100.0, 200.0, 0.9)]),
+            // Over the frame's edge, which cuts nothing that another region shows; over the tile's edge; inside of the face above.
+            (
+                left,
+                vec![at(-5.0, 500.0, 50.0, 0.8), at(560.0, 300.0, 60.0, 0.8), at(150.0, 150.0, 80.0, 0.7)],
+            ),
+            (right, vec![at(550.0, 300.0, 70.0, 0.6), at(390.0, 20.0, 60.0, 0.95)]),
+        ];
+        let kept = merge(&frame, found, &DetectorOptions::default());
+        let places: Vec<_> = kept.iter().map(|d| (d.bbox.x, d.bbox.y)).collect();
+        assert_eq!(places, [(100.0, 100.0), (-5.0, 500.0), (550.0, 300.0)]);
+    }
+
+    #[test]
+    fn the_region_that_shows_a_face_larger_counts_more() {
+        let rgba = black(1000, 1000);
+        let frame = Frame::new(1000, 1000, &rgba).unwrap();
+        let tile = Region { x: 0.0, y: 0.0, width: 500.0, height: 500.0 };
+        let found = vec![
+            (Region::whole(&frame), vec![at(100.0, 100.0, 50.0, 0.8)]),
+            (tile, vec![at(105.0, 100.0, 50.0, 0.8)]),
+        ];
+        let kept = merge(&frame, found, &DetectorOptions::default());
+        assert_eq!(kept.len(), 1);
+        assert!((kept[0].bbox.x - 104.0).abs() < 1e-3, "{:?}", kept[0]);
+    }
+}

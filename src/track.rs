@@ -1,0 +1,585 @@
+//! Who is who from frame to frame, and steadier numbers.
+//!
+//! A face in a video is seen anew in each frame: its box trembles, and its estimates scatter. A [`Tracker`] tells
+//! which face of this frame is which of the last one, smooths its box, and averages its estimates over time.
+//!
+//! - **Matching** is by place: each known face is expected where its motion has brought it, and the nearest pairs are
+//!   taken first, as far as a face can move in the time gone by.
+//! - **Boxes and landmarks** go through the 1€ filter (Casiez, Roussel and Vogel 2012): a low-pass whose cut-off rises with
+//!   speed, so that still faces are still and moving ones do not lag.
+//! - **Estimates** are plain means at first and exponential averages later, so that the first value settles fast.
+//!
+//! All of it counts in seconds and in widths of the face, so it works alike at 5 and at 60 frames a second, near and far.
+
+use std::f32::consts::TAU;
+
+use serde::Serialize;
+
+use crate::face::{BoundingBox, Detection};
+
+/// What a [`Tracker`] can be told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrackerOptions {
+    /// Time constant of the average of estimates, in seconds. Up to this age of a track it is a plain mean.
+    pub estimate_seconds: f64,
+    /// How long a face that is not seen keeps its identity, in seconds.
+    pub lost_seconds: f64,
+    /// Cut-off frequency for the boxes of still faces, in hertz. Lower is steadier.
+    pub min_cutoff: f32,
+    /// By how much the cut-off rises, in hertz, where a face moves by its width in a second. Higher lags less.
+    pub speed_cutoff: f32,
+}
+
+impl Default for TrackerOptions {
+    fn default() -> Self {
+        Self { estimate_seconds: 1.5, lost_seconds: 0.7, min_cutoff: 1.0, speed_cutoff: 8.0 }
+    }
+}
+
+/// A face in one frame, and what was estimated from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// Where it is.
+    pub detection: Detection,
+    /// Probability of each year of age.
+    pub age_distribution: Vec<f32>,
+    /// The age by regression, in years.
+    pub regressed_age: f32,
+    /// Probability of being female, 0 to 1.
+    pub female: f32,
+}
+
+/// A face over time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Track {
+    /// The same for the same face from frame to frame; never used twice until [`Tracker::reset`].
+    pub id: u32,
+    /// Where it is: box and landmarks smoothed, score as observed.
+    pub detection: Detection,
+    /// Probability of each year of age, averaged.
+    pub age_distribution: Vec<f32>,
+    /// The age by regression, in years, averaged.
+    pub regressed_age: f32,
+    /// Probability of being female, 0 to 1, averaged.
+    pub female: f32,
+}
+
+/// Follows the faces of one video.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    options: TrackerOptions,
+    faces: Vec<Face>,
+    next_id: u32,
+    /// Seconds of video so far; never falls.
+    clock: f64,
+    /// Timestamp of the last update, in milliseconds.
+    last: Option<f64>,
+}
+
+/// Where no time has gone by between two frames (clocks may be coarse, videos may be wound back), filters take this many
+/// seconds.
+const FRAME_SECONDS: f64 = 1.0 / 30.0;
+
+/// Faces that were in the frame before keep their identity over a gap between frames up to this long, in seconds: a slow
+/// device is not a face that left.
+const LONGEST_GAP: f64 = 2.0;
+
+/// How far from its expected place a face may be, in widths: at once, more for each second unseen, and at most.
+const REACH: f32 = 0.5;
+const REACH_PER_SECOND: f32 = 2.0;
+const LONGEST_REACH: f32 = 1.2;
+
+/// The most that a face grows or shrinks, as a factor.
+const GROWTH: f32 = 1.7;
+
+impl Default for Tracker {
+    fn default() -> Self {
+        Self::new(TrackerOptions::default())
+    }
+}
+
+impl Tracker {
+    /// Without any faces.
+    pub fn new(options: TrackerOptions) -> Self {
+        Self { options, faces: Vec::new(), next_id: 1, clock: 0.0, last: None }
+    }
+
+    /// Forgets all faces: for another video.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.options);
+    }
+
+    /// Takes in the faces of a frame and returns them as tracks, in the same order.
+    ///
+    /// `timestamp_ms` is the frame's time in milliseconds from any origin. One that repeats, goes back or is not a number counts
+    /// as no time gone by. Observations that are not finite numbers leave what they belong to as it was.
+    pub fn update(&mut self, timestamp_ms: f64, observations: &[Observation]) -> Vec<Track> {
+        let seconds = self.advance(timestamp_ms);
+        let matched = self.matches(observations);
+        let mut tracks = Vec::with_capacity(observations.len());
+        for (observation, face) in observations.iter().zip(matched) {
+            let face = match face {
+                Some(index) => &mut self.faces[index],
+                None => {
+                    self.faces.push(Face::new(self.next_id, observation));
+                    self.next_id = self.next_id.wrapping_add(1);
+                    self.faces.last_mut().expect("pushed above")
+                }
+            };
+            face.observe(observation, self.clock, seconds, &self.options);
+            tracks.push(face.track.clone());
+        }
+        let (clock, lost) = (self.clock, self.options.lost_seconds);
+        self.faces.retain(|face| clock - face.seen <= lost);
+        tracks
+    }
+
+    /// Moves the clock; returns the seconds gone by, for the filters.
+    fn advance(&mut self, timestamp_ms: f64) -> f64 {
+        let gone = match self.last {
+            Some(last) if timestamp_ms > last => (timestamp_ms - last) / 1000.0,
+            _ => 0.0,
+        };
+        if timestamp_ms.is_finite() {
+            self.last = Some(timestamp_ms);
+        }
+        if !gone.is_finite() {
+            return FRAME_SECONDS;
+        }
+        let before = self.clock;
+        self.clock += gone;
+        for face in &mut self.faces {
+            // Seen in the frame before: the gap is between frames, and the face was not missed in any.
+            if face.seen == before && gone <= LONGEST_GAP {
+                face.known_until = self.clock;
+            } else {
+                face.known_until = face.seen + self.options.lost_seconds;
+            }
+        }
+        if gone > 0.0 { gone } else { FRAME_SECONDS }
+    }
+
+    /// The index into `faces` of each observation: nearest pairs first.
+    fn matches(&self, observations: &[Observation]) -> Vec<Option<usize>> {
+        let mut pairs = Vec::new();
+        for (f, face) in self.faces.iter().enumerate().filter(|(_, face)| self.clock <= face.known_until) {
+            let unseen = (self.clock - face.seen) as f32;
+            let expected = face.expected(unseen);
+            let reach = (REACH + REACH_PER_SECOND * unseen).min(LONGEST_REACH);
+            for (o, observation) in observations.iter().enumerate() {
+                if let Some(distance) = distance(&expected, &observation.detection.bbox)
+                    && distance < reach
+                {
+                    pairs.push((distance, f, o));
+                }
+            }
+        }
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut matched = vec![None; observations.len()];
+        let mut taken = vec![false; self.faces.len()];
+        for (_, face, observation) in pairs {
+            if !taken[face] && matched[observation].is_none() {
+                taken[face] = true;
+                matched[observation] = Some(face);
+            }
+        }
+        matched
+    }
+}
+
+/// How far apart two boxes are, in widths of a face; also counts how much they differ in size. `None` if one can't
+/// have become the other.
+fn distance(a: &BoundingBox, b: &BoundingBox) -> Option<f32> {
+    let size = (a.area() * b.area()).sqrt().sqrt();
+    let growth = (b.area() / a.area()).sqrt();
+    if !(growth < GROWTH && growth > 1.0 / GROWTH) {
+        return None;
+    }
+    let ([ax, ay], [bx, by]) = (a.centre(), b.centre());
+    Some((ax - bx).hypot(ay - by) / size + growth.ln().abs())
+}
+
+/// What a tracker knows of a face.
+#[derive(Debug, Clone)]
+struct Face {
+    track: Track,
+    /// Corners of the box, then the landmarks.
+    points: [Smooth; 8],
+    /// The clock when it was last seen, and when it is given up.
+    seen: f64,
+    known_until: f64,
+    /// Estimates averaged so far.
+    count: u32,
+}
+
+impl Face {
+    fn new(id: u32, observation: &Observation) -> Self {
+        let Observation { detection, age_distribution, regressed_age, female } = observation.clone();
+        Self {
+            points: points(&detection).map(Smooth::new),
+            track: Track { id, detection, age_distribution, regressed_age, female },
+            seen: f64::NEG_INFINITY,
+            known_until: f64::NEG_INFINITY,
+            count: 0,
+        }
+    }
+
+    fn observe(&mut self, observation: &Observation, clock: f64, seconds: f64, options: &TrackerOptions) {
+        // Since this face was last seen, which may be longer than since the last frame.
+        let unseen = clock - self.seen;
+        let seconds = if unseen.is_finite() { unseen.max(seconds) } else { seconds };
+        self.seen = clock;
+        self.known_until = clock + options.lost_seconds;
+        self.place(&observation.detection, seconds as f32, options);
+        self.average(observation, seconds, options);
+    }
+
+    fn place(&mut self, detection: &Detection, seconds: f32, options: &TrackerOptions) {
+        let observed = points(detection);
+        if observed.as_flattened().iter().all(|v| v.is_finite()) {
+            let size = detection.bbox.area().sqrt().max(1.0);
+            for (point, observed) in self.points.iter_mut().zip(observed) {
+                point.update(observed, seconds, size, options);
+            }
+        }
+        let [[left, top], [right, bottom], landmarks @ ..] = self.points.map(|point| point.value);
+        self.track.detection = Detection {
+            bbox: BoundingBox { x: left, y: top, width: right - left, height: bottom - top },
+            score: detection.score,
+            landmarks,
+        };
+    }
+
+    fn average(&mut self, new: &Observation, seconds: f64, options: &TrackerOptions) {
+        let numbers = new.age_distribution.iter().chain([&new.regressed_age, &new.female]);
+        if !numbers.into_iter().all(|v| v.is_finite()) {
+            return;
+        }
+        let old = &mut self.track;
+        // Another network has taken over.
+        if old.age_distribution.len() != new.age_distribution.len() {
+            self.count = 0;
+        }
+        self.count = self.count.saturating_add(1);
+        if self.count == 1 {
+            old.age_distribution.clone_from(&new.age_distribution);
+            (old.regressed_age, old.female) = (new.regressed_age, new.female);
+            return;
+        }
+        // The part of the newest in a plain mean; or in the exponential average, once that is larger.
+        let exponential = 1.0 - (-seconds / options.estimate_seconds).exp();
+        let part = exponential.max(1.0 / f64::from(self.count)) as f32;
+        for (old, new) in old.age_distribution.iter_mut().zip(&new.age_distribution) {
+            *old += part * (new - *old);
+        }
+        old.regressed_age += part * (new.regressed_age - old.regressed_age);
+        old.female += part * (new.female - old.female);
+    }
+
+    /// The box, `unseen` seconds after it was last seen.
+    fn expected(&self, unseen: f32) -> BoundingBox {
+        let [a, b] = [&self.points[0], &self.points[1]];
+        let [vx, vy] = [(a.velocity[0] + b.velocity[0]) / 2.0, (a.velocity[1] + b.velocity[1]) / 2.0];
+        BoundingBox {
+            x: a.last[0] + vx * unseen,
+            y: a.last[1] + vy * unseen,
+            width: b.last[0] - a.last[0],
+            height: b.last[1] - a.last[1],
+        }
+    }
+}
+
+fn points(detection: &Detection) -> [[f32; 2]; 8] {
+    let BoundingBox { x, y, width, height } = detection.bbox;
+    let [a, b, c, d, e, f] = detection.landmarks;
+    [[x, y], [x + width, y + height], a, b, c, d, e, f]
+}
+
+/// The 1€ filter of a point.
+#[derive(Debug, Clone, Copy)]
+struct Smooth {
+    value: [f32; 2],
+    /// As observed last.
+    last: [f32; 2],
+    /// Pixels a second, smoothed.
+    velocity: [f32; 2],
+}
+
+/// Cut-off of the velocity, in hertz: the authors' value.
+const VELOCITY_CUTOFF: f32 = 1.0;
+
+impl Smooth {
+    fn new(value: [f32; 2]) -> Self {
+        Self { value, last: value, velocity: [0.0; 2] }
+    }
+
+    /// `size` is the face's width in pixels.
+    fn update(&mut self, observed: [f32; 2], seconds: f32, size: f32, options: &TrackerOptions) {
+        let part = |cutoff: f32| 1.0 - 1.0 / (1.0 + TAU * cutoff * seconds);
+        for axis in 0..2 {
+            // From what was observed, not from what was smoothed: matching needs the true velocity.
+            let velocity = (observed[axis] - self.last[axis]) / seconds;
+            self.velocity[axis] += part(VELOCITY_CUTOFF) * (velocity - self.velocity[axis]);
+        }
+        let speed = self.velocity[0].hypot(self.velocity[1]) / size;
+        let part = part(options.min_cutoff + options.speed_cutoff * speed);
+        for axis in 0..2 {
+            self.value[axis] += part * (observed[axis] - self.value[axis]);
+        }
+        self.last = observed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: f32 = 100.0;
+    const FRAME_MS: f64 = 1000.0 / 30.0;
+
+    fn observed(x: f32, y: f32, age: f32) -> Observation {
+        let mut age_distribution = vec![0.0; 100];
+        age_distribution[age as usize] = 1.0;
+        Observation {
+            detection: Detection {
+                bbox: BoundingBox { x, y, width: SIZE, height: SIZE },
+                score: 0.9,
+                landmarks: [[x + 50.0, y + 50.0]; 6],
+            },
+            age_distribution,
+            regressed_age: age,
+            female: if age < 30.0 { 0.2 } else { 0.8 },
+        }
+    }
+
+    /// Numbers around 0 with standard deviation 1 (sums of four uniform ones), the same ones each time.
+    fn noise() -> impl FnMut() -> f32 {
+        let mut state = 1u32;
+        let mut uniform = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1u32 << 24) as f32 - 0.5
+        };
+        move || (uniform() + uniform() + uniform() + uniform()) * 3f32.sqrt()
+    }
+
+    fn deviation(values: &[f32]) -> f32 {
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        (values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / values.len() as f32).sqrt()
+    }
+
+    fn ids(tracks: &[Track]) -> Vec<u32> {
+        tracks.iter().map(|track| track.id).collect()
+    }
+
+    #[test]
+    fn one_frame_is_as_observed() {
+        let observation = observed(10.0, 20.0, 40.0);
+        let tracks = Tracker::default().update(0.0, std::slice::from_ref(&observation));
+        assert_eq!(tracks.len(), 1);
+        assert_eq!(tracks[0].detection, observation.detection);
+        assert_eq!(tracks[0].age_distribution, observation.age_distribution);
+        assert_eq!((tracks[0].regressed_age, tracks[0].female), (40.0, 0.8));
+        assert!(Tracker::default().update(0.0, &[]).is_empty());
+    }
+
+    #[test]
+    fn still_faces_tremble_less() {
+        let (mut tracker, mut noise) = (Tracker::default(), noise());
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for frame in 0..300 {
+            // A hundredth of the width: about what the detector does.
+            let observation = observed(200.0 + noise(), 100.0 + noise(), 30.0);
+            let track = &tracker.update(frame as f64 * FRAME_MS, std::slice::from_ref(&observation))[0];
+            if frame >= 30 {
+                before.push(observation.detection.bbox.x);
+                after.push(track.detection.bbox.x);
+            }
+        }
+        let factor = deviation(&before) / deviation(&after);
+        println!("tremble divided by {factor:.2}");
+        assert!(factor > 2.0, "{factor}");
+    }
+
+    #[test]
+    fn moving_faces_do_not_lag() {
+        for speed in [0.5, 1.0, 3.0] {
+            let (mut tracker, mut noise) = (Tracker::default(), noise());
+            let mut lag: f32 = 0.0;
+            for frame in 0..60 {
+                let x = speed * SIZE * frame as f32 / 30.0;
+                let tracks = tracker.update(frame as f64 * FRAME_MS, &[observed(x + noise(), 100.0, 30.0)]);
+                assert_eq!(tracks[0].id, 1);
+                if frame >= 15 {
+                    lag = lag.max((x - tracks[0].detection.bbox.x).abs() / SIZE);
+                }
+            }
+            println!("{speed} widths a second: behind by up to {:.1} % of the width", 100.0 * lag);
+            assert!(lag < 0.06, "{speed}: {lag}");
+        }
+    }
+
+    #[test]
+    fn a_step_is_followed_within_a_sixth_of_a_second() {
+        let mut tracker = Tracker::default();
+        let mut x = |frame: u32| {
+            let at = if frame < 30 { 100.0 } else { 130.0 };
+            tracker.update(f64::from(frame) * FRAME_MS, &[observed(at, 100.0, 30.0)])[0].detection.bbox.x
+        };
+        let path: Vec<f32> = (0..60).map(&mut x).collect();
+        let arrived = path.iter().position(|x| *x > 127.0).unwrap() - 30;
+        println!("nine tenths of a step after {arrived} frames");
+        assert!(arrived <= 5, "{path:?}");
+        assert!(path.iter().all(|x| *x <= 130.001), "no overshoot");
+    }
+
+    #[test]
+    fn estimates_are_a_plain_mean_at_first_and_forget_later() {
+        let mut tracker = Tracker::default();
+        let mut track = None;
+        for frame in 0..30u32 {
+            let age = if frame % 2 == 0 { 20.0 } else { 40.0 };
+            track = tracker.update(f64::from(frame) * FRAME_MS, &[observed(0.0, 0.0, age)]).pop();
+        }
+        let track = track.unwrap();
+        assert!((track.regressed_age - 30.0).abs() < 1e-3, "{track:?}");
+        assert!((track.female - 0.5).abs() < 1e-5);
+        assert!((track.age_distribution[20] - 0.5).abs() < 1e-5);
+        assert!((track.age_distribution.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+
+        // After ten seconds of 20, the average takes 1.5 s to go by 63 % to 60.
+        let mut tracker = Tracker::default();
+        let mut age = 0.0;
+        for frame in 0..345u32 {
+            let observation = observed(0.0, 0.0, if frame < 300 { 20.0 } else { 60.0 });
+            age = tracker.update(f64::from(frame) * FRAME_MS, &[observation])[0].regressed_age;
+        }
+        assert!((age - (60.0 - 40.0 / std::f32::consts::E)).abs() < 0.3, "{age}");
+    }
+
+    #[test]
+    fn estimates_scatter_less() {
+        let (mut tracker, mut noise) = (Tracker::default(), noise());
+        let mut after = Vec::new();
+        for frame in 0..600u32 {
+            let observation = observed(0.0, 0.0, 40.0 + 5.0 * noise().clamp(-3.0, 3.0));
+            let tracks = tracker.update(f64::from(frame) * FRAME_MS, &[observation]);
+            if frame >= 60 {
+                after.push(tracks[0].regressed_age);
+            }
+        }
+        println!("scatter of 5 years becomes {:.2}", deviation(&after));
+        assert!(deviation(&after) < 1.0);
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_observations() {
+        let mut tracker = Tracker::default();
+        let (a, b) = (observed(0.0, 0.0, 20.0), observed(300.0, 0.0, 60.0));
+        assert_eq!(ids(&tracker.update(0.0, &[a.clone(), b.clone()])), [1, 2]);
+        assert_eq!(ids(&tracker.update(33.0, &[b.clone(), a.clone()])), [2, 1]);
+        let new = observed(600.0, 300.0, 30.0);
+        assert_eq!(ids(&tracker.update(66.0, &[new, b, a])), [3, 2, 1]);
+    }
+
+    /// Two faces pass each other, one in front: at 0.8 widths a second each, with noise.
+    fn crossing(skip: impl Fn(u32) -> [bool; 2]) {
+        let (mut tracker, mut noise) = (Tracker::default(), noise());
+        for frame in 0..120u32 {
+            let way = 0.8 * SIZE * frame as f32 / 30.0;
+            let faces = [
+                observed(100.0 + way + noise(), 100.0 + noise(), 20.0),
+                observed(420.0 - way + noise(), 110.0 + noise(), 60.0),
+            ];
+            let seen: Vec<_> = (0..2).filter(|i| !skip(frame)[*i]).collect();
+            let observations: Vec<_> = seen.iter().map(|i| faces[*i].clone()).collect();
+            let expected: Vec<_> = seen.iter().map(|i| *i as u32 + 1).collect();
+            let tracks = tracker.update(f64::from(frame) * FRAME_MS, &observations);
+            assert_eq!(ids(&tracks), expected, "frame {frame}");
+        }
+    }
+
+    #[test]
+    fn crossing_faces_keep_their_identities() {
+        crossing(|_| [false, false]);
+        // One frame without either; one face hidden for a third of a second where they meet (frame 60).
+        crossing(|frame| [frame == 60, frame == 60]);
+        crossing(|frame| [false, frame == 60]);
+        crossing(|frame| [false, (55..65).contains(&frame)]);
+    }
+
+    #[test]
+    fn a_face_is_given_up_after_a_while() {
+        for (gap, expected) in [(0.5, 1), (0.65, 1), (0.8, 2)] {
+            let mut tracker = Tracker::default();
+            let mut now = 0.0;
+            tracker.update(now, &[observed(0.0, 0.0, 30.0)]);
+            let end = now + 1000.0 * gap;
+            while now + FRAME_MS < end {
+                now += FRAME_MS;
+                assert!(tracker.update(now, &[]).is_empty());
+            }
+            assert_eq!(tracker.update(end, &[observed(0.0, 0.0, 30.0)])[0].id, expected, "{gap}");
+        }
+    }
+
+    #[test]
+    fn slow_devices_keep_identities_too() {
+        let mut tracker = Tracker::default();
+        for second in 0..5u32 {
+            let x = 30.0 * second as f32;
+            assert_eq!(tracker.update(1000.0 * f64::from(second), &[observed(x, 0.0, 30.0)])[0].id, 1);
+        }
+        assert_eq!(tracker.update(60_000.0, &[observed(120.0, 0.0, 30.0)])[0].id, 2, "after a pause");
+    }
+
+    #[test]
+    fn jumps_are_other_faces() {
+        let mut tracker = Tracker::default();
+        assert_eq!(tracker.update(0.0, &[observed(0.0, 0.0, 30.0)])[0].id, 1);
+        let far = &tracker.update(33.0, &[observed(300.0, 0.0, 60.0)])[0];
+        assert_eq!((far.id, far.regressed_age, far.detection.bbox.x), (2, 60.0, 300.0));
+        let mut large = observed(300.0, 0.0, 60.0);
+        large.detection.bbox = BoundingBox { x: 250.0, y: -50.0, width: 200.0, height: 200.0 };
+        assert_eq!(tracker.update(66.0, &[large])[0].id, 3, "twice the size");
+        tracker.reset();
+        assert_eq!(tracker.update(0.0, &[observed(0.0, 0.0, 30.0)])[0].id, 1);
+    }
+
+    #[test]
+    fn odd_timestamps_do_no_harm() {
+        let mut tracker = Tracker::default();
+        let times = [1000.0, 1000.0, 1000.0, 1033.0, 5.0, 38.0, f64::NAN, 71.0, f64::INFINITY, -1e300, 1e300];
+        for (i, time) in times.into_iter().enumerate() {
+            let x = 100.0 + i as f32;
+            let track = &tracker.update(time, &[observed(x, 100.0, 30.0)])[0];
+            assert!(i == times.len() - 1 || track.id == 1, "{time}: {track:?}");
+            assert!((track.detection.bbox.x - x).abs() < 12.0, "{time}: {track:?}");
+            assert!((track.regressed_age - 30.0).abs() < 1e-3);
+        }
+        // Time goes on from where the clock was wound back to.
+        let mut tracker = Tracker::default();
+        tracker.update(1e6, &[observed(0.0, 0.0, 30.0)]);
+        tracker.update(0.0, &[]);
+        tracker.update(900.0, &[]);
+        assert_eq!(tracker.update(901.0, &[observed(0.0, 0.0, 30.0)])[0].id, 2);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_not_taken_in() {
+        let mut tracker = Tracker::default();
+        tracker.update(0.0, &[observed(0.0, 0.0, 30.0)]);
+        let mut bad = observed(0.0, 0.0, 50.0);
+        bad.regressed_age = f32::NAN;
+        bad.detection.landmarks[2] = [f32::NAN; 2];
+        let track = &tracker.update(33.0, &[bad])[0];
+        assert_eq!((track.id, track.regressed_age), (1, 30.0));
+        assert_eq!(track.detection.landmarks[2], [50.0, 50.0]);
+        let mut nowhere = observed(f32::NAN, 0.0, 30.0);
+        nowhere.detection.bbox.width = f32::INFINITY;
+        assert_eq!(tracker.update(66.0, &[nowhere])[0].id, 2);
+        // Another network with other classes takes over.
+        let mut other = observed(0.0, 0.0, 50.0);
+        other.age_distribution = vec![1.0; 8];
+        assert_eq!(tracker.update(99.0, &[other])[0].age_distribution, [1.0; 8]);
+    }
+}

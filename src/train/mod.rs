@@ -1,0 +1,19 @@
+//! Training: losses, schedule, the loop, and where a run is kept.
+//!
+//! - [`loss`]: KL and focal on the soft label, the cascade's MAE, gender cross entropy.
+//! - [`schedule`]: the learning rate over a run.
+//! - [`average`]: the moving average of the weights, which is what is validated and kept.
+//! - [`checkpoint`]: a run on disk, to go on from.
+//! - [`validate`]: metrics on held-out crops.
+//! - [`trainer`]: the loop.
+//! - [`calibrate`]: how wide the stated age range must be.
+//! - [`bench`](mod@bench): pictures a second.
+
+pub mod average;
+pub mod bench;
+pub mod calibrate;
+pub mod checkpoint;
+pub mod loss;
+pub mod schedule;
+pub mod trainer;
+pub mod validate;

@@ -1,0 +1,319 @@
+//! The training loop.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::average;
+use super::calibrate;
+use super::checkpoint::{Checkpoint, CheckpointError, State, write_atomically};
+use super::loss::{LossConfig, Losses, class_balance, losses};
+use super::schedule::{Schedule, ScheduleKind};
+use super::validate::{judge, summary};
+use crate::data::DataError;
+use crate::data::augment::Augmentation;
+use crate::data::batch::Dataset;
+use crate::engine::fused::FusedNetwork;
+use crate::model::{Network, NetworkKind};
+use crate::weights::{Precision, Weights, WeightsError};
+
+/// Everything that fixes a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// Which network.
+    pub network: NetworkKind,
+    /// Losses.
+    pub loss: LossConfig,
+    /// Focal loss with class weights from the training ages.
+    pub balance: bool,
+    /// Pictures a step.
+    pub batch: usize,
+    /// Passes over the training pictures.
+    pub epochs: usize,
+    /// Highest learning rate.
+    pub rate: f64,
+    /// Its course.
+    pub schedule: ScheduleKind,
+    /// AdamW's weight decay.
+    pub weight_decay: f32,
+    /// Decay of the weights' moving average.
+    pub average: f32,
+    /// Random changes.
+    pub augmentation: Augmentation,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// Why a run failed.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// Data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Weights to start from.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The checkpoint.
+    #[error("{path}: {source}")]
+    Checkpoint {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: CheckpointError,
+    },
+    /// The folder belongs to a run with other settings.
+    #[error("{0} holds a run with other settings; choose another folder or delete it")]
+    OtherRun(PathBuf),
+    /// Too few pictures.
+    #[error("{found} training pictures are too few for batches of {batch}")]
+    TooFew {
+        /// Pictures.
+        found: usize,
+        /// Batch size.
+        batch: usize,
+    },
+    /// The loss is not a number.
+    #[error("the loss is no longer a number at step {0}; lower the learning rate")]
+    Diverged(usize),
+    /// A log file.
+    #[error("{path}: {source}")]
+    Log {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct EpochMetrics {
+    /// Passes done.
+    pub epoch: usize,
+    /// Steps done.
+    pub step: usize,
+    /// Learning rate of the last step.
+    pub rate: f64,
+    /// Mean losses of the pass.
+    pub class: f64,
+    /// Training MAE, augmented and with dropout, years.
+    pub regression: f64,
+    /// Gender cross entropy.
+    pub gender: f64,
+    /// Validation MAE of the averaged weights, years.
+    pub validation_mae: f64,
+    /// Validation gender accuracy, 0..1.
+    pub validation_gender: f64,
+    /// Training pictures a second.
+    pub pictures_per_second: f64,
+}
+
+/// What the caller is told during a run.
+pub enum Event<'a> {
+    /// The run starts, or goes on, at a step out of so many.
+    Start {
+        /// Steps done before.
+        step: usize,
+        /// Steps in all.
+        steps: usize,
+    },
+    /// A step is done.
+    Step {
+        /// Steps done.
+        step: usize,
+        /// Class, regression and gender loss of it.
+        losses: [f32; 3],
+    },
+    /// A pass is done.
+    Epoch(&'a EpochMetrics),
+}
+
+/// Best weights of a run, in its folder.
+pub const BEST: &str = "best.safetensors";
+const CHECKPOINT: &str = "checkpoint.bin";
+const METRICS: &str = "metrics.csv";
+/// Time between checkpoints within a pass.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(120);
+
+impl TrainConfig {
+    fn optimizer(&self) -> ModuleOptimizer {
+        // Adam's usual epsilon: burn's larger default holds back parameters with small gradients.
+        AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(self.weight_decay).init()
+    }
+}
+
+/// Trains in `folder`, going on from its checkpoint if there is one, and leaves the best weights by validation MAE in
+/// [`BEST`], single precision, with their calibration.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train(
+    config: &TrainConfig,
+    training: &Dataset,
+    validation: &Dataset,
+    init: Option<&Weights>,
+    folder: &Path,
+    device: &Device,
+    mut on_event: impl FnMut(Event),
+) -> Result<(), TrainError> {
+    std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
+    let device = device.clone().autodiff();
+    let per_epoch = training.len() / config.batch;
+    if per_epoch == 0 {
+        return Err(TrainError::TooFew { found: training.len(), batch: config.batch });
+    }
+    let steps = per_epoch * config.epochs;
+    let path = folder.join(CHECKPOINT);
+    let described = serde_json::to_string(config).expect("plain data");
+    let mut run = start(config, &described, steps, init, &path, &device)?;
+    if run.state.config != described {
+        return Err(TrainError::OtherRun(folder.into()));
+    }
+    let balance = config.balance.then(|| {
+        class_balance((0..training.len()).map(|i| training.row(i).age().soft_label(config.loss.gap)), &device)
+    });
+    on_event(Event::Start { step: run.state.step, steps });
+
+    let mut saved = Instant::now();
+    while run.state.step < steps {
+        let epoch = run.state.step / per_epoch;
+        let order = order(training.len(), config.seed, epoch);
+        let mut sums = [0.0f64; 3];
+        let first = run.state.step % per_epoch;
+        let began = Instant::now();
+        let mut rate = 0.0;
+        for batch in order.chunks_exact(config.batch).skip(first) {
+            rate = run.state.schedule.rate(run.state.step);
+            device.seed(config.seed ^ (run.state.step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let parts = step(config, training, batch, epoch, rate, balance.as_ref(), &device, &mut run)?;
+            if parts.iter().any(|p| !p.is_finite()) {
+                return Err(TrainError::Diverged(run.state.step));
+            }
+            run.state.step += 1;
+            sums.iter_mut().zip(parts).for_each(|(s, p)| *s += f64::from(p));
+            on_event(Event::Step { step: run.state.step, losses: parts });
+            if saved.elapsed() > CHECKPOINT_EVERY && run.state.step % per_epoch != 0 {
+                save(&run, &path)?;
+                saved = Instant::now();
+            }
+        }
+        let taken = (per_epoch - first) as f64;
+        let pictures_per_second = taken * config.batch as f64 / began.elapsed().as_secs_f64();
+        let network = FusedNetwork::from_weights(&run.average)?;
+        let judged = judge(&network, validation)?;
+        let (mae, gender) = summary(&judged);
+        run.state.schedule.validated(mae);
+        let metrics = EpochMetrics {
+            epoch: epoch + 1,
+            step: run.state.step,
+            rate,
+            class: sums[0] / taken,
+            regression: sums[1] / taken,
+            gender: sums[2] / taken,
+            validation_mae: mae,
+            validation_gender: gender,
+            pictures_per_second,
+        };
+        log(&folder.join(METRICS), &metrics)?;
+        if run.state.best_mae.is_none_or(|best| mae < best) {
+            run.state.best_mae = Some(mae);
+            let mut best = run.average.clone();
+            best.metadata.insert("range_mass".into(), format!("{:.4}", calibrate::range_mass(&judged)));
+            let best_path = folder.join(BEST);
+            write_atomically(&best_path, &best.to_bytes(Precision::Single)?)
+                .map_err(DataError::io(&best_path))?;
+        }
+        save(&run, &path)?;
+        saved = Instant::now();
+        on_event(Event::Epoch(&metrics));
+    }
+    Ok(())
+}
+
+fn save(run: &Checkpoint<Network>, path: &Path) -> Result<(), TrainError> {
+    run.save(path).map_err(|source| TrainError::Checkpoint { path: path.into(), source })
+}
+
+fn start(
+    config: &TrainConfig,
+    described: &str,
+    steps: usize,
+    init: Option<&Weights>,
+    path: &Path,
+    device: &Device,
+) -> Result<Checkpoint<Network>, TrainError> {
+    device.seed(config.seed);
+    let network = Network::new(config.network, device);
+    if path.exists() {
+        return Checkpoint::load(path, network, config.optimizer())
+            .map_err(|source| TrainError::Checkpoint { path: path.into(), source });
+    }
+    let network = match init {
+        Some(weights) => {
+            weights.expect_network(config.network.name())?;
+            Network::from_weights(weights, device)?
+        }
+        None => network,
+    };
+    let state = State {
+        step: 0,
+        schedule: Schedule::new(config.schedule, config.rate, steps),
+        best_mae: None,
+        config: described.into(),
+    };
+    let average = network.to_weights();
+    Ok(Checkpoint { state, network, average, optimizer: config.optimizer() })
+}
+
+/// The order of the pictures in a pass: a function of the seed and the pass alone, so a resumed run meets the same batches.
+fn order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(epoch as u64);
+    let mut order: Vec<usize> = (0..len).collect();
+    order.shuffle(&mut rng);
+    order
+}
+
+#[allow(clippy::too_many_arguments)]
+fn step(
+    config: &TrainConfig,
+    training: &Dataset,
+    batch: &[usize],
+    epoch: usize,
+    rate: f64,
+    balance: Option<&burn::tensor::Tensor<1>>,
+    device: &Device,
+    run: &mut Checkpoint<Network>,
+) -> Result<[f32; 3], TrainError> {
+    let seed = config.seed.wrapping_add(1 + epoch as u64);
+    let inputs = training.inputs(config.network, batch, Some((&config.augmentation, seed)), device)?;
+    let targets = training.targets(batch, config.loss.gap, device);
+    let out = run.network.forward(inputs);
+    let Losses { total, class, regression, gender } = losses(&config.loss, out, &targets, balance);
+    let grads = GradientsParams::from_grads(total.backward(), &run.network);
+    run.network = run.optimizer.step(rate, run.network.clone(), grads);
+    let latest = run.network.valid().to_weights();
+    average::update(&mut run.average, &latest, config.average, run.state.step);
+    Ok([class, regression, gender].map(|t| t.into_scalar::<f32>()))
+}
+
+fn log(path: &Path, metrics: &EpochMetrics) -> Result<(), TrainError> {
+    let fail = |source| TrainError::Log { path: path.into(), source };
+    let new = !path.exists();
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
+    let mut writer = csv::WriterBuilder::new().has_headers(new).from_writer(file);
+    writer.serialize(metrics).map_err(|e| fail(std::io::Error::other(e)))?;
+    writer.flush().map_err(fail)?;
+    let mut file = writer.into_inner().map_err(|e| fail(e.into_error()))?;
+    file.flush().map_err(fail)
+}

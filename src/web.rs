@@ -1,0 +1,161 @@
+//! What JavaScript sees: one class, [`WebEstimator`], in both browser modules.
+//!
+//! `www/worker.js` is its only caller; the API for pages is `www/mien.js`.
+
+use std::cell::RefCell;
+
+use js_sys::{Array, Float32Array, Object, Reflect};
+use wasm_bindgen::prelude::*;
+use web_time::Instant;
+
+use crate::crop;
+use crate::engine::EngineKind;
+use crate::estimator::{Estimator, Face};
+use crate::face::Search;
+use crate::frame::Frame;
+use crate::track::{Observation, Tracker, TrackerOptions};
+use crate::weights::Weights;
+
+/// Panics show in the browser's console with their message.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// An estimator on one engine, and the faces it follows.
+#[wasm_bindgen]
+pub struct WebEstimator {
+    estimator: Estimator,
+    tracker: RefCell<Tracker>,
+}
+
+fn error(e: impl std::fmt::Display) -> JsError {
+    JsError::new(&e.to_string())
+}
+
+#[wasm_bindgen]
+impl WebEstimator {
+    /// `engine` is `cpu` or `webgpu`; `detector` and `network` are weight files.
+    ///
+    /// # Errors
+    /// An `Error` whose message says what to do, for weights that don't fit and engines that don't start.
+    pub async fn create(
+        engine: String,
+        detector: Vec<u8>,
+        network: Vec<u8>,
+    ) -> Result<WebEstimator, JsError> {
+        let kind =
+            EngineKind::from_name(&engine).ok_or_else(|| error(format!("no engine is called {engine:?}")))?;
+        let detector = Weights::from_bytes(&detector).map_err(error)?;
+        let network = Weights::from_bytes(&network).map_err(error)?;
+        let estimator = Estimator::new(kind, &detector, &network).await.map_err(error)?;
+        Ok(Self { estimator, tracker: RefCell::new(Tracker::new(TrackerOptions::default())) })
+    }
+
+    /// `cpu` or `webgpu`.
+    #[wasm_bindgen(getter)]
+    pub fn engine(&self) -> String {
+        self.estimator.engine().name().into()
+    }
+
+    /// `base`, `d-cnn` or `m-cnn`.
+    #[wasm_bindgen(getter)]
+    pub fn model(&self) -> String {
+        self.estimator.network().name().into()
+    }
+
+    /// Forgets the faces it follows: for another camera.
+    pub fn reset(&self) {
+        self.tracker.borrow_mut().reset();
+    }
+
+    /// The faces of a picture, `width * height * 4` RGBA bytes. With `track`, faces are followed from call to call: they get an `id`,
+    /// and steadier numbers. Returns what `www/mien.d.ts` calls `Result`.
+    ///
+    /// # Errors
+    /// An `Error` for a picture of the wrong size, and where the engine stopped.
+    pub async fn estimate(
+        &self,
+        rgba: Vec<u8>,
+        width: usize,
+        height: usize,
+        track: bool,
+        timestamp_ms: f64,
+    ) -> Result<JsValue, JsError> {
+        let frame = Frame::new(width, height, &rgba).map_err(error)?;
+        let began = Instant::now();
+        let search = if track { Search::Refined } else { Search::Tiled };
+        let mut detections = self.estimator.detect(&frame, search).await.map_err(error)?;
+        detections.retain(|d| crop::alignment(&d.landmarks).is_some());
+        let detected = Instant::now();
+        let alignments: Vec<_> = detections.iter().filter_map(|d| crop::alignment(&d.landmarks)).collect();
+        let raw = self.estimator.raw_estimates(&frame, &alignments).await.map_err(error)?;
+        let estimated = Instant::now();
+
+        let observations: Vec<_> = detections
+            .into_iter()
+            .zip(raw)
+            .map(|(detection, raw)| Observation {
+                detection,
+                age_distribution: raw.age_distribution,
+                regressed_age: raw.age,
+                female: raw.female,
+            })
+            .collect();
+        let faces = Array::new();
+        if track {
+            for track in self.tracker.borrow_mut().update(timestamp_ms, &observations) {
+                let estimate =
+                    self.estimator.finish(&track.age_distribution, track.regressed_age, track.female);
+                faces.push(&face(&Face::new(&track.detection, estimate), Some(track.id))?);
+            }
+        } else {
+            for o in observations {
+                let estimate = self.estimator.finish(&o.age_distribution, o.regressed_age, o.female);
+                faces.push(&face(&Face::new(&o.detection, estimate), None)?);
+            }
+        }
+        let milliseconds = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+        let timings = object(&[
+            ("detect", milliseconds(began, detected).into()),
+            ("network", milliseconds(detected, estimated).into()),
+        ])?;
+        object(&[
+            ("width", (width as f64).into()),
+            ("height", (height as f64).into()),
+            ("faces", faces.into()),
+            ("timings", timings),
+        ])
+    }
+}
+
+fn object(fields: &[(&str, JsValue)]) -> Result<JsValue, JsError> {
+    let object = Object::new();
+    for (name, value) in fields {
+        Reflect::set(&object, &JsValue::from_str(name), value)
+            .map_err(|_| error("an object refused a field"))?;
+    }
+    Ok(object.into())
+}
+
+fn numbers(values: &[f32]) -> JsValue {
+    values.iter().map(|v| JsValue::from_f64(f64::from(*v))).collect::<Array>().into()
+}
+
+fn face(face: &Face, id: Option<u32>) -> Result<JsValue, JsError> {
+    let estimate = &face.estimate;
+    let gender = object(&[
+        ("female", f64::from(estimate.gender.female).into()),
+        ("male", f64::from(estimate.gender.male).into()),
+    ])?;
+    object(&[
+        ("box", numbers(&face.bbox)),
+        ("score", f64::from(face.score).into()),
+        ("landmarks", face.landmarks.iter().map(|p| numbers(p)).collect::<Array>().into()),
+        ("age", f64::from(estimate.age).into()),
+        ("ageRange", numbers(&estimate.age_range)),
+        ("ageDistribution", Float32Array::from(estimate.age_distribution.probabilities()).into()),
+        ("gender", gender),
+        ("id", id.map_or(JsValue::UNDEFINED, |id| f64::from(id).into())),
+    ])
+}

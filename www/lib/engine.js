@@ -1,0 +1,110 @@
+import { MienError } from './error.js';
+import { readPixels, transferable } from './pixels.js';
+
+/**
+ * One engine: a worker with its own WebAssembly module, behind promises.
+ * Each engine has a worker of its own, so a GPU that stalls or a module that traps takes nothing
+ * else with it, and the page itself never waits.
+ */
+export class Engine {
+  #worker;
+  #calls = new Map();
+  #nextId = 1;
+  #failure;
+  #workerReads;
+
+  /** 'cpu' | 'webgpu' */
+  kind;
+  /** The name of the network, as the weights state it. */
+  model;
+
+  /**
+   * @param {'cpu' | 'webgpu'} kind
+   * @param {URL} base where worker.js and pkg/ are
+   * @param {{ wasm: Uint8Array, detector: Uint8Array, network: Uint8Array }} files
+   */
+  static async start(kind, base, files) {
+    const engine = new Engine(kind, new Worker(new URL('worker.js', base), { type: 'module', name: `mien-${kind}` }));
+    try {
+      const glue = new URL(`pkg/mien_${kind === 'cpu' ? 'cpu' : 'gpu'}.js`, base).href;
+      const { model, readsPixels } = await engine.call('start', { kind, glue, ...files });
+      engine.model = model;
+      engine.#workerReads = readsPixels;
+      return engine;
+    } catch (error) {
+      engine.stop(error);
+      throw error;
+    }
+  }
+
+  constructor(kind, worker) {
+    this.kind = kind;
+    this.#worker = worker;
+    worker.onmessage = ({ data }) => this.#settle(data);
+    worker.onerror = (event) => {
+      event.preventDefault?.();
+      this.stop(new MienError('download', 'A part of the program could not be loaded.', event.message));
+    };
+  }
+
+  /** False once the engine is gone: stopped, or its module has trapped. */
+  get alive() {
+    return this.#failure === undefined;
+  }
+
+  /** @returns {Promise<any>} the result from Rust, and the frame's pixels where `keep` asks for them */
+  estimate(image, options, timeLimit) {
+    const frame = this.#workerReads ? image : readPixels(image);
+    return this.call('estimate', { frame, ...options }, [transferable(frame)], timeLimit);
+  }
+
+  /** Milliseconds of one estimate of these pixels: the median of a few, after a warm-up. */
+  probe(pixels) {
+    return this.call('probe', { pixels });
+  }
+
+  reset() {
+    if (this.alive) this.call('reset').catch(() => {});
+  }
+
+  call(type, payload = {}, transfer = [], timeLimit = 0) {
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      const timer = timeLimit > 0 && setTimeout(() => {
+        this.stop(new MienError('estimate', `The ${this.kind} engine does not answer.`));
+      }, timeLimit);
+      this.#calls.set(id, { resolve, reject, timer });
+      try {
+        this.#worker.postMessage({ id, type, ...payload }, transfer);
+      } catch (cause) {
+        this.#take(id);
+        reject(new MienError('bad-picture', 'This picture belongs to another site, which keeps its pixels closed.', cause));
+      }
+    });
+  }
+
+  /** Ends the worker; whatever waits for it is rejected with `reason`. */
+  stop(reason) {
+    if (this.#failure) return;
+    this.#failure = reason;
+    this.#worker.terminate();
+    for (const id of [...this.#calls.keys()]) this.#take(id).reject(reason);
+  }
+
+  #settle({ id, value, error }) {
+    const call = this.#take(id);
+    if (!call) return;
+    if (!error) return call.resolve(value);
+    const failure = new MienError(error.code, error.message);
+    call.reject(failure);
+    if (error.fatal) this.stop(failure);
+  }
+
+  #take(id) {
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    if (call?.timer) clearTimeout(call.timer);
+    return call;
+  }
+}

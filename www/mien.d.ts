@@ -1,0 +1,142 @@
+/** What estimate() reads: anything with a picture in it. Files and pictures are turned upright by their EXIF data. */
+export type MienSource =
+  | Blob
+  | HTMLImageElement
+  | HTMLVideoElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | ImageBitmap
+  | ImageData
+  | VideoFrame;
+
+export type EngineKind = 'cpu' | 'webgpu';
+
+export interface MienOptions {
+  /** The network: 'd-cnn' unless told. Its weights are weights/<model>.safetensors. */
+  model?: string;
+  /**
+   * 'auto' (unless told) starts on the CPU and moves to WebGPU where that proves faster on a real face
+   * (which is not tried where the visitor asks to save data);
+   * 'cpu' stays there; 'webgpu' rejects with the code 'no-webgpu' where there is none.
+   */
+  engine?: 'auto' | EngineKind;
+  onProgress?: (progress: Progress) => void;
+  /** The same news as the event 'enginechange'. */
+  onEngineChange?: (change: EngineChange) => void;
+}
+
+export interface Progress {
+  /** 'download' while bytes arrive, then 'start' once, while the engine starts. */
+  stage: 'download' | 'start';
+  engine: EngineKind;
+  /** Bytes so far. */
+  loaded: number;
+  /** Bytes in all: an estimate until the last file is complete. */
+  total: number;
+}
+
+export interface EngineChange {
+  engine: EngineKind;
+  /** 'faster': WebGPU won the comparison. 'lost': the GPU failed, and the CPU took over. */
+  reason: 'faster' | 'lost';
+}
+
+export interface EstimateOptions {
+  /** True for the frames of one video: faces keep an id, and estimates are smoothed over time. */
+  track?: boolean;
+  /** When the frame was taken, in milliseconds on any steady clock. Now, unless told. Used with `track`. */
+  timestamp?: number;
+}
+
+export interface Result {
+  /** Size of the source in pixels (natural size of a picture, video size of a video). */
+  width: number;
+  height: number;
+  faces: Face[];
+  /** Milliseconds in the engine: finding the faces, and estimating all of them. */
+  timings: { detect: number; network: number };
+  engine: EngineKind;
+}
+
+export interface Face {
+  /** x, y, width, height, in pixels of the source. */
+  box: [x: number, y: number, width: number, height: number];
+  /** Confidence that this is a face, 0 to 1. */
+  score: number;
+  /** Right eye, left eye, nose, mouth, right ear, left ear, in pixels of the source. */
+  landmarks: [x: number, y: number][];
+  /** Estimated age in years. */
+  age: number;
+  /** The range that the age likely lies in, in years. */
+  ageRange: [low: number, high: number];
+  /** Probability of each age from 0 to 99; they sum to 1. */
+  ageDistribution: Float32Array;
+  /** Probabilities; they sum to 1. */
+  gender: { female: number; male: number };
+  /** With `track`: the same number for the same face from frame to frame. */
+  id?: number;
+}
+
+export type MienErrorCode =
+  /** No WebAssembly, no SIMD, no workers. */
+  | 'unsupported-browser'
+  /** The program could not be downloaded or started. Trying again may help. */
+  | 'download'
+  /** The weights could not be downloaded, or are damaged. Trying again may help. */
+  | 'weights'
+  /** engine: 'webgpu' was asked for, and there is none. */
+  | 'no-webgpu'
+  /** The source has no picture that can be read. */
+  | 'bad-picture'
+  /** The engine failed on this picture. */
+  | 'estimate'
+  /** close() has been called. */
+  | 'closed';
+
+export class MienError extends Error {
+  constructor(code: MienErrorCode, message: string, cause?: unknown);
+  readonly code: MienErrorCode;
+}
+
+export interface MienEventMap {
+  enginechange: CustomEvent<EngineChange>;
+}
+
+export class Mien extends EventTarget {
+  private constructor();
+
+  /** Downloads the program and the weights, and starts an engine. Rejects with a MienError. */
+  static load(options?: MienOptions): Promise<Mien>;
+
+  /** Why this browser cannot run Mien, or undefined where it can. */
+  static whyUnsupported(): MienError | undefined;
+
+  readonly engine: EngineKind;
+  readonly model: string;
+  /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */
+  readonly timings: Partial<Record<EngineKind, number>>;
+
+  /**
+   * Finds the faces and estimates each. Runs in a worker; calls are answered in order.
+   * Pictures of up to 4096 x 4096 pixels in all are read as they are, larger ones shrunk to that;
+   * coordinates are those of the source either way.
+   */
+  estimate(source: MienSource, options?: EstimateOptions): Promise<Result>;
+
+  /** Forgets the faces followed so far. For a new camera or another video. */
+  reset(): void;
+
+  /** Ends the workers and frees their memory. Anything under way, or asked later, rejects with 'closed'. */
+  close(): void;
+
+  addEventListener<K extends keyof MienEventMap>(
+    type: K,
+    listener: (this: Mien, event: MienEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+}

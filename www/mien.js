@@ -1,0 +1,249 @@
+/**
+ * Mien for programs: age and gender of the faces in a picture, on this device.
+ *
+ *     import { Mien } from './mien.js';
+ *
+ *     const mien = await Mien.load();
+ *     const { faces } = await mien.estimate(document.querySelector('img'));
+ *     for (const face of faces) console.log(face.age, face.ageRange, face.gender);
+ *
+ * Types and the details of every field: mien.d.ts. The files it loads (worker.js, lib/, pkg/,
+ * weights/) lie beside this one.
+ */
+
+import { download, isSafetensors, isWasm, Progress } from './lib/download.js';
+import { Engine } from './lib/engine.js';
+import { MienError } from './lib/error.js';
+import { grab } from './lib/pixels.js';
+import { hasWebGpu, whyUnsupported } from './lib/support.js';
+
+export { MienError };
+
+const BASE = new URL('./', import.meta.url);
+const ENGINES = ['auto', 'cpu', 'webgpu'];
+// How many estimates the published milliseconds are the median of.
+const REMEMBERED = 15;
+// A GPU that has not answered for this long is lost, though the browser may never say so.
+// The first estimate compiles the shaders and may take much longer than those after it.
+const GPU_TIME_LIMIT_MS = { first: 60_000, later: 8_000 };
+
+export class Mien extends EventTarget {
+  /** @type {string} */ #model;
+  /** @type {Map<'cpu' | 'webgpu', Promise<Engine>>} */ #engines = new Map();
+  /** @type {Engine | undefined} */ #active;
+  /** @type {Map<URL['href'], Promise<Uint8Array>>} */ #files = new Map();
+  #times = { cpu: [], webgpu: [] };
+  #mayTryWebGpu = false;
+  #closing = new AbortController();
+  #onProgress;
+
+  /** Why this browser cannot run Mien, as a MienError, or undefined where it can. */
+  static whyUnsupported() {
+    return whyUnsupported();
+  }
+
+  /**
+   * Downloads the program and the weights, and starts an engine.
+   *
+   * engine 'cpu' and 'webgpu' use that engine. 'auto' starts on the CPU, which is the smaller
+   * download, and after the first face tries WebGPU in the background and keeps the faster one.
+   *
+   * @param {import('./mien.js').MienOptions} [options]
+   * @returns {Promise<Mien>}
+   */
+  static async load({ model = 'd-cnn', engine = 'auto', onProgress, onEngineChange } = {}) {
+    const lack = whyUnsupported();
+    if (lack) throw lack;
+    if (!ENGINES.includes(engine)) throw new TypeError(`engine is one of ${ENGINES.join(', ')}, not ${engine}`);
+    if (!/^[a-z0-9-]+$/.test(model)) throw new TypeError(`${model} is not the name of a network`);
+    if (engine === 'webgpu' && !(await hasWebGpu())) {
+      throw new MienError('no-webgpu', 'This browser offers no WebGPU on this device.');
+    }
+
+    const mien = new Mien(model, onProgress);
+    if (onEngineChange) mien.addEventListener('enginechange', ({ detail }) => onEngineChange(detail));
+    try {
+      mien.#active = await mien.#engine(engine === 'webgpu' ? 'webgpu' : 'cpu');
+    } catch (error) {
+      mien.close();
+      throw error;
+    }
+    mien.#mayTryWebGpu = engine === 'auto' && !navigator.connection?.saveData;
+    return mien;
+  }
+
+  /** @private Use Mien.load(). */
+  constructor(model, onProgress) {
+    super();
+    this.#model = model;
+    this.#onProgress = onProgress;
+  }
+
+  /** The engine in use: 'cpu' or 'webgpu'. */
+  get engine() {
+    return this.#active.kind;
+  }
+
+  /** The name of the network in use. */
+  get model() {
+    return this.#active.model ?? this.#model;
+  }
+
+  /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */
+  get timings() {
+    const timings = {};
+    for (const [kind, times] of Object.entries(this.#times)) {
+      if (times.length > 0) timings[kind] = median(times);
+    }
+    return timings;
+  }
+
+  /**
+   * Finds the faces of a picture, or of the present frame of a video, and estimates each.
+   * The source stays the caller's own.
+   *
+   * @param {import('./mien.js').MienSource} source
+   * @param {import('./mien.js').EstimateOptions} [options]
+   * @returns {Promise<import('./mien.js').Result>}
+   */
+  async estimate(source, { track = false, timestamp = performance.now() } = {}) {
+    this.#mustBeOpen();
+    const engine = this.#active;
+    try {
+      return await this.#estimateOn(engine, source, { track, timestamp });
+    } catch (error) {
+      if (this.#closing.signal.aborted || error.code === 'bad-picture') throw error;
+      if (engine.kind === 'webgpu') {
+        await this.#fallBack(engine, error);
+        return this.#estimateOn(this.#active, source, { track, timestamp });
+      }
+      if (!engine.alive) await this.#restart();
+      throw error;
+    }
+  }
+
+  /** Forgets the faces followed so far. For a new camera or another video. */
+  reset() {
+    this.#mustBeOpen();
+    this.#active.reset();
+  }
+
+  /** Ends the workers and frees their memory. Whatever is under way is rejected as 'closed'. */
+  close() {
+    const reason = new MienError('closed', 'This Mien has been closed.');
+    this.#closing.abort(reason);
+    for (const engine of this.#engines.values()) engine.then((e) => e.stop(reason), () => {});
+    this.#files.clear();
+  }
+
+  async #estimateOn(engine, source, options) {
+    const { image, width, height } = await grab(source);
+    const keep = this.#mayTryWebGpu;
+    const limit = engine.kind === 'cpu' ? 0 : GPU_TIME_LIMIT_MS[this.#times.webgpu.length > 0 ? 'later' : 'first'];
+    const { result, ms, pixels } = await engine.estimate(image, { ...options, keep }, limit);
+    this.#remember(engine.kind, ms);
+    if (pixels && this.#mayTryWebGpu) {
+      this.#mayTryWebGpu = false;
+      // A failure here leaves the CPU at work, and that is all there is to say.
+      this.#tryWebGpu(pixels).catch(() => this.#drop('webgpu'));
+    }
+    return { ...scaled(result, width, height), engine: engine.kind };
+  }
+
+  // Both engines, the same picture of a face, one after the other; the faster one stays.
+  async #tryWebGpu(pixels) {
+    if (!(await hasWebGpu())) return;
+    const gpu = await this.#engine('webgpu');
+    const gpuTime = await gpu.probe(pixels);
+    const cpuTime = await this.#active.probe(pixels);
+    this.#remember('webgpu', gpuTime);
+    if (gpuTime < cpuTime && !this.#closing.signal.aborted) this.#use(gpu, 'faster');
+    else this.#drop('webgpu');
+  }
+
+  async #fallBack(lost, error) {
+    lost.stop(error);
+    this.#engines.delete('webgpu');
+    const cpu = await this.#engine('cpu');
+    if (this.#active === lost) this.#use(cpu, 'lost');
+  }
+
+  async #restart() {
+    this.#engines.delete('cpu');
+    this.#active = await this.#engine('cpu');
+  }
+
+  #use(engine, reason) {
+    this.#active = engine;
+    engine.reset();
+    this.dispatchEvent(new CustomEvent('enginechange', { detail: { engine: engine.kind, reason } }));
+  }
+
+  #drop(kind) {
+    this.#engines.get(kind)?.then((engine) => engine.stop(new MienError('closed', 'This engine is not in use.')), () => {});
+    this.#engines.delete(kind);
+  }
+
+  #engine(kind) {
+    if (!this.#engines.has(kind)) {
+      this.#engines.set(kind, this.#start(kind));
+      this.#engines.get(kind).catch(() => this.#engines.delete(kind));
+    }
+    return this.#engines.get(kind);
+  }
+
+  async #start(kind) {
+    const progress = new Progress(3, ({ loaded, total }) => this.#tell({ stage: 'download', engine: kind, loaded, total }));
+    const program = `pkg/mien_${kind === 'cpu' ? 'cpu' : 'gpu'}_bg.wasm`;
+    const [wasm, detector, network] = await Promise.all([
+      this.#file(program, { what: 'program', code: 'download', check: isWasm, progress }),
+      this.#file('weights/blazeface-short.safetensors', { what: 'model that finds faces', code: 'weights', check: isSafetensors, progress }),
+      this.#file(`weights/${this.#model}.safetensors`, { what: 'model for age and gender', code: 'weights', check: isSafetensors, progress }),
+    ]);
+    this.#tell({ stage: 'start', engine: kind, loaded: 1, total: 1 });
+    const engine = await Engine.start(kind, BASE, { wasm, detector, network });
+    this.#files.delete(new URL(program, BASE).href); // the weights stay, for the other engine
+    if (this.#closing.signal.aborted) engine.stop(this.#closing.signal.reason);
+    return engine;
+  }
+
+  // Each file once, though two engines want the same weights.
+  #file(path, options) {
+    const url = new URL(path, BASE);
+    if (!this.#files.has(url.href)) {
+      const bytes = download(url, { ...options, signal: this.#closing.signal });
+      this.#files.set(url.href, bytes);
+      bytes.catch(() => this.#files.delete(url.href));
+    }
+    return this.#files.get(url.href);
+  }
+
+  #tell(progress) {
+    if (!this.#closing.signal.aborted) this.#onProgress?.(progress);
+  }
+
+  #remember(kind, ms) {
+    this.#times[kind] = [...this.#times[kind], ms].slice(-REMEMBERED);
+  }
+
+  #mustBeOpen() {
+    if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
+  }
+}
+
+// Coordinates of a shrunk picture, given in pixels of the picture itself.
+function scaled(result, width, height) {
+  const x = width / result.width;
+  const y = height / result.height;
+  if (x === 1 && y === 1) return result;
+  const faces = result.faces.map((face) => ({
+    ...face,
+    box: [face.box[0] * x, face.box[1] * y, face.box[2] * x, face.box[3] * y],
+    landmarks: face.landmarks.map(([px, py]) => [px * x, py * y]),
+  }));
+  return { ...result, width, height, faces };
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}

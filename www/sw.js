@@ -1,0 +1,72 @@
+// The service worker: after the first visit the page opens without a network.
+//
+// A build that stamps BUILD (any text that changes with the content) is served from one complete,
+// unchanging set of files per build, so that program and weights always fit each other. Unstamped,
+// the network comes first and the stored copy is the fallback, which is what one wants while working.
+const BUILD = '';
+
+const CACHE = `mien-${BUILD || 'unstamped'}`;
+
+// What the page needs to work. The WebGPU module is large and joins when it is first used.
+const NEEDED = [
+  './', 'style.css', 'app.js', 'mien.js', 'worker.js', 'old-browser.js',
+  'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/pixels.js', 'lib/support.js',
+  'views/camera.js', 'views/distribution.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
+  'views/stage.js', 'views/status.js', 'views/words.js',
+  'icon.svg', 'manifest.webmanifest', 'sample.jpg',
+  'pkg/mien_cpu.js', 'pkg/mien_cpu_bg.wasm',
+  'weights/blazeface-short.safetensors', 'weights/d-cnn.safetensors',
+];
+
+self.addEventListener('install', (event) => {
+  event.waitUntil((async () => {
+    const cache = await caches.open(CACHE);
+    // 'no-cache' asks whether the copy that the page has just fetched is still good; it is not sent again.
+    await cache.addAll(NEEDED.map((path) => new Request(path, { cache: 'no-cache' })));
+    await self.skipWaiting();
+  })());
+});
+
+self.addEventListener('activate', (event) => {
+  event.waitUntil((async () => {
+    const names = await caches.keys();
+    await Promise.all(names.filter((name) => name.startsWith('mien-') && name !== CACHE).map((name) => caches.delete(name)));
+    await self.clients.claim();
+  })());
+});
+
+self.addEventListener('fetch', (event) => {
+  const { request } = event;
+  if (request.method !== 'GET' || new URL(request.url).origin !== location.origin) return;
+  event.respondWith(BUILD && request.cache !== 'reload' ? storedFirst(request) : networkFirst(request));
+});
+
+async function storedFirst(request) {
+  return (await stored(request)) ?? fetchAndStore(request);
+}
+
+async function networkFirst(request) {
+  try {
+    return await fetchAndStore(request);
+  } catch (error) {
+    const copy = await stored(request);
+    if (copy) return copy;
+    throw error;
+  }
+}
+
+// The query chooses engine and model on the page; the files are the same.
+async function stored(request) {
+  const cache = await caches.open(CACHE);
+  return cache.match(request, { ignoreSearch: true });
+}
+
+async function fetchAndStore(request) {
+  const response = await fetch(request);
+  if (response.status === 200) {
+    const copy = response.clone();
+    const key = request.url.split('?')[0];
+    caches.open(CACHE).then((cache) => cache.put(key, copy)).catch(() => {}); // a full disk costs only the offline use
+  }
+  return response;
+}
