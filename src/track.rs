@@ -4,7 +4,7 @@
 //! which face of this frame is which of the last one, smooths its box, and averages its estimates over time.
 //!
 //! - **Matching** is by place: each known face is expected where its motion has brought it, and the nearest pairs are
-//!   taken first, as far as a face can move in the time gone by.
+//!   taken first, as far as a face can move in the time gone by. Where two people meet, their estimates help.
 //! - **Boxes and landmarks** go through the 1€ filter (Casiez, Roussel and Vogel 2012): a low-pass whose cut-off rises with
 //!   speed, so that still faces are still and moving ones do not lag.
 //! - **Estimates** are plain means at first and exponential averages later, so that the first value settles fast.
@@ -170,7 +170,7 @@ impl Tracker {
                 if let Some(distance) = distance(&expected, &observation.detection.bbox)
                     && distance < reach
                 {
-                    pairs.push((distance, f, o));
+                    pairs.push((distance + UNLIKE * face.unlike(observation), f, o));
                 }
             }
         }
@@ -186,6 +186,10 @@ impl Tracker {
         matched
     }
 }
+
+/// How much the difference of two people's estimates counts beside the distance of their faces: about as much as a face
+/// trembles, so that it decides only where they are in the same place.
+const UNLIKE: f32 = 0.1;
 
 /// How far apart two boxes are, in widths of a face; also counts how much they differ in size. `None` if one can't
 /// have become the other.
@@ -276,6 +280,14 @@ impl Face {
         old.female += part * (new.female - old.female);
     }
 
+    /// How different the person looks, 0 to 2: by gender, and by age up to 30 years.
+    fn unlike(&self, observation: &Observation) -> f32 {
+        let female = (self.track.female - observation.female).abs();
+        let age = (self.track.regressed_age - observation.regressed_age).abs() / 30.0;
+        // `min` also takes the number where the other isn't one.
+        female.min(1.0) + age.min(1.0)
+    }
+
     /// The box, `unseen` seconds after it was last seen.
     fn expected(&self, unseen: f32) -> BoundingBox {
         let [a, b] = [&self.points[0], &self.points[1]];
@@ -316,17 +328,19 @@ impl Smooth {
     /// `size` is the face's width in pixels.
     fn update(&mut self, observed: [f32; 2], seconds: f32, size: f32, options: &TrackerOptions) {
         let part = |cutoff: f32| 1.0 - 1.0 / (1.0 + TAU * cutoff * seconds);
-        for axis in 0..2 {
-            // From what was observed, not from what was smoothed: matching needs the true velocity.
-            let velocity = (observed[axis] - self.last[axis]) / seconds;
-            self.velocity[axis] += part(VELOCITY_CUTOFF) * (velocity - self.velocity[axis]);
-        }
+        // The velocity of what was observed, not of what was smoothed: matching needs the true one.
+        let travelled = [observed[0] - self.last[0], observed[1] - self.last[1]];
+        approach(&mut self.velocity, travelled.map(|d| d / seconds), part(VELOCITY_CUTOFF));
         let speed = self.velocity[0].hypot(self.velocity[1]) / size;
-        let part = part(options.min_cutoff + options.speed_cutoff * speed);
-        for axis in 0..2 {
-            self.value[axis] += part * (observed[axis] - self.value[axis]);
-        }
+        approach(&mut self.value, observed, part(options.min_cutoff + options.speed_cutoff * speed));
         self.last = observed;
+    }
+}
+
+/// Moves `value` by a part of the way to `target`.
+fn approach(value: &mut [f32; 2], target: [f32; 2], part: f32) {
+    for (value, target) in value.iter_mut().zip(target) {
+        *value += part * (target - *value);
     }
 }
 
@@ -481,14 +495,14 @@ mod tests {
         assert_eq!(ids(&tracker.update(66.0, &[new, b, a])), [3, 2, 1]);
     }
 
-    /// Two faces pass each other, one in front: at 0.8 widths a second each, with noise.
-    fn crossing(skip: impl Fn(u32) -> [bool; 2]) {
+    /// Two faces pass each other at one height, at 0.8 widths a second each, with noise.
+    fn crossing(other_age: f32, skip: impl Fn(u32) -> [bool; 2]) {
         let (mut tracker, mut noise) = (Tracker::default(), noise());
         for frame in 0..120u32 {
             let way = 0.8 * SIZE * frame as f32 / 30.0;
             let faces = [
                 observed(100.0 + way + noise(), 100.0 + noise(), 20.0),
-                observed(420.0 - way + noise(), 110.0 + noise(), 60.0),
+                observed(420.0 - way + noise(), 100.0 + noise(), other_age),
             ];
             let seen: Vec<_> = (0..2).filter(|i| !skip(frame)[*i]).collect();
             let observations: Vec<_> = seen.iter().map(|i| faces[*i].clone()).collect();
@@ -500,11 +514,13 @@ mod tests {
 
     #[test]
     fn crossing_faces_keep_their_identities() {
-        crossing(|_| [false, false]);
+        crossing(60.0, |_| [false, false]);
         // One frame without either; one face hidden for a third of a second where they meet (frame 60).
-        crossing(|frame| [frame == 60, frame == 60]);
-        crossing(|frame| [false, frame == 60]);
-        crossing(|frame| [false, (55..65).contains(&frame)]);
+        crossing(60.0, |frame| [frame == 60, frame == 60]);
+        crossing(60.0, |frame| [false, frame == 60]);
+        crossing(60.0, |frame| [false, (55..65).contains(&frame)]);
+        // Where only the motion tells them apart. In frame 60 they are in the same place.
+        crossing(20.0, |frame| [frame == 60, frame == 60]);
     }
 
     #[test]

@@ -31,6 +31,7 @@ enum What {
 }
 
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
+    super::keep_freed_memory();
     let What::Train { model, batch, steps, fused_only } = args.what;
     let models = model.map_or(NetworkKind::value_variants().to_vec(), |m| vec![m]);
     for kind in models {

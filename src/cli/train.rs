@@ -92,6 +92,7 @@ pub struct TrainArgs {
 }
 
 pub fn run(args: TrainArgs) -> anyhow::Result<()> {
+    super::keep_freed_memory();
     let &[class_weight, regression_weight, gender_weight] = args.loss_weights.as_slice() else {
         bail!("--loss-weights takes three numbers, such as 1,1,1");
     };

@@ -127,7 +127,7 @@ pub enum Search {
     #[default]
     Whole,
     /// At the whole frame, and then at each face in a [`close_up()`]: for video on a device that has the time for one more
-    /// run for each face. Landmarks are off by less than 2 %.
+    /// run for each face. Landmarks are off by about 2 % of the width.
     Refined,
     /// Refined, and beside the whole frame at [`tiles()`] of a large one, 14 runs of the network at most and one more for each
     /// face: for photos. Finds faces from about a twentieth of the frame's long side.

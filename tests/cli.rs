@@ -1,0 +1,230 @@
+//! The program as its users run it: good pictures and everything else that comes in a folder of pictures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use image::{RgbaImage, imageops};
+use serde_json::Value;
+
+fn mien(arguments: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("mien").unwrap();
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = std::str::from_utf8(&output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn astronaut() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/astronaut.png")
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_face_is_found_and_described() {
+    let output = mien(&["predict", "--json", text(&astronaut())]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let line = &lines(&output)[0];
+    assert_eq!(line["file"], text(&astronaut()));
+    assert_eq!((line["width"].as_u64(), line["height"].as_u64()), (Some(512), Some(512)));
+    let faces = line["faces"].as_array().unwrap();
+    assert_eq!(faces.len(), 1);
+    let face = &faces[0];
+    let numbers = |v: &Value| v.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect::<Vec<_>>();
+    let bbox = numbers(&face["box"]);
+    assert!(
+        bbox[0] > 150.0 && bbox[1] > 30.0 && bbox[0] + bbox[2] < 330.0 && bbox[1] + bbox[3] < 240.0,
+        "{bbox:?}"
+    );
+    assert_eq!(face["landmarks"].as_array().unwrap().len(), 6);
+    let age = face["age"].as_f64().unwrap();
+    let range = numbers(&face["age_range"]);
+    assert!(range[0] <= age && age <= range[1] && range[0] < range[1], "{age} {range:?}");
+    assert!((15.0..60.0).contains(&age), "{age}");
+    let distribution = numbers(&face["age_distribution"]);
+    assert_eq!(distribution.len(), 100);
+    assert!((distribution.iter().sum::<f64>() - 1.0).abs() < 1e-3);
+    let gender = &face["gender"];
+    let (female, male) = (gender["female"].as_f64().unwrap(), gender["male"].as_f64().unwrap());
+    assert!((female + male - 1.0).abs() < 1e-5 && female > 0.5, "{female}");
+}
+
+#[test]
+fn the_cpu_engine_agrees_with_the_reference() {
+    let path = astronaut();
+    let run = |engine: &str| {
+        let output = mien(&["predict", "--json", "--engine", engine, text(&path)]);
+        assert!(output.status.success(), "{}", errors(&output));
+        lines(&output).remove(0)["faces"][0].clone()
+    };
+    let (cpu, reference) = (run("cpu"), run("reference"));
+    for (a, b) in cpu["age_distribution"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(reference["age_distribution"].as_array().unwrap())
+    {
+        assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-3);
+    }
+    assert!((cpu["age"].as_f64().unwrap() - reference["age"].as_f64().unwrap()).abs() < 0.01);
+}
+
+#[test]
+fn a_folder_with_everything_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::copy(astronaut(), at("good.png")).unwrap();
+    fs::write(at("text.jpg"), "this is no picture").unwrap();
+    fs::write(at("empty.png"), "").unwrap();
+    fs::write(at("notes.txt"), "not looked at").unwrap();
+    RgbaImage::from_pixel(1, 1, image::Rgba([80, 90, 100, 255])).save(at("dot.png")).unwrap();
+    RgbaImage::from_fn(300, 200, |x, y| image::Rgba([(x % 256) as u8, (y % 256) as u8, 90, 255]))
+        .save(at("nobody.png"))
+        .unwrap();
+    let truncated = fs::read(astronaut()).unwrap();
+    fs::write(at("truncated.png"), &truncated[..truncated.len() / 2]).unwrap();
+    // 12 megapixels, the face about a sixth of its height.
+    let face =
+        image::open(astronaut()).unwrap().resize(1500, 1500, imageops::FilterType::Triangle).into_rgba8();
+    let mut large = RgbaImage::from_pixel(4000, 3000, image::Rgba([120, 120, 120, 255]));
+    imageops::replace(&mut large, &face, 2200, 900);
+    image::DynamicImage::ImageRgba8(large).into_rgb8().save(at("large.jpg")).unwrap();
+    fs::create_dir(at("below")).unwrap();
+    fs::copy(astronaut(), at("below/good.png")).unwrap();
+
+    let copies = tempfile::tempdir().unwrap();
+    let output = mien(&["predict", "--json", "--annotate", text(copies.path()), text(folder.path())]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = lines(&output);
+    let faces = |name: &str| {
+        let line = lines
+            .iter()
+            .find(|l| l["file"] == text(&at(name)))
+            .unwrap_or_else(|| panic!("no line for {name}"));
+        line["faces"].as_array().unwrap().len()
+    };
+    assert_eq!(lines.len(), 5);
+    assert_eq!([faces("good.png"), faces("below/good.png"), faces("large.jpg")], [1, 1, 1]);
+    assert_eq!([faces("dot.png"), faces("nobody.png")], [0, 0]);
+    let errors = errors(&output);
+    let reported: Vec<&str> = errors.lines().collect();
+    assert_eq!(reported.len(), 3, "{errors}");
+    for name in ["text.jpg", "empty.png", "truncated.png"] {
+        assert_eq!(reported.iter().filter(|line| line.contains(name)).count(), 1, "{name}: {errors}");
+    }
+
+    let copy = image::open(copies.path().join("good.png.png")).unwrap();
+    assert_eq!((copy.width(), copy.height()), (512, 512));
+    let plain = image::open(astronaut()).unwrap().into_rgb8();
+    let changed = copy.into_rgb8().pixels().zip(plain.pixels()).filter(|(a, b)| a != b).count();
+    assert!((500..100_000).contains(&changed), "{changed} pixels of the annotated copy differ");
+    assert!(copies.path().join("below/good.png.png").is_file());
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = mien(&["predict", text(folder.path()), "nowhere.jpg"]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = errors(&output);
+    assert!(errors.contains("no pictures in this folder"), "{errors}");
+    assert!(errors.contains("nowhere.jpg: no such file"), "{errors}");
+}
+
+#[test]
+fn bad_weights_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.safetensors");
+    let good = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("model-weights/d-cnn/d-cnn.safetensors"))
+        .unwrap();
+    for (bytes, reason) in
+        [(&good[..good.len() / 2], "download it again"), (b"hello".as_slice(), "not a complete weight file")]
+    {
+        fs::write(&file, bytes).unwrap();
+        let output = mien(&["predict", "--weights", text(&file), text(&astronaut())]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(errors(&output).contains(reason), "{}", errors(&output));
+    }
+    let output = mien(&[
+        "predict",
+        "--weights",
+        "model-weights/blazeface/blazeface-short.safetensors",
+        text(&astronaut()),
+    ]);
+    assert!(errors(&output).contains("blazeface-short"), "{}", errors(&output));
+}
+
+/// A labelled data set made of the one face: found, not found, and a row that can't be read.
+#[test]
+fn evaluation_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = "dataset,split,file,age,gender,race\n\
+                 toy,test,a.png,36,F,White\ntoy,test,b.png,30-39,F,White\ntoy,test,c.png,30-99,M,\n\
+                 toy,test,d.png,20,F,\ntoy,test,e.png,abc,F,\n";
+    fs::write(folder.path().join("labels.csv"), table).unwrap();
+    let mut blank = Vec::new();
+    RgbaImage::from_pixel(64, 64, image::Rgba([50, 60, 70, 255]))
+        .write_to(&mut std::io::Cursor::new(&mut blank), image::ImageFormat::Png)
+        .unwrap();
+    let face = fs::read(astronaut()).unwrap();
+    let mut tar = tar::Builder::new(fs::File::create(folder.path().join("toy-test.tar")).unwrap());
+    for (name, bytes) in
+        [("a.png", &face), ("b.png", &face), ("c.png", &blank), ("d.png", &b"broken".to_vec())]
+    {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        tar.append_data(&mut header, name, bytes.as_slice()).unwrap();
+    }
+    tar.finish().unwrap();
+    let csv = folder.path().join("predictions.csv");
+    let data = text(folder.path());
+    let arguments = [
+        "evaluate",
+        "--data",
+        data,
+        "--dataset",
+        "toy",
+        "--split",
+        "test",
+        "--json",
+        "--predictions",
+        text(&csv),
+    ];
+    let output = mien(&arguments);
+    assert!(output.status.success(), "{}", errors(&output));
+    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((result["n"].as_u64(), result["missed"].as_u64()), (Some(3), Some(1)));
+    for field in ["mae", "mae_stderr", "bias", "gender_accuracy", "range_coverage"] {
+        assert!(result[field].is_f64(), "{field}: {result}");
+    }
+    assert_eq!(result["by_race"]["White"]["n"], 2);
+    let errors = errors(&output);
+    assert!(errors.contains("d.png") && errors.contains("1 missing field, 1 unreadable picture"), "{errors}");
+    let written = fs::read_to_string(&csv).unwrap();
+    assert_eq!(written.lines().count(), 4);
+    // The face's age in the table is the one that predict gives for the file.
+    let predicted = lines(&mien(&["predict", "--json", text(&astronaut())])).remove(0)["faces"][0]["age"]
+        .as_f64()
+        .unwrap();
+    let row = csv::Reader::from_reader(written.as_bytes())
+        .into_deserialize::<std::collections::HashMap<String, String>>()
+        .next();
+    let age: f64 = row.unwrap().unwrap()["age"].parse().unwrap();
+    assert!((age - predicted).abs() < 1e-3);
+
+    let output = mien(&["evaluate", "--data", data, "--dataset", "other", "--split", "test"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it has toy-test"));
+}
