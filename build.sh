@@ -109,13 +109,13 @@ add_rustup_wasm() {
 has_debian_wasm() {
     local sysroot
     have rustup && sysroot=$(rustc +debian --print sysroot 2>/dev/null) &&
-        [ -d "$sysroot/lib/rustlib/src/rust/library/vendor" ] && [ -x "$(rust_lld)" ]
+        [ -d "$sysroot/lib/rustlib/src/rust/library/std" ] && [ -x "$(rust_lld)" ]
 }
 
 add_debian_wasm() {
     have rustup && have apt-get || return 1
     step "Falling back to Debian's Rust compiler for WebAssembly"
-    if ! [ -d /usr/lib/rustlib/src/rust/library/vendor ]; then
+    if ! [ -d /usr/lib/rustlib/src/rust/library/std ]; then
         apt_install rustc-web cargo-web rust-web-src || return 1
     fi
     rustup toolchain link debian /usr
@@ -182,21 +182,22 @@ have_browser() {
 
 # --- The WebAssembly modules ------------------------------------------------------------------------------
 
-# wasm_module NAME OPTIMISATION [CARGO OPTION...]: builds $site/pkg/NAME{.js,_bg.wasm}.
+# wasm_module NAME OPTIMISATION [CARGO OPTION...]: builds $site/pkg/NAME{.js,_bg.wasm}. OPTIMISATION is 3 for
+# speed or s for size.
 wasm_module() {
     local name=$1 optimisation=$2
     shift 2
-    local compiled=$site/$name.wasm cargo=(cargo) env=() std=()
+    local compiled=$site/$name.wasm cargo=(cargo) env=("CARGO_PROFILE_WEB_OPT_LEVEL=$optimisation") std=()
     if [ "$wasm_toolchain" = debian ]; then
         cargo=(cargo +debian)
         std=(-Zbuild-std=std,panic_abort)
-        # The variable lets a stable compiler take -Z options. The standard library's dependencies come
-        # vendored with its sources, so nothing is downloaded for it.
-        env=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
+        # The variable lets a stable compiler take -Z options. Cargo fetches the standard library's own few
+        # dependencies like ours, by the lock file that comes with its sources.
+        env+=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
     fi
 
     step "Compiling $name"
-    env ${env[@]+"${env[@]}"} "${cargo[@]}" rustc --lib --crate-type cdylib --profile web \
+    env "${env[@]}" "${cargo[@]}" rustc --lib --crate-type cdylib --profile web \
         --target wasm32-unknown-unknown --no-default-features "$@" ${std[@]+"${std[@]}"}
     # At once: the other module's build writes to the same place.
     mkdir -p "$site/pkg"
@@ -214,7 +215,7 @@ wasm_module() {
     if [ -n "$wasm_opt" ]; then
         step "Optimising $name"
         # The features are those that rustc uses for this target by default, and SIMD (.cargo/config.toml).
-        node "$wasm_opt" "$optimisation" --enable-simd --enable-bulk-memory --enable-bulk-memory-opt \
+        node "$wasm_opt" "-O$optimisation" --enable-simd --enable-bulk-memory --enable-bulk-memory-opt \
             --enable-call-indirect-overlong --enable-nontrapping-float-to-int --enable-sign-ext \
             --enable-mutable-globals --enable-reference-types --enable-multivalue \
             "$site/pkg/${name}_bg.wasm" -o "$site/$name.optimised.wasm"
@@ -231,8 +232,8 @@ dist() {
     need_wasm_bindgen
     need_wasm_opt
     # The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts.
-    wasm_module mien_cpu -O3
-    wasm_module mien_gpu -Oz --features webgpu
+    wasm_module mien_cpu 3
+    wasm_module mien_gpu s --features webgpu
 
     # Put together beside the old site and swapped in whole, so that a server never shows half of each.
     local new=$site/dist net file
@@ -249,6 +250,13 @@ dist() {
         done
     done
     touch "$new/.nojekyll" # GitHub Pages: files as they are
+
+    # The service worker keeps a complete set of files for each build, named after their content.
+    local build
+    build=$(cd "$new" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
+    sed "s/^const BUILD = '';$/const BUILD = '$build';/" www/sw.js >"$new/sw.js"
+    grep -q "'$build'" "$new/sw.js" || die "www/sw.js has no line const BUILD = '';"
+
     rm -rf dist.old
     if [ -d dist ]; then mv dist dist.old; fi
     mv "$new" dist

@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use support::chromium::{Chromium, Options};
@@ -82,7 +82,7 @@ fn the_page_and_the_command_line_say_the_same() {
         let (page, native) = (&estimate.faces[0], &native[0]);
         assert_near("box", &page.bounds, &numbers(&native["box"]), 0.5);
         assert_near("age", &[page.age], &[native["age"].as_f64().unwrap()], 0.05);
-        assert_near("age distribution", &page.age_distribution, &numbers(&native["ageDistribution"]), 1e-3);
+        assert_near("age distribution", &page.age_distribution, &numbers(&native["age_distribution"]), 1e-3);
         let gender = [page.gender.female, page.gender.male];
         let expected = ["female", "male"].map(|key| native["gender"][key].as_f64().unwrap());
         assert_near("gender", &gender, &expected, 1e-3);

@@ -104,7 +104,7 @@ impl Page {
 
     /// What comes of an action: the first new result with a face in it.
     pub fn estimate_after(&self, action: impl FnOnce(&Page)) -> Estimate {
-        self.evaluate("window.earlier = mienApp.lastResult; window.earlierError = mienApp.lastError");
+        self.evaluate("[window.earlier, window.earlierError] = [mienApp.lastResult, mienApp.lastError]");
         action(self);
         self.wait_for(
             "(mienApp.lastResult !== earlier && mienApp.lastResult?.faces.length > 0) ||
