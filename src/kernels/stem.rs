@@ -118,7 +118,7 @@ mod tests {
     use pulp::{Scalar128b, Scalar256b};
 
     fn agrees(run: impl Fn(Run), padding: usize) {
-        let (height, width, n) = (6usize, 14usize, 5);
+        let (height, width, n) = (6usize, 14usize, 5usize);
         let rgb: Vec<u8> = (0..height * width * 3).map(|i| (i * i * 31 + i * 7) as u8).collect();
         let kernel: Vec<f32> = (0..n * 75).map(|i| (i as f32 * 0.37).sin()).collect();
         let bias: Vec<f32> = (0..n).map(|i| i as f32 - 2.0).collect();
