@@ -134,7 +134,7 @@ impl Estimator {
     }
 
     async fn look(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
-        let run = async |input| self.engine.detect(input).await;
+        let run = async |rgb: &[u8]| self.engine.detect(rgb).await;
         Ok(face::find_async::<EngineError>(frame, search, &self.options, run).await?)
     }
 

@@ -1,7 +1,16 @@
-//! `mien bench train`: how fast a training step is.
+//! `mien bench`: how fast a training step and the networks are.
 
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context;
+use burn::tensor::{Device, Tensor, TensorData};
 use clap::{Subcommand, ValueEnum};
-use mien::model::NetworkKind;
+use mien::engine::Detector;
+use mien::engine::fused::{FusedNetwork, Scratch};
+use mien::face::INPUT_SIDE;
+use mien::model::{Network, NetworkKind};
 use mien::train::bench::{peak_memory, train_steps};
 
 /// Measure speed on this machine
@@ -28,11 +37,32 @@ enum What {
         #[arg(long)]
         fused_only: bool,
     },
+    /// One picture through the detector and each network on one thread, fused kernels against burn, interleaved
+    Engine {
+        /// Runs timed of each
+        #[arg(long, default_value_t = 50)]
+        runs: usize,
+        /// Folder with all weights [default: model-weights]
+        #[arg(long, value_name = "DIR")]
+        weights_dir: Option<PathBuf>,
+    },
 }
 
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
+    match args.what {
+        What::Train { model, batch, steps, fused_only } => {
+            train(model, batch, steps, fused_only);
+            Ok(())
+        }
+        What::Engine { runs, weights_dir } => {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().context("starting a thread")?;
+            pool.install(|| engine(runs, weights_dir))
+        }
+    }
+}
+
+fn train(model: Option<NetworkKind>, batch: usize, steps: usize, fused_only: bool) {
     super::keep_freed_memory();
-    let What::Train { model, batch, steps, fused_only } = args.what;
     let models = model.map_or(NetworkKind::value_variants().to_vec(), |m| vec![m]);
     for kind in models {
         let name = kind.name();
@@ -47,5 +77,49 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
         let composed = train_steps(kind, batch, (steps / 4).max(2), false);
         println!("{name} composed batch {batch}: {composed:.1} pictures/s, ratio {:.1}", fused / composed);
     }
+}
+
+fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
+    let device = Device::flex();
+    let weights = super::detector_weights(&super::weights_folder(weights_dir.as_deref())?)?;
+    let (fused, burn) = (Detector::on_cpu(&weights)?, Detector::by_burn(&weights, &device)?);
+    let rgb: Vec<u8> = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
+    let run = |detector: &Detector| drop(black_box(pollster::block_on(detector.run(&rgb))));
+    compare("blazeface", runs, || run(&fused), || run(&burn));
+
+    for kind in NetworkKind::ALL {
+        let network = Network::new(kind, &device);
+        let fused = FusedNetwork::from_weights(&network.to_weights())?;
+        let input: Vec<f32> = (0..kind.input_len()).map(|i| (i * 31 % 251) as f32 / 125.0 - 1.0).collect();
+        let mut scratch = Scratch::default();
+        let run_burn = || {
+            let shape = [1, kind.crops(), kind.side(), kind.side(), 3];
+            let outputs = network.forward(Tensor::from_data(TensorData::new(input.clone(), shape), &device));
+            black_box(outputs.age.into_data());
+            black_box(outputs.gender_logits.into_data());
+        };
+        compare(kind.name(), runs, || drop(black_box(fused.run(&input, &mut scratch))), run_burn);
+    }
     Ok(())
+}
+
+/// Prints the median times of two ways to the same result. They take turns, so that whatever else the machine does weighs on both.
+fn compare(name: &str, runs: usize, mut fused: impl FnMut(), mut burn: impl FnMut()) {
+    let mut times = [Vec::new(), Vec::new()];
+    // The first run also pays for fresh memory.
+    for run in 0..=runs.max(1) {
+        let began = Instant::now();
+        fused();
+        let middle = Instant::now();
+        burn();
+        if run > 0 {
+            times[0].push((middle - began).as_secs_f64() * 1e3);
+            times[1].push(middle.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    let [fused, burn] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    });
+    println!("{name} fused: {fused:.2} ms, burn {burn:.2} ms, ratio {:.1}", burn / fused);
 }

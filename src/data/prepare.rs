@@ -122,8 +122,8 @@ fn cut(set: &TarSet, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Re
     let picture = Picture::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
     let (padded, width, height, border) = picture.frame().padded(PADDING);
     let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
-    let faces = face::find(&padded, Search::Refined, &DetectorOptions::default(), |input| {
-        pollster::block_on(detector.run(input))
+    let faces = face::find(&padded, Search::Refined, &DetectorOptions::default(), |rgb| {
+        pollster::block_on(detector.run(rgb))
     });
     let faces = faces.map_err(|_: EngineError| Refusal::NoFace)?;
     let face = labelled_face(&faces)?;

@@ -1,6 +1,7 @@
 //! How the networks run.
 //!
-//! - [`fused`]: on the CPU, by the kernels of [`crate::kernels`], with batch normalisation folded into the weights.
+//! - [`fused`] and, for the detector, [`blazeface`]: on the CPU, by the kernels of [`crate::kernels`], with batch normalisation folded
+//!   into the weights. No tensor of burn's is made.
 //! - burn, on WebGPU or (as the reference that everything is tested against) on the CPU.
 //!
 //! An [`Engine`] holds the detector and one of the three networks. What it is given and what it returns are plain numbers, so
@@ -9,6 +10,7 @@
 //! Traps of burn 0.22.1 in browsers: without its features `autotune` and `fusion` every shader of ours is valid WGSL without
 //! extensions; with them, matrix kernels that need `subgroups` are tried, browsers refuse those, and the device is lost.
 
+pub mod blazeface;
 pub mod fused;
 
 use std::cell::RefCell;
@@ -18,9 +20,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::crop;
-use crate::face::{BlazeFace, FaceError, INPUT_SIDE};
+use crate::face::{self, BlazeFace, FaceError, INPUT_SIDE};
 use crate::model::{AGES, Network, NetworkKind, Outputs};
 use crate::weights::{Weights, WeightsError};
+use blazeface::{DetectorScratch, FusedDetector};
 use fused::{FusedNetwork, RawEstimate, Scratch};
 
 /// Why an engine can't start or go on.
@@ -74,31 +77,44 @@ impl EngineKind {
 
 /// The face detector, ready to run.
 #[derive(Debug)]
-pub struct Detector {
-    network: BlazeFace,
-    device: Device,
+pub enum Detector {
+    /// By fused kernels on the CPU, with the buffers that it needs.
+    Fused(FusedDetector, RefCell<DetectorScratch>),
+    /// By burn, on that device.
+    Burn(Box<BlazeFace>, Device),
 }
 
 impl Detector {
-    /// On the CPU, by burn.
+    /// On the CPU, by fused kernels.
     ///
     /// # Errors
     /// [`WeightsError`] for weights of another network.
     pub fn on_cpu(weights: &Weights) -> Result<Self, WeightsError> {
-        Self::new(weights, Device::flex())
+        Ok(Self::Fused(FusedDetector::from_weights(weights)?, RefCell::default()))
     }
 
-    fn new(weights: &Weights, device: Device) -> Result<Self, WeightsError> {
-        Ok(Self { network: BlazeFace::from_weights(weights, &device)?, device })
+    /// By burn.
+    ///
+    /// # Errors
+    /// [`WeightsError`] for weights of another network.
+    pub fn by_burn(weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        Ok(Self::Burn(Box::new(BlazeFace::from_weights(weights, device)?), device.clone()))
     }
 
-    /// Runs an input of [`crate::face::normalise`]; returns its regressors (896 x 16) and logits (896).
+    /// Runs 128 x 128 RGB pixels ([`face::Letterbox::input`]); returns their regressors (896 x 16) and logits (896).
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn run(&self, input: Vec<f32>) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
-        let input = TensorData::new(input, [1, 3, INPUT_SIDE, INPUT_SIDE]);
-        let (regressors, logits) = self.network.forward(Tensor::from_data(input, &self.device));
+    ///
+    /// # Panics
+    /// If `rgb` has another length.
+    pub async fn run(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
+        let (network, device) = match self {
+            Self::Fused(network, scratch) => return Ok(network.run(rgb, &mut scratch.borrow_mut())),
+            Self::Burn(network, device) => (network, device),
+        };
+        let input = TensorData::new(face::normalise(rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
+        let (regressors, logits) = network.forward(Tensor::from_data(input, device));
         // One read-back instead of two: each is a round trip to the device.
         let all = Tensor::cat(vec![regressors.flatten::<1>(0, 2), logits.flatten::<1>(0, 1)], 0);
         let mut regressors = read(all).await?;
@@ -111,14 +127,13 @@ impl Detector {
 #[derive(Debug)]
 pub struct Engine {
     kind: EngineKind,
-    device: Device,
     detector: Detector,
     network: Runner,
 }
 
 #[derive(Debug)]
 enum Runner {
-    Burn(Network),
+    Burn(Network, Device),
     Fused(FusedNetwork, RefCell<Scratch>),
 }
 
@@ -129,15 +144,16 @@ impl Engine {
     /// [`EngineError::Weights`] for weights of another network, [`EngineError::NoWebGpu`] where there is none.
     pub async fn start(kind: EngineKind, detector: &Weights, network: &Weights) -> Result<Self, EngineError> {
         let device = match kind {
-            EngineKind::Cpu | EngineKind::Reference => Device::flex(),
+            EngineKind::Cpu => {
+                let network = Runner::Fused(FusedNetwork::from_weights(network)?, RefCell::default());
+                return Ok(Self { kind, detector: Detector::on_cpu(detector)?, network });
+            }
+            EngineKind::Reference => Device::flex(),
             EngineKind::WebGpu => webgpu().await?,
         };
-        let detector = Detector::new(detector, device.clone())?;
-        let network = match kind {
-            EngineKind::Cpu => Runner::Fused(FusedNetwork::from_weights(network)?, RefCell::default()),
-            _ => Runner::Burn(Network::from_weights(network, &device)?),
-        };
-        Ok(Self { kind, device, detector, network })
+        let detector = Detector::by_burn(detector, &device)?;
+        let network = Runner::Burn(Network::from_weights(network, &device)?, device);
+        Ok(Self { kind, detector, network })
     }
 
     /// Which one this is.
@@ -148,7 +164,7 @@ impl Engine {
     /// Which network it has.
     pub fn network(&self) -> NetworkKind {
         match &self.network {
-            Runner::Burn(network) => network.kind(),
+            Runner::Burn(network, _) => network.kind(),
             Runner::Fused(network, _) => network.kind(),
         }
     }
@@ -157,8 +173,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn detect(&self, input: Vec<f32>) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
-        self.detector.run(input).await
+    pub async fn detect(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
+        self.detector.run(rgb).await
     }
 
     /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once.
@@ -175,25 +191,30 @@ impl Engine {
                 let inputs = crops.iter().map(|crop| crop::network_input(network.kind(), crop));
                 inputs.map(|input| network.run(&input, scratch)).collect()
             }
-            Runner::Burn(network) => self.run_burn(network, crops).await?,
+            Runner::Burn(network, device) => run_burn(network, device, crops).await?,
         };
         let finite = |e: &RawEstimate| {
             e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite())
         };
         if estimates.iter().all(finite) { Ok(estimates) } else { Err(EngineError::NotFinite) }
     }
+}
 
-    async fn run_burn(&self, network: &Network, crops: &[Vec<u8>]) -> Result<Vec<RawEstimate>, EngineError> {
-        let kind = network.kind();
-        let values: Vec<f32> = crops.iter().flat_map(|crop| crop::network_input(kind, crop)).collect();
-        let shape = [crops.len(), kind.crops(), kind.side(), kind.side(), 3];
-        let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
-        let Outputs { age_logits, age, gender_logits } = network.forward(input);
-        let all = Tensor::cat(vec![age_logits, age.reshape([crops.len(), 1]), gender_logits], 1);
-        let values = read(all.flatten(0, 1)).await?;
-        let rows = values.chunks_exact(AGES + 3);
-        Ok(rows.map(|r| RawEstimate::from_logits(&r[..AGES], r[AGES], [r[AGES + 1], r[AGES + 2]])).collect())
-    }
+/// As [`Engine::estimate`], by burn.
+async fn run_burn(
+    network: &Network,
+    device: &Device,
+    crops: &[Vec<u8>],
+) -> Result<Vec<RawEstimate>, EngineError> {
+    let kind = network.kind();
+    let values: Vec<f32> = crops.iter().flat_map(|crop| crop::network_input(kind, crop)).collect();
+    let shape = [crops.len(), kind.crops(), kind.side(), kind.side(), 3];
+    let input = Tensor::from_data(TensorData::new(values, shape), device);
+    let Outputs { age_logits, age, gender_logits } = network.forward(input);
+    let all = Tensor::cat(vec![age_logits, age.reshape([crops.len(), 1]), gender_logits], 1);
+    let values = read(all.flatten(0, 1)).await?;
+    let rows = values.chunks_exact(AGES + 3);
+    Ok(rows.map(|r| RawEstimate::from_logits(&r[..AGES], r[AGES], [r[AGES + 1], r[AGES + 2]])).collect())
 }
 
 async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, EngineError> {

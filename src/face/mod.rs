@@ -175,8 +175,8 @@ fn mapped(face: &Detection, transform: &Similarity) -> Detection {
 
 /// Finds the faces in a frame, sorted by falling score.
 ///
-/// `run` is the network: it gets an input ([`normalise`]: 3 x 128 x 128 values) and returns regressors and logits
-/// ([`BlazeFace::forward`]).
+/// `run` is the network: it gets 128 x 128 RGB pixels ([`Letterbox::input`]; [`normalise`] makes [`BlazeFace`]'s input of them) and
+/// returns regressors and logits ([`BlazeFace::forward`]).
 ///
 /// # Errors
 /// What `run` returns, or a [`FaceError`] about its outputs.
@@ -184,9 +184,9 @@ pub fn find<E: From<FaceError>>(
     frame: &Frame,
     search: Search,
     options: &DetectorOptions,
-    mut run: impl FnMut(Vec<f32>) -> Result<(Vec<f32>, Vec<f32>), E>,
+    mut run: impl FnMut(&[u8]) -> Result<(Vec<f32>, Vec<f32>), E>,
 ) -> Result<Vec<Detection>, E> {
-    let search = pin!(find_async(frame, search, options, async |input| run(input)));
+    let search = pin!(find_async(frame, search, options, async |rgb: &[u8]| run(rgb)));
     match search.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(found) => found,
         Poll::Pending => unreachable!("nothing in it waits"),
@@ -201,10 +201,10 @@ pub async fn find_async<E: From<FaceError>>(
     frame: &Frame<'_>,
     search: Search,
     options: &DetectorOptions,
-    mut run: impl AsyncFnMut(Vec<f32>) -> Result<(Vec<f32>, Vec<f32>), E>,
+    mut run: impl AsyncFnMut(&[u8]) -> Result<(Vec<f32>, Vec<f32>), E>,
 ) -> Result<Vec<Detection>, E> {
     let mut look = async |view: &Letterbox, options: &DetectorOptions| {
-        let (regressors, logits) = run(normalise(&view.input)).await?;
+        let (regressors, logits) = run(&view.input).await?;
         Ok::<_, E>(detections(&regressors, &logits, &view.to_frame, options)?)
     };
     let mut regions = vec![Region::whole(frame)];
@@ -266,8 +266,8 @@ mod testing {
 
     /// [`find`] with the network on the CPU.
     pub fn find_with(network: &BlazeFace, frame: &Frame, search: Search) -> Vec<Detection> {
-        find(frame, search, &DetectorOptions::default(), |input| {
-            let data = TensorData::new(input, [1, 3, INPUT_SIDE, INPUT_SIDE]);
+        find(frame, search, &DetectorOptions::default(), |rgb| {
+            let data = TensorData::new(normalise(rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
             let (regressors, logits) = network.forward(Tensor::from_data(data, &Device::flex()));
             let vec = |data: TensorData| data.try_into_vec().unwrap();
             Ok::<_, FaceError>((vec(regressors.into_data()), vec(logits.into_data())))

@@ -1,4 +1,5 @@
-//! The inner loops: 3x3 convolution over rows that stay in cache, its gradients, and normalise + rectify + pool.
+//! The inner loops: 3x3 convolution over rows that stay in cache, its gradients, and normalise + rectify + pool; and the face
+//! detector's convolutions.
 //!
 //! Everything here works on one picture in NHWC layout (a row of pixels, each with its channels side by side, so
 //! that a vector register holds neighbouring channels), written once over [`pulp::Simd`] and compiled for AVX-512,
@@ -7,7 +8,8 @@
 //!
 //! A 3x3 convolution reads, for one output pixel and one kernel row, 3 x C neighbouring floats. So it is three
 //! small matrix products per output row, with K = 3 C and a row stride of C instead of K: no im2col copy is made.
-//! Weights are packed `[kernel row][K][output channel]`.
+//! Weights are packed `[kernel row][K][output channel]`. The detector's convolutions are the same products, with channels padded
+//! to the vector length ([`Separable`], [`Stem`]).
 //!
 //! `unsafe` is confined to the tile functions, which read and write through raw pointers so that no bounds check
 //! stands in the innermost loop; each public function asserts the lengths that make them sound.
@@ -15,12 +17,17 @@
 mod conv;
 mod dense;
 mod pool;
+mod product;
+mod separable;
+mod stem;
 
 pub use conv::{
     ConvGradient, ConvShape, conv3x3, conv3x3_relu_pool, conv3x3_stride2_relu, pack, pack_flipped, unpack_add,
 };
 pub use dense::dense;
 pub use pool::{Affine, NormGradient, PoolSums, affine_relu_pool, pool_gradient_sums};
+pub use separable::{Pointwise, Separable, SeparableShape, lanes};
+pub use stem::Stem;
 
 use pulp::Simd;
 

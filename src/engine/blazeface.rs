@@ -1,0 +1,205 @@
+//! The face detector on the CPU, by fused kernels.
+
+use crate::face::INPUT_SIDE;
+use crate::face::network::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES};
+use crate::kernels::{Pointwise, Separable, SeparableShape, Stem, lanes};
+use crate::weights::{Weights, WeightsError};
+
+/// [`BlazeFace`](crate::face::BlazeFace), laid out for [`crate::kernels`].
+#[derive(Debug, Clone)]
+pub struct FusedDetector {
+    stem: Stem,
+    blocks: Vec<Separable>,
+    heads: [Head; 2],
+}
+
+/// What reads the faces from a map.
+#[derive(Debug, Clone)]
+struct Head {
+    regressor: Pointwise,
+    classifier: Pointwise,
+}
+
+/// Buffers between the detector's layers. One a thread.
+#[derive(Debug, Clone, Default)]
+pub struct DetectorScratch {
+    rows: Vec<f32>,
+    maps: [Vec<f32>; 2],
+    logits: Vec<f32>,
+}
+
+impl FusedDetector {
+    /// Lays out the trained network.
+    ///
+    /// # Errors
+    /// [`WeightsError`] if the weights are another network's or lack a tensor.
+    pub fn from_weights(weights: &Weights) -> Result<Self, WeightsError> {
+        Self::padded(weights, lanes())
+    }
+
+    fn padded(weights: &Weights, padding: usize) -> Result<Self, WeightsError> {
+        weights.expect_network(NETWORK)?;
+        let mut side = INPUT_SIDE;
+        let shape = [STEM.output, STEM.input, STEM.kernel, STEM.kernel];
+        let [kernel, bias] = convolution(weights, "stem", shape)?;
+        let stem = Stem::new([side; 2], kernel, bias, padding);
+        side /= STEM.stride;
+
+        let mut blocks = Vec::with_capacity(BLOCKS.len());
+        for (i, step) in BLOCKS.iter().enumerate() {
+            let name = match i.checked_sub(MAPS[0].blocks) {
+                None => format!("backbone1.{i}"),
+                Some(i) => format!("backbone2.{i}"),
+            };
+            let depthwise = [step.input, 1, step.kernel, step.kernel];
+            let depthwise = convolution(weights, &format!("{name}.depthwise"), depthwise)?;
+            let pointwise = [step.output, step.input, 1, 1];
+            let pointwise = convolution(weights, &format!("{name}.pointwise"), pointwise)?;
+            let shape = SeparableShape {
+                height: side,
+                width: side,
+                channels_in: step.input,
+                channels_out: step.output,
+                stride: step.stride,
+                padding,
+            };
+            blocks.push(Separable::new(shape, depthwise, pointwise));
+            side /= step.stride;
+        }
+
+        let head = |map: &FeatureMap| {
+            let pixels = INPUT_SIDE / map.side;
+            let conv = |name: &str, values: usize| {
+                let shape = [map.anchors * values, map.channels, 1, 1];
+                let [kernel, bias] = convolution(weights, &format!("{name}_{pixels}"), shape)?;
+                Ok::<_, WeightsError>(Pointwise::new(kernel, bias, padding))
+            };
+            Ok(Head { regressor: conv("regressor", VALUES)?, classifier: conv("classifier", 1)? })
+        };
+        let [fine, coarse] = &MAPS;
+        Ok(Self { stem, blocks, heads: [head(fine)?, head(coarse)?] })
+    }
+
+    /// Runs one picture of 128 x 128 RGB pixels; returns regressors (896 x 16) and logits (896) as
+    /// [`BlazeFace::forward`](crate::face::BlazeFace::forward) does.
+    ///
+    /// # Panics
+    /// If `rgb` has another length.
+    pub fn run(&self, rgb: &[u8], scratch: &mut DetectorScratch) -> (Vec<f32>, Vec<f32>) {
+        let DetectorScratch { rows, maps: [from, to], logits: cells } = scratch;
+        let (mut from, mut to) = (from, to);
+        let (mut regressors, mut logits) = (vec![0.0; ANCHORS * VALUES], Vec::with_capacity(ANCHORS));
+        let mut rest = regressors.as_mut_slice();
+
+        from.resize(self.stem.out_len(), 0.0);
+        self.stem.run(rgb, from, rows);
+        for (i, block) in self.blocks.iter().enumerate() {
+            to.resize(block.shape().out_len(), 0.0);
+            block.run(from, to, rows);
+            std::mem::swap(&mut from, &mut to);
+            for (map, head) in MAPS.iter().zip(&self.heads).filter(|(map, _)| map.blocks == i + 1) {
+                let pixels = map.side * map.side;
+                // Whole vectors: an anchor's 16 values leave no padding.
+                let (here, after) = rest.split_at_mut(pixels * head.regressor.padded_out());
+                head.regressor.run(from, here);
+                rest = after;
+                let padded = head.classifier.padded_out();
+                cells.resize(pixels * padded, 0.0);
+                head.classifier.run(from, cells);
+                logits.extend(cells.chunks_exact(padded).flat_map(|cell| &cell[..map.anchors]));
+            }
+        }
+        (regressors, logits)
+    }
+}
+
+/// Kernel and bias of a convolution.
+fn convolution<'a>(
+    weights: &'a Weights,
+    name: &str,
+    shape: [usize; 4],
+) -> Result<[&'a [f32]; 2], WeightsError> {
+    let kernel = weights.tensor(&format!("{name}.weight"), &shape)?;
+    let bias = weights.tensor(&format!("{name}.bias"), &shape[..1])?;
+    Ok([&kernel.values, &bias.values])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::{BlazeFace, normalise};
+    use burn::tensor::{Device, Tensor, TensorData};
+
+    fn weights() -> Weights {
+        let file = include_bytes!("../../model-weights/blazeface/blazeface-short.safetensors");
+        Weights::from_bytes(file).unwrap()
+    }
+
+    fn noise(seed: u32) -> Vec<u8> {
+        let mut state = seed;
+        let next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        std::iter::repeat_with(next).take(INPUT_SIDE * INPUT_SIDE * 3).collect()
+    }
+
+    fn astronaut() -> Vec<u8> {
+        let file = include_bytes!("../../tests/data/blazeface-astronaut.safetensors");
+        let reference = Weights::from_bytes(file).unwrap();
+        reference.tensors["input"].values.iter().map(|v| *v as u8).collect()
+    }
+
+    /// The largest difference, as a part of the largest number where that is more than 1.
+    fn difference(found: &[f32], expected: &[f32]) -> f32 {
+        assert_eq!(found.len(), expected.len());
+        let largest = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+        found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest
+    }
+
+    #[test]
+    fn agrees_with_burn() {
+        let device = Device::flex();
+        let reference = BlazeFace::from_weights(&weights(), &device).unwrap();
+        // What this machine likes best, and more than it needs.
+        for padding in [lanes(), 16] {
+            let fused = FusedDetector::padded(&weights(), padding).unwrap();
+            let mut scratch = DetectorScratch::default();
+            for rgb in [noise(1), astronaut(), vec![0; INPUT_SIDE * INPUT_SIDE * 3], noise(2)] {
+                let input = TensorData::new(normalise(&rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
+                let (regressors, logits) = reference.forward(Tensor::from_data(input, &device));
+                let vec = |data: TensorData| data.try_into_vec::<f32>().unwrap();
+                let found = fused.run(&rgb, &mut scratch);
+                let differences = [
+                    difference(&found.0, &vec(regressors.into_data())),
+                    difference(&found.1, &vec(logits.into_data())),
+                ];
+                println!("off by {differences:?}");
+                assert!(differences.iter().all(|d| *d < 1e-4), "{differences:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn scratch_can_be_used_again() {
+        let fused = FusedDetector::from_weights(&weights()).unwrap();
+        let mut scratch = DetectorScratch::default();
+        let first = fused.run(&astronaut(), &mut scratch);
+        let addresses = |s: &DetectorScratch| {
+            [&s.rows, &s.maps[0], &s.maps[1], &s.logits].map(|v| (v.as_ptr(), v.capacity()))
+        };
+        let before = addresses(&scratch);
+        fused.run(&noise(3), &mut scratch);
+        assert_eq!(fused.run(&astronaut(), &mut scratch), first);
+        assert_eq!(addresses(&scratch), before, "nothing was allocated again");
+    }
+
+    #[test]
+    fn weights_of_another_network_are_refused() {
+        let other = Weights { network: "d-cnn".into(), ..weights() };
+        assert!(matches!(FusedDetector::from_weights(&other), Err(WeightsError::Network { .. })));
+        let mut missing = weights();
+        missing.tensors.remove("backbone2.4.pointwise.bias");
+        assert!(matches!(FusedDetector::from_weights(&missing), Err(WeightsError::Missing(_))));
+    }
+}

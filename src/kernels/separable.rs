@@ -1,0 +1,463 @@
+//! The blaze block of the face detector in one pass: depthwise convolution, pointwise convolution, shortcut, ReLU.
+//!
+//! Channels are padded with zeros to a multiple of the vector length, so that no kernel has a remainder: a map is `[height][width]
+//! [padded channels]`, and what the blocks compute in the padding is zero again.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::product::Product;
+use super::{load, store};
+
+/// Output pixels that go through depthwise and pointwise convolution together: few enough for what lies between to stay in the
+/// nearest cache, many enough to fill the registers with on the smallest maps.
+const BAND: usize = 64;
+
+/// The length of a vector on this machine, in floats: what channels are best padded to a multiple of.
+pub fn lanes() -> usize {
+    struct Lanes;
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    Arch::new().dispatch(Lanes)
+}
+
+/// A 1x1 convolution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pointwise {
+    channels_in: usize,
+    padded_in: usize,
+    /// `[channels_in][padded out]`.
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Pointwise {
+    /// Lays out a kernel `[out][in]` and its bias `[out]`; channels are padded to multiples of `padding`, itself a multiple of
+    /// [`lanes`].
+    ///
+    /// # Panics
+    /// If the kernel's length is not a multiple of the bias's.
+    pub fn new(kernel: &[f32], bias: &[f32], padding: usize) -> Self {
+        assert!(!bias.is_empty() && kernel.len().is_multiple_of(bias.len()));
+        let channels_in = kernel.len() / bias.len();
+        let n = bias.len().next_multiple_of(padding);
+        let mut weights = vec![0.0; channels_in * n];
+        for (o, row) in kernel.chunks_exact(channels_in).enumerate() {
+            for (i, weight) in row.iter().enumerate() {
+                weights[i * n + o] = *weight;
+            }
+        }
+        let mut bias = bias.to_vec();
+        bias.resize(n, 0.0);
+        Self { channels_in, padded_in: channels_in.next_multiple_of(padding), weights, bias }
+    }
+
+    /// Channels of the output, padding included.
+    pub fn padded_out(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Convolves pixels of the padded input channels to pixels of the padded output channels, without a rectifier.
+    ///
+    /// # Panics
+    /// If the lengths are not those of the same number of pixels.
+    pub fn run(&self, input: &[f32], out: &mut [f32]) {
+        assert_eq!(input.len() / self.padded_in * self.bias.len(), out.len());
+        Arch::new().dispatch(RunPointwise { of: self, input, out });
+    }
+
+    fn product<'a>(&'a self, input: &'a [f32]) -> Product<'a, 1> {
+        Product {
+            rows: [input],
+            step: self.padded_in,
+            depth: self.channels_in,
+            weights: &self.weights,
+            bias: &self.bias,
+            shortcut: &[],
+            shortcut_channels: 0,
+            least: f32::NEG_INFINITY,
+        }
+    }
+}
+
+struct RunPointwise<'a> {
+    of: &'a Pointwise,
+    input: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for RunPointwise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.of.product(self.input).run(simd, self.out);
+    }
+}
+
+/// Extents of a [`Separable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeparableShape {
+    /// Rows of the input; even at stride 2.
+    pub height: usize,
+    /// Pixels in a row of the input, at least 2; even at stride 2.
+    pub width: usize,
+    /// Channels of the input.
+    pub channels_in: usize,
+    /// Channels of the output, no fewer.
+    pub channels_out: usize,
+    /// 1 or 2.
+    pub stride: usize,
+    /// Channels are padded to multiples of this, itself a multiple of [`lanes`].
+    pub padding: usize,
+}
+
+impl SeparableShape {
+    /// Channels of the input, padding included.
+    pub fn padded_in(&self) -> usize {
+        self.channels_in.next_multiple_of(self.padding)
+    }
+
+    /// Channels of the output, padding included.
+    pub fn padded_out(&self) -> usize {
+        self.channels_out.next_multiple_of(self.padding)
+    }
+
+    /// Floats in the input.
+    pub fn in_len(&self) -> usize {
+        self.height * self.width * self.padded_in()
+    }
+
+    /// Floats in the output.
+    pub fn out_len(&self) -> usize {
+        self.height / self.stride * (self.width / self.stride) * self.padded_out()
+    }
+
+    fn check(&self) {
+        assert!(self.padding > 0 && matches!(self.stride, 1 | 2));
+        assert!(self.height >= 2 && self.width >= 2);
+        assert!(self.height.is_multiple_of(self.stride) && self.width.is_multiple_of(self.stride));
+        assert!(self.channels_in > 0 && self.channels_out >= self.channels_in);
+    }
+}
+
+/// `relu(pointwise(depthwise3x3(x)) + shortcut(x))`, with TensorFlow's padding `SAME`. The shortcut is x itself at stride 1 and its 2x2
+/// max pooling at stride 2, with zeros for the channels that the output has more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Separable {
+    shape: SeparableShape,
+    /// `[3][3][padded in]`.
+    depthwise: Vec<f32>,
+    pointwise: Pointwise,
+}
+
+impl Separable {
+    /// Lays out the depthwise kernel `[in][3][3]` and the pointwise one `[out][in]`, each with its bias.
+    ///
+    /// # Panics
+    /// If the shape is none, or a length does not fit it.
+    pub fn new(
+        shape: SeparableShape,
+        [depthwise, depthwise_bias]: [&[f32]; 2],
+        [pointwise, pointwise_bias]: [&[f32]; 2],
+    ) -> Self {
+        shape.check();
+        let (ci, padded) = (shape.channels_in, shape.padded_in());
+        assert_eq!([depthwise.len(), depthwise_bias.len()], [9 * ci, ci]);
+        assert_eq!([pointwise.len(), pointwise_bias.len()], [shape.channels_out * ci, shape.channels_out]);
+        let mut packed = vec![0.0; 9 * padded];
+        for (c, kernel) in depthwise.chunks_exact(9).enumerate() {
+            for (t, weight) in kernel.iter().enumerate() {
+                packed[t * padded + c] = *weight;
+            }
+        }
+        // Nothing stands between the two convolutions, so the first one's bias passes through the second.
+        let rows = pointwise.chunks_exact(ci);
+        let through = |row: &[f32]| row.iter().zip(depthwise_bias).map(|(w, b)| w * b).sum::<f32>();
+        let bias: Vec<f32> = pointwise_bias.iter().zip(rows).map(|(b, row)| b + through(row)).collect();
+        Self { shape, depthwise: packed, pointwise: Pointwise::new(pointwise, &bias, shape.padding) }
+    }
+
+    /// Its extents.
+    pub fn shape(&self) -> &SeparableShape {
+        &self.shape
+    }
+
+    /// Runs one picture. `scratch` is resized as needed and can be used again.
+    ///
+    /// # Panics
+    /// If `input` or `out` does not fit the shape, or the padding this machine.
+    pub fn run(&self, input: &[f32], out: &mut [f32], scratch: &mut Vec<f32>) {
+        Arch::new().dispatch(RunSeparable { of: self, input, out, scratch });
+    }
+}
+
+struct RunSeparable<'a> {
+    of: &'a Separable,
+    input: &'a [f32],
+    out: &'a mut [f32],
+    scratch: &'a mut Vec<f32>,
+}
+
+impl WithSimd for RunSeparable<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Separable { shape, depthwise, pointwise } = self.of;
+        assert_eq!(self.input.len(), shape.in_len());
+        assert_eq!(self.out.len(), shape.out_len());
+        let (ci, co, stride) = (shape.padded_in(), shape.padded_out(), shape.stride);
+        let (in_row, out_width) = (shape.width * ci, shape.width / stride);
+        let (rows, middle_row) = ((BAND / out_width).max(1), out_width * ci);
+
+        // A row of zeros for beyond the picture, the depthwise convolution of a band, and its shortcut.
+        self.scratch.resize(in_row + 2 * rows * middle_row, 0.0);
+        let (zeros, rest) = self.scratch.split_at_mut(in_row);
+        let (middle, pooled) = rest.split_at_mut(rows * middle_row);
+        zeros.fill(0.0);
+        let input = self.input;
+        let row = |y: usize| if y < shape.height { &input[y * in_row..][..in_row] } else { &*zeros };
+
+        for (band, out) in self.out.chunks_mut(rows * out_width * co).enumerate() {
+            let first = band * rows;
+            let floats = out.len() / co * ci;
+            for (y, middle) in middle[..floats].chunks_exact_mut(middle_row).enumerate() {
+                let y = first + y;
+                let rows = match stride {
+                    // Above the first row: usize::MAX, beyond the picture as well.
+                    1 => [row(y.wrapping_sub(1)), row(y), row(y + 1)],
+                    _ => [row(2 * y), row(2 * y + 1), row(2 * y + 2)],
+                };
+                depthwise_row(simd, rows, ci, stride, depthwise, middle);
+            }
+            let shortcut = if stride == 1 {
+                &input[first * in_row..][..floats]
+            } else {
+                for (y, pooled) in pooled[..floats].chunks_exact_mut(middle_row).enumerate() {
+                    let y = 2 * (first + y);
+                    max_pool_row(simd, [row(y), row(y + 1)], ci, pooled);
+                }
+                &pooled[..floats]
+            };
+            let product = pointwise.product(&middle[..floats]);
+            Product { shortcut, shortcut_channels: ci, least: 0.0, ..product }.run(simd, out);
+        }
+    }
+}
+
+/// One output row of a depthwise 3x3 convolution. `rows` are the three input rows under it.
+#[inline(always)]
+fn depthwise_row<S: Simd>(
+    simd: S,
+    rows: [&[f32]; 3],
+    channels: usize,
+    stride: usize,
+    weights: &[f32],
+    out: &mut [f32],
+) {
+    let pixels = out.len() / channels;
+    assert!(channels.is_multiple_of(S::F32_LANES) && weights.len() == 9 * channels);
+    assert!(pixels >= 1 && rows.iter().all(|row| row.len() == pixels * stride * channels));
+    for c in (0..channels).step_by(S::F32_LANES) {
+        // SAFETY: c + lanes <= channels. Of the input's columns, the first pixel at stride 1 lacks the one before them, and the
+        // last pixel the one after them at either stride; the pixels between have all three.
+        unsafe {
+            let taps = Taps {
+                rows: rows.map(|row| row.as_ptr().add(c)),
+                channels,
+                weights: std::array::from_fn(|t| load(simd, weights.as_ptr().add(t * channels + c))),
+            };
+            let out = out.as_mut_ptr().add(c);
+            let last = pixels - 1;
+            if stride == 1 {
+                if last == 0 {
+                    taps.pixel::<S, 1, 2>(simd, 0, out);
+                    continue;
+                }
+                taps.pixel::<S, 1, 3>(simd, 0, out);
+                for x in 1..last {
+                    taps.pixel::<S, 0, 3>(simd, x - 1, out.add(x * channels));
+                }
+                taps.pixel::<S, 0, 2>(simd, last - 1, out.add(last * channels));
+            } else {
+                for x in 0..last {
+                    taps.pixel::<S, 0, 3>(simd, 2 * x, out.add(x * channels));
+                }
+                taps.pixel::<S, 0, 2>(simd, 2 * last, out.add(last * channels));
+            }
+        }
+    }
+}
+
+/// A vector of channels of a depthwise kernel, and the rows under it.
+struct Taps<V> {
+    rows: [*const f32; 3],
+    channels: usize,
+    weights: [V; 9],
+}
+
+impl<V: Copy> Taps<V> {
+    /// One output pixel, by the kernel's columns `FIRST` to `END`, the first of which lies over the input's column `x`.
+    ///
+    /// # Safety
+    /// A vector must be readable at columns `x` to `x + END - FIRST` of every row and writable at `out`.
+    #[inline(always)]
+    unsafe fn pixel<S: Simd<f32s = V>, const FIRST: usize, const END: usize>(
+        &self,
+        simd: S,
+        x: usize,
+        out: *mut f32,
+    ) {
+        let mut sum = simd.splat_f32s(0.0);
+        // SAFETY: the caller's promise.
+        unsafe {
+            for (i, row) in self.rows.iter().enumerate() {
+                for j in FIRST..END {
+                    let value = load(simd, row.add((x + j - FIRST) * self.channels));
+                    sum = simd.mul_add_e_f32s(value, self.weights[3 * i + j], sum);
+                }
+            }
+            store(simd, out, sum);
+        }
+    }
+}
+
+/// The largest of each 2x2 pixels of two rows.
+#[inline(always)]
+fn max_pool_row<S: Simd>(simd: S, rows: [&[f32]; 2], channels: usize, out: &mut [f32]) {
+    let pixels = out.len() / channels;
+    assert!(channels.is_multiple_of(S::F32_LANES) && rows.iter().all(|row| row.len() >= 2 * out.len()));
+    for x in 0..pixels {
+        for c in (0..channels).step_by(S::F32_LANES) {
+            let at = 2 * x * channels + c;
+            // SAFETY: c + lanes <= channels, and both rows hold two pixels for each of the output's.
+            unsafe {
+                let pair = rows.map(|row| {
+                    let row = row.as_ptr().add(at);
+                    simd.max_f32s(load(simd, row), load(simd, row.add(channels)))
+                });
+                store(simd, out.as_mut_ptr().add(x * channels + c), simd.max_f32s(pair[0], pair[1]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pulp::{Scalar128b, Scalar256b, Scalar512b};
+
+    /// Numbers from -1 to 1 without a pattern.
+    fn noise(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    /// By the definition, without padded channels.
+    fn plain(s: &SeparableShape, x: &[f32], dw: [&[f32]; 2], pw: [&[f32]; 2]) -> Vec<f32> {
+        let (ci, co, stride) = (s.channels_in, s.channels_out, s.stride);
+        let at = |y: isize, x_: isize, c: usize| {
+            let inside = (0..s.height as isize).contains(&y) && (0..s.width as isize).contains(&x_);
+            if inside { x[(y as usize * s.width + x_ as usize) * ci + c] } else { 0.0 }
+        };
+        let before = if stride == 1 { 1 } else { 0 };
+        let mut out = Vec::new();
+        for oy in 0..s.height / stride {
+            for ox in 0..s.width / stride {
+                let (y, x_) = ((oy * stride) as isize, (ox * stride) as isize);
+                let mid: Vec<f32> = (0..ci)
+                    .map(|c| {
+                        let tap = |t: isize| {
+                            dw[0][c * 9 + t as usize] * at(y + t / 3 - before, x_ + t % 3 - before, c)
+                        };
+                        dw[1][c] + (0..9).map(tap).sum::<f32>()
+                    })
+                    .collect();
+                for o in 0..co {
+                    let shortcut = match (o < ci, stride) {
+                        (false, _) => 0.0,
+                        (true, 1) => at(y, x_, o),
+                        _ => [(0, 0), (0, 1), (1, 0), (1, 1)]
+                            .map(|(i, j)| at(y + i, x_ + j, o))
+                            .into_iter()
+                            .fold(f32::NEG_INFINITY, f32::max),
+                    };
+                    let sum: f32 = (0..ci).map(|c| pw[0][o * ci + c] * mid[c]).sum();
+                    out.push((pw[1][o] + sum + shortcut).max(0.0));
+                }
+            }
+        }
+        out
+    }
+
+    fn padded(values: &[f32], channels: usize, to: usize) -> Vec<f32> {
+        let pixel =
+            |p: &[f32]| p.iter().copied().chain(std::iter::repeat_n(0.0, to - channels)).collect::<Vec<_>>();
+        values.chunks_exact(channels).flat_map(pixel).collect()
+    }
+
+    fn agrees(run: impl Fn(RunSeparable), lanes: usize) {
+        let mut scratch = Vec::new();
+        for (height, width, channels_in, channels_out, stride) in [
+            (6, 10, 3, 5, 1),
+            (4, 66, 24, 28, 1),
+            (6, 2, 28, 28, 1),
+            (8, 8, 36, 42, 1),
+            (16, 16, 80, 88, 1),
+            (8, 6, 28, 32, 2),
+            (4, 2, 5, 5, 2),
+            (16, 16, 42, 48, 2),
+            (2, 140, 4, 20, 2),
+        ] {
+            let shape = SeparableShape { height, width, channels_in, channels_out, stride, padding: lanes };
+            let x = noise(height * width * channels_in, 1);
+            let (dw, db) = (noise(9 * channels_in, 2), noise(channels_in, 3));
+            let (pw, pb) = (noise(channels_out * channels_in, 4), noise(channels_out, 5));
+            let expected = plain(&shape, &x, [&dw, &db], [&pw, &pb]);
+            let block = Separable::new(shape, [&dw, &db], [&pw, &pb]);
+            let mut out = vec![f32::NAN; shape.out_len()];
+            let input = padded(&x, channels_in, shape.padded_in());
+            run(RunSeparable { of: &block, input: &input, out: &mut out, scratch: &mut scratch });
+            // Exact zeros in the padding too.
+            for (i, (a, b)) in out.iter().zip(padded(&expected, channels_out, shape.padded_out())).enumerate()
+            {
+                let exact = i % shape.padded_out() >= channels_out;
+                assert!((a - b).abs() <= if exact { 0.0 } else { 1e-4 }, "{shape:?} {i}: {a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_definition_at_every_vector_length() {
+        agrees(|op| Scalar128b.vectorize(op), 4);
+        agrees(|op| Scalar256b.vectorize(op), 8);
+        agrees(|op| Scalar512b.vectorize(op), 16);
+        agrees(|op| Arch::new().dispatch(op), lanes());
+        agrees(|op| Arch::new().dispatch(op), 2 * lanes());
+    }
+
+    #[test]
+    fn pointwise_alone_does_not_rectify() {
+        let (x, kernel, bias) = (noise(7 * 20, 1), noise(6 * 20, 2), noise(6, 3));
+        let conv = Pointwise::new(&kernel, &bias, lanes());
+        let mut out = vec![0.0; 7 * conv.padded_out()];
+        conv.run(&padded(&x, 20, 20usize.next_multiple_of(lanes())), &mut out);
+        for (x, out) in x.chunks(20).zip(out.chunks(conv.padded_out())) {
+            for o in 0..6 {
+                let expected = bias[o] + (0..20).map(|i| kernel[o * 20 + i] * x[i]).sum::<f32>();
+                assert!((out[o] - expected).abs() < 1e-5);
+            }
+            assert!(out[6..].iter().all(|v| *v == 0.0));
+        }
+    }
+}
