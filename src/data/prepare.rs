@@ -63,23 +63,22 @@ pub fn prepare(
             None => report.kept += 1,
         }
     }
-    let open = |path: &Path| {
-        OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(DataError::io(path))
+    let open = |path: &Path, len: u64| {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let file = file.and_then(|mut file| {
+            // Without the half-written end of a run that was cut off.
+            file.set_len(len)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        });
+        file.map_err(DataError::io(path))
     };
-    let mut crops = open(&crops_path)?;
-    let table = open(&table_path)?;
-    // Half-written ends of a run that was cut off.
-    crops.set_len((report.kept * CROP_LEN) as u64).map_err(DataError::io(&crops_path))?;
-    crops.seek(SeekFrom::End(0)).map_err(DataError::io(&crops_path))?;
-    table.set_len(0).map_err(DataError::io(&table_path))?;
-    let mut table = csv::Writer::from_writer(BufWriter::new(table));
+    let mut crops = open(&crops_path, (report.kept * CROP_LEN) as u64)?;
+    let table = open(&table_path, if done.is_empty() { 0 } else { whole_rows(&table_path)? })?;
+    let mut table = csv::WriterBuilder::new().has_headers(done.is_empty()).from_writer(BufWriter::new(table));
     let write_row = |table: &mut csv::Writer<_>, row: &Row| {
         table.serialize(row).map_err(|e| DataError::Table { path: table_path.clone(), reason: e.to_string() })
     };
-    for row in &done {
-        write_row(&mut table, row)?;
-    }
-    table.flush().map_err(DataError::io(&table_path))?;
 
     let count = AtomicUsize::new(done.len());
     progress(done.len());
@@ -126,6 +125,12 @@ pub fn prepare(
         table.flush().map_err(DataError::io(&table_path))?;
     }
     Ok(report)
+}
+
+/// Length of a table up to the end of its last whole row.
+fn whole_rows(table: &Path) -> Result<u64, DataError> {
+    let text = std::fs::read(table).map_err(DataError::io(table))?;
+    Ok(text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at as u64 + 1))
 }
 
 fn cut(source: &Source, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Refusal> {

@@ -191,8 +191,8 @@ mod tests {
         assert_eq!(age_at_mid_year(day - 1.0, 2000.0), Some(30.0)); // 1969-12-31
         assert_eq!(age_at_mid_year(day + 180.7, 2000.0), Some(30.0)); // 1970-06-30
         assert_eq!(age_at_mid_year(day + 181.0, 2000.0), Some(29.0)); // 1970-07-01
-        assert_eq!(age_at_mid_year(730_668.0, 2010.0), Some(10.0)); // 2000-06-30, in a leap year
-        assert_eq!(age_at_mid_year(730_669.0, 2010.0), Some(9.0)); // 2000-07-01
+        assert_eq!(age_at_mid_year(730_667.0, 2010.0), Some(10.0)); // 2000-06-30, in a leap year
+        assert_eq!(age_at_mid_year(730_668.0, 2010.0), Some(9.0)); // 2000-07-01
         assert_eq!(age_at_mid_year(47.0, 2008.0), Some(2008.0));
         assert_eq!(age_at_mid_year(f64::NAN, 2008.0), None);
         assert_eq!(age_at_mid_year(day, 0.0), None);
