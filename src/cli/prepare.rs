@@ -3,17 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use mien::data::layouts;
 use mien::data::prepare::prepare;
-use mien::data::tars::TarSet;
 
 /// Cut the aligned crops of a data set, once, for training
+///
+/// Takes the training pictures: the data set's own training list where it has one, all pictures where it has none. Pictures with
+/// no face, or several of about the same size, are left out, and so are rows without a usable label. Run it again to go on after
+/// an interruption.
 #[derive(clap::Args)]
 pub struct PrepareArgs {
-    /// Name of the data set, as in labels.csv
+    /// Name of the data set: as in labels.csv, or one of aaf, utkface, fairface, afad, imdb-wiki, cacd, fg-net, megaage-asian
     #[arg(long)]
     dataset: String,
 
-    /// Folder with labels.csv and <dataset>-train.tar
+    /// Folder with labels.csv and <dataset>-train.tar, or with the data set as its authors publish it
     #[arg(long, value_name = "DIR")]
     input: PathBuf,
 
@@ -27,11 +31,12 @@ pub struct PrepareArgs {
 }
 
 pub fn run(args: PrepareArgs) -> anyhow::Result<()> {
-    let set = TarSet::open(&args.input, &args.dataset, "train")?;
+    let source = layouts::open(&args.dataset, &args.input, None)?;
     let detector = super::detector_weights(&super::weights_folder(args.weights_dir.as_deref())?)?;
-    let bar = super::progress_bar(set.samples.len() as u64, "pictures");
-    let report = prepare(&set, &args.dataset, &args.output, &detector, |done| bar.set_position(done as u64))
-        .context("preparing stopped; run the same command again to go on")?;
+    let bar = super::progress_bar(source.samples.len() as u64, "pictures");
+    let report =
+        prepare(&source, &args.dataset, &args.output, &detector, |done| bar.set_position(done as u64))
+            .context("preparing stopped; run the same command again to go on")?;
     bar.finish_and_clear();
     println!(
         "{}: {} crops in {}; left out: {}",

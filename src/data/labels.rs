@@ -56,6 +56,8 @@ pub enum Refusal {
     NoFace,
     /// Several faces of about the same size: the label could be anyone's.
     SeveralFaces,
+    /// A picture that is there already, under another path or in another row.
+    Repeated,
 }
 
 impl fmt::Display for Refusal {
@@ -67,6 +69,7 @@ impl fmt::Display for Refusal {
             Self::UnreadablePicture => "unreadable picture",
             Self::NoFace => "no face found",
             Self::SeveralFaces => "several faces of the same size",
+            Self::Repeated => "repeated picture",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Labelled faces: where they come from, which part each belongs to, and how they reach the trainer.
 //!
 //! - [`labels`]: what a data set says of a picture, and why a row can be refused.
+//! - [`layouts`]: data sets by name, as tars or in their authors' own folders and tables.
 //! - [`tars`]: the layout `labels.csv` + `<dataset>-<split>.tar`.
 //! - [`split`]: train or validation, fixed by a hash of the name.
 //! - [`crops`]: aligned crops in one packed file, made once by `mien prepare` ([`prepare`]).
@@ -11,6 +12,7 @@ pub mod augment;
 pub mod batch;
 pub mod crops;
 pub mod labels;
+pub mod layouts;
 pub mod prepare;
 pub mod split;
 pub mod tars;
@@ -49,6 +51,18 @@ pub enum DataError {
         split: String,
         /// What is there.
         present: String,
+    },
+    /// The folder is not in a layout that the data set is known for.
+    #[error("{path} is not {dataset} in a known layout: looked for {looked_for}; found {found}")]
+    NotRecognised {
+        /// The folder.
+        path: PathBuf,
+        /// Data set asked for.
+        dataset: String,
+        /// What would have been recognised.
+        looked_for: String,
+        /// What came of it.
+        found: String,
     },
 }
 

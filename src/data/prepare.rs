@@ -3,14 +3,15 @@
 use std::fs::OpenOptions;
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use super::DataError;
 use super::crops::{CROP_LEN, Row, paths, read_rows};
 use super::labels::{Refusal, Refusals, Sample};
+use super::layouts::{Source, split_name};
 use super::split::part;
-use super::tars::TarSet;
 use crate::crop;
 use crate::engine::{Detector, EngineError};
 use crate::face::{self, Detection, DetectorOptions, Search};
@@ -34,55 +35,66 @@ pub struct Report {
     pub refusals: Refusals,
 }
 
-/// Cuts the crops of `set` into `folder/<dataset>.crops` and `.csv`, going on where an earlier run stopped.
+/// Cuts the crops of `source` into `folder/<dataset>.crops` and `.csv`, going on where an earlier run stopped.
 ///
-/// Memory stays bounded: [`CHUNK`] crops at a time. `progress` is told how many pictures are done.
+/// Memory stays bounded: beside the labels, [`CHUNK`] crops and a picture a thread at a time. `progress` is told how many pictures
+/// are done, from whichever thread did the last.
 ///
 /// # Errors
-/// [`DataError`] if a file can't be read or written.
+/// [`DataError`] if a file can't be read or written, or the folder holds the crops of other pictures under that name.
 pub fn prepare(
-    set: &TarSet,
+    source: &Source,
     dataset: &str,
     folder: &Path,
     detector: &Weights,
-    progress: impl Fn(usize),
+    progress: impl Fn(usize) + Sync,
 ) -> Result<Report, DataError> {
     std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     let (crops_path, table_path) = paths(folder, dataset);
     let done = if table_path.exists() { read_rows(&table_path)? } else { Vec::new() };
-    let mut report = Report { kept: 0, refusals: set.refusals.clone() };
-    for row in &done {
+    let mut report = Report { kept: 0, refusals: source.refusals.clone() };
+    for (i, row) in done.iter().enumerate() {
+        if source.samples.get(i).is_none_or(|sample| sample.file != row.file) {
+            let reason = format!("{} is not the input's picture {i}; name another output folder", row.file);
+            return Err(DataError::Table { path: table_path, reason });
+        }
         match row.refused {
             Some(reason) => report.refusals.count(reason),
             None => report.kept += 1,
         }
     }
-    let open = |path: &Path| {
-        OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(DataError::io(path))
+    let open = |path: &Path, len: u64| {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let file = file.and_then(|mut file| {
+            // Without the half-written end of a run that was cut off.
+            file.set_len(len)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        });
+        file.map_err(DataError::io(path))
     };
-    let mut crops = open(&crops_path)?;
-    let table = open(&table_path)?;
-    // Half-written ends of a run that was cut off.
-    crops.set_len((report.kept * CROP_LEN) as u64).map_err(DataError::io(&crops_path))?;
-    crops.seek(SeekFrom::End(0)).map_err(DataError::io(&crops_path))?;
-    table.set_len(0).map_err(DataError::io(&table_path))?;
-    let mut table = csv::Writer::from_writer(BufWriter::new(table));
+    let mut crops = open(&crops_path, (report.kept * CROP_LEN) as u64)?;
+    let table = open(&table_path, if done.is_empty() { 0 } else { whole_rows(&table_path)? })?;
+    let mut table = csv::WriterBuilder::new().has_headers(done.is_empty()).from_writer(BufWriter::new(table));
     let write_row = |table: &mut csv::Writer<_>, row: &Row| {
         table.serialize(row).map_err(|e| DataError::Table { path: table_path.clone(), reason: e.to_string() })
     };
-    for row in &done {
-        write_row(&mut table, row)?;
-    }
-    table.flush().map_err(DataError::io(&table_path))?;
 
-    let mut count = done.len();
-    progress(count);
+    let count = AtomicUsize::new(done.len());
+    progress(done.len());
     let finder = || Detector::on_cpu(detector);
     finder().map_err(|e| DataError::Table { path: "the detector".into(), reason: e.to_string() })?;
-    for chunk in set.samples.get(count..).unwrap_or_default().chunks(CHUNK) {
+    for chunk in source.samples.get(done.len()..).unwrap_or_default().chunks(CHUNK) {
         let results: Vec<_> = chunk
             .par_iter()
-            .map_init(|| finder().expect("loaded above"), |finder, sample| cut(set, sample, finder))
+            .map_init(
+                || finder().expect("loaded above"),
+                |finder, sample| {
+                    let result = cut(source, sample, finder);
+                    progress(count.fetch_add(1, Ordering::Relaxed) + 1);
+                    result
+                },
+            )
             .collect();
         for (sample, result) in chunk.iter().zip(&results) {
             let refused = match result {
@@ -100,7 +112,7 @@ pub fn prepare(
             let row = Row {
                 file: sample.file.clone(),
                 refused,
-                part: part(dataset, &sample.file),
+                part: part(dataset, &split_name(dataset, &sample.file)),
                 age_low,
                 age_high,
                 gender: sample.gender,
@@ -111,14 +123,18 @@ pub fn prepare(
         // Crops first: a row promises its crop.
         crops.flush().map_err(DataError::io(&crops_path))?;
         table.flush().map_err(DataError::io(&table_path))?;
-        count += chunk.len();
-        progress(count);
     }
     Ok(report)
 }
 
-fn cut(set: &TarSet, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Refusal> {
-    let bytes = set.read(sample).map_err(|_| Refusal::UnreadablePicture)?;
+/// Length of a table up to the end of its last whole row.
+fn whole_rows(table: &Path) -> Result<u64, DataError> {
+    let text = std::fs::read(table).map_err(DataError::io(table))?;
+    Ok(text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at as u64 + 1))
+}
+
+fn cut(source: &Source, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Refusal> {
+    let bytes = source.read(sample).map_err(|_| Refusal::UnreadablePicture)?;
     let picture = Picture::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
     let (padded, width, height, border) = picture.frame().padded(PADDING);
     let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
@@ -142,4 +158,48 @@ pub fn labelled_face(faces: &[Detection]) -> Result<&Detection, Refusal> {
     let largest = faces.iter().max_by(|a, b| area(a).total_cmp(&area(b))).ok_or(Refusal::NoFace)?;
     let rivals = faces.iter().filter(|d| !std::ptr::eq(*d, largest) && 2.0 * area(d) > area(largest)).count();
     if rivals > 0 { Err(Refusal::SeveralFaces) } else { Ok(largest) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::layouts::open;
+
+    #[test]
+    fn a_run_goes_on_where_it_stopped() {
+        let weights =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("model-weights/blazeface/blazeface-short.safetensors");
+        let detector = Weights::from_bytes(&std::fs::read(weights).unwrap()).unwrap();
+        let input = tempfile::tempdir().unwrap();
+        let grey = image::RgbImage::from_pixel(64, 64, image::Rgb([128; 3]));
+        for i in 0..4 {
+            grey.save(input.path().join(format!("{i:03}A20.png"))).unwrap();
+        }
+        std::fs::write(input.path().join("004A20.jpg"), "no picture").unwrap();
+        std::fs::write(input.path().join("005A.jpg"), "no age").unwrap();
+        let source = open("fg-net", input.path(), None).unwrap();
+        let output = tempfile::tempdir().unwrap();
+        let highest = AtomicUsize::new(0);
+        let run = |source: &Source| {
+            let progress = |done| _ = highest.fetch_max(done, Ordering::Relaxed);
+            prepare(source, "fg-net", output.path(), &detector, progress)
+        };
+        let whole = run(&source).unwrap();
+        assert_eq!((whole.kept, highest.load(Ordering::Relaxed)), (0, 5));
+        assert_eq!(whole.refusals.to_string(), "1 missing field, 1 unreadable picture, 4 no face found");
+
+        // Cut off in the middle of a row, with a crop that no row promises.
+        let (crops, table) = paths(output.path(), "fg-net");
+        let rows = std::fs::read(&table).unwrap();
+        std::fs::write(&table, &rows[..rows.len() * 2 / 3]).unwrap();
+        std::fs::write(&crops, "half a crop").unwrap();
+        assert_eq!(run(&source).unwrap().refusals, whole.refusals);
+        assert_eq!(std::fs::read(&table).unwrap(), rows);
+        assert_eq!(std::fs::metadata(&crops).unwrap().len(), 0);
+
+        std::fs::remove_file(input.path().join("001A20.png")).unwrap();
+        let error = run(&open("fg-net", input.path(), None).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("001A20.png is not the input's picture 1"), "{error}");
+        assert_eq!(std::fs::read(&table).unwrap(), rows);
+    }
 }
