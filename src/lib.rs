@@ -15,6 +15,8 @@ pub mod kernels;
 pub mod model;
 #[cfg(feature = "native")]
 pub mod picture;
+#[cfg(feature = "native")]
+pub mod plot;
 pub mod track;
 #[cfg(feature = "native")]
 pub mod train;

@@ -10,6 +10,7 @@ use mien::estimator::Estimator;
 use mien::evaluation::{Evaluation, Prediction};
 use mien::face::Search;
 use mien::picture::Picture;
+use mien::plot;
 
 use super::EstimatorArgs;
 
@@ -38,6 +39,10 @@ pub struct EvaluateArgs {
     /// Also write every prediction to this file
     #[arg(long, value_name = "CSV")]
     predictions: Option<PathBuf>,
+
+    /// Also draw scatter.svg and confusion.svg into this folder
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
 
     #[command(flatten)]
     estimator: EstimatorArgs,
@@ -74,6 +79,11 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
             writer.serialize(prediction)?;
         }
         writer.flush()?;
+    }
+    if let Some(folder) = &args.plots {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        plot::scatter(&predictions, &folder.join("scatter.svg"))?;
+        plot::confusion(&predictions, &folder.join("confusion.svg"))?;
     }
     let evaluation = Evaluation::of(&predictions).ok_or_else(|| anyhow!("no picture could be judged"))?;
     if args.json {

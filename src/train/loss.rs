@@ -118,6 +118,14 @@ pub fn gender(logits: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
     (log_softmax(logits, 1) * target).sum().neg() / known
 }
 
+/// Share of right genders among the rows of `target` that are not all zero; 0 if there is none.
+pub fn gender_accuracy(logits: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
+    let known = target.clone().sum().clamp_min(1.0);
+    // Positive where female is the likelier, as is the label's own difference.
+    let side = |pair: Tensor<2>| pair.clone().narrow(1, 1, 1) - pair.narrow(1, 0, 1);
+    (side(logits) * side(target)).greater_elem(0.0).float().sum() / known
+}
+
 /// Class weights from the ages of the training pictures: inverse to the square root of the smoothed share of each age, so that their
 /// mean over the training pictures is 1.
 pub fn class_balance(labels: impl Iterator<Item = [f32; AGES]>, device: &Device) -> Tensor<1> {
@@ -178,7 +186,10 @@ mod tests {
         // The second face's gender is not known: -ln(3/4) alone.
         let value = scalar(gender(logits.clone(), matrix([[0.0, 1.0], [0.0, 0.0]])));
         assert!((value - 0.287682).abs() < 1e-5, "{value}");
-        assert_eq!(scalar(gender(logits, matrix([[0.0; 2]; 2]))), 0.0);
+        assert_eq!(scalar(gender(logits.clone(), matrix([[0.0; 2]; 2]))), 0.0);
+        assert_eq!(scalar(gender_accuracy(logits.clone(), matrix([[0.0, 1.0], [0.0, 1.0]]))), 0.5);
+        assert_eq!(scalar(gender_accuracy(logits.clone(), matrix([[1.0, 0.0], [0.0, 0.0]]))), 0.0);
+        assert_eq!(scalar(gender_accuracy(logits, matrix([[0.0, 1.0], [1.0, 0.0]]))), 1.0);
     }
 
     #[test]

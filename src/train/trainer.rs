@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -18,7 +19,7 @@ use thiserror::Error;
 use super::average;
 use super::calibrate;
 use super::checkpoint::{Checkpoint, CheckpointError, State, write_atomically};
-use super::loss::{LossConfig, Losses, class_balance, losses};
+use super::loss::{self, LossConfig, Losses, class_balance, losses};
 use super::schedule::{Schedule, ScheduleKind};
 use super::validate::{judge, summary};
 use crate::data::DataError;
@@ -26,6 +27,7 @@ use crate::data::augment::Augmentation;
 use crate::data::batch::Dataset;
 use crate::engine::fused::FusedNetwork;
 use crate::model::{Network, NetworkKind};
+use crate::plot::{self, PlotError};
 use crate::weights::{Precision, Weights, WeightsError};
 
 /// Everything that fixes a run.
@@ -86,6 +88,9 @@ pub enum TrainError {
     /// The loss is not a number.
     #[error("the loss is no longer a number at step {0}; lower the learning rate")]
     Diverged(usize),
+    /// A chart.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
     /// A log file.
     #[error("{path}: {source}")]
     Log {
@@ -97,7 +102,7 @@ pub enum TrainError {
 }
 
 /// A line of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// Passes done.
     pub epoch: usize,
@@ -111,6 +116,8 @@ pub struct EpochMetrics {
     pub regression: f64,
     /// Gender cross entropy.
     pub gender: f64,
+    /// Training gender accuracy, augmented and with dropout, 0..1.
+    pub gender_accuracy: f64,
     /// Validation MAE of the averaged weights, years.
     pub validation_mae: f64,
     /// Validation gender accuracy, 0..1.
@@ -191,7 +198,7 @@ pub fn train(
     while run.state.step < steps {
         let epoch = run.state.step / per_epoch;
         let order = order(training.len(), config.seed, epoch);
-        let mut sums = [0.0f64; 3];
+        let mut sums = [0.0f64; 4];
         let first = run.state.step % per_epoch;
         let began = Instant::now();
         let mut rate = 0.0;
@@ -204,7 +211,9 @@ pub fn train(
             }
             run.state.step += 1;
             sums.iter_mut().zip(parts).for_each(|(s, p)| *s += f64::from(p));
-            let stop = on_event(Event::Step { step: run.state.step, losses: parts }).is_break();
+            let [class, regression, gender, _] = parts;
+            let stop = on_event(Event::Step { step: run.state.step, losses: [class, regression, gender] })
+                .is_break();
             // At the end of a pass validation comes first, so that a resumed run does not leave it out.
             if (stop || saved.elapsed() > CHECKPOINT_EVERY) && !run.state.step.is_multiple_of(per_epoch) {
                 save(&run, &path)?;
@@ -227,11 +236,13 @@ pub fn train(
             class: sums[0] / taken,
             regression: sums[1] / taken,
             gender: sums[2] / taken,
+            gender_accuracy: sums[3] / taken,
             validation_mae: mae,
             validation_gender: gender,
             pictures_per_second,
         };
         log(&folder.join(METRICS), &metrics)?;
+        plot::run_curves(&read_metrics(folder)?, folder)?;
         if run.state.best_mae.is_none_or(|best| mae < best) {
             run.state.best_mae = Some(mae);
             let mut best = run.average.clone();
@@ -303,17 +314,33 @@ fn step(
     balance: Option<&burn::tensor::Tensor<1>>,
     device: &Device,
     run: &mut Checkpoint<Network>,
-) -> Result<[f32; 3], TrainError> {
+) -> Result<[f32; 4], TrainError> {
     let seed = config.seed.wrapping_add(1 + epoch as u64);
     let inputs = training.inputs(config.network, batch, Some((&config.augmentation, seed)), device)?;
     let targets = training.targets(batch, config.loss.gap, device);
     let out = run.network.forward(inputs);
+    let accuracy = loss::gender_accuracy(out.gender_logits.clone().detach(), targets.gender.clone());
     let Losses { total, class, regression, gender } = losses(&config.loss, out, &targets, balance);
     let grads = GradientsParams::from_grads(total.backward(), &run.network);
     run.network = run.optimizer.step(rate, run.network.clone(), grads);
     let latest = run.network.valid().to_weights();
     average::update(&mut run.average, &latest, config.average, run.state.step);
-    Ok([class, regression, gender].map(|t| t.into_scalar::<f32>()))
+    Ok([class, regression, gender, accuracy].map(|t| t.into_scalar::<f32>()))
+}
+
+/// The log of a run, a line a pass. A pass that was repeated after an interruption counts as it was last.
+///
+/// # Errors
+/// [`TrainError::Log`] if there is none.
+pub fn read_metrics(folder: &Path) -> Result<Vec<EpochMetrics>, TrainError> {
+    let path = folder.join(METRICS);
+    let fail = |e: csv::Error| TrainError::Log { path: path.clone(), source: std::io::Error::other(e) };
+    let mut passes = BTreeMap::new();
+    for metrics in csv::Reader::from_path(&path).map_err(fail)?.into_deserialize::<EpochMetrics>() {
+        let metrics = metrics.map_err(fail)?;
+        passes.insert(metrics.epoch, metrics);
+    }
+    Ok(passes.into_values().collect())
 }
 
 fn log(path: &Path, metrics: &EpochMetrics) -> Result<(), TrainError> {

@@ -1,0 +1,244 @@
+//! Charts as SVG: the course of a run, and how estimates lie against labels.
+
+use std::path::Path;
+
+use plotters::prelude::*;
+use thiserror::Error;
+
+use crate::evaluation::Prediction;
+use crate::train::trainer::EpochMetrics;
+
+/// Why a chart could not be drawn.
+#[derive(Debug, Error)]
+#[error("{path}: {reason}")]
+pub struct PlotError {
+    path: String,
+    reason: String,
+}
+
+const SIZE: (u32, u32) = (720, 480);
+const TRAINING: RGBColor = RGBColor(200, 90, 60);
+const VALIDATION: RGBColor = RGBColor(30, 120, 160);
+
+fn failed(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> PlotError {
+    let path = path.display().to_string();
+    move |reason| PlotError { path: path.clone(), reason: reason.to_string() }
+}
+
+/// One or two lines over the passes of a run.
+struct Curves<'a> {
+    title: &'a str,
+    unit: &'a str,
+    lines: Vec<(&'a str, RGBColor, Vec<(f64, f64)>)>,
+}
+
+/// Draws MAE and gender accuracy of training and validation over the passes (the study's figures 4.4 and 4.5) into `mae.svg` and
+/// `gender.svg` in `folder`.
+///
+/// # Errors
+/// [`PlotError`] if a file can't be written.
+pub fn run_curves(metrics: &[EpochMetrics], folder: &Path) -> Result<(), PlotError> {
+    let line = |value: fn(&EpochMetrics) -> f64| metrics.iter().map(|m| (m.epoch as f64, value(m))).collect();
+    let charts = [
+        (
+            "mae.svg",
+            Curves {
+                title: "Mean absolute error of age",
+                unit: "years",
+                lines: vec![
+                    ("training", TRAINING, line(|m| m.regression)),
+                    ("validation", VALIDATION, line(|m| m.validation_mae)),
+                ],
+            },
+        ),
+        (
+            "gender.svg",
+            Curves {
+                title: "Gender accuracy",
+                unit: "%",
+                lines: vec![
+                    ("training", TRAINING, line(|m| 100.0 * m.gender_accuracy)),
+                    ("validation", VALIDATION, line(|m| 100.0 * m.validation_gender)),
+                ],
+            },
+        ),
+    ];
+    for (name, curves) in charts {
+        let path = folder.join(name);
+        let fail = failed(&path);
+        draw_curves(&curves, &path).map_err(|e| fail(&e))?;
+    }
+    Ok(())
+}
+
+fn draw_curves(curves: &Curves, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let points = || curves.lines.iter().flat_map(|(_, _, line)| line.iter());
+    let last = points().map(|p| p.0).fold(2.0, f64::max);
+    let (low, high) =
+        points().map(|p| p.1).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
+    let margin = (high - low) * 0.05;
+    let root = SVGBackend::new(path, SIZE).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .caption(curves.title, ("sans-serif", 20))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(48)
+        .build_cartesian_2d(1.0..last, low - margin..high + margin)?;
+    chart.configure_mesh().x_desc("pass").y_desc(curves.unit).light_line_style(WHITE).draw()?;
+    for (name, colour, line) in &curves.lines {
+        let colour = *colour;
+        chart
+            .draw_series(LineSeries::new(line.iter().copied(), colour.stroke_width(2)))?
+            .label(*name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+    }
+    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
+    root.present()?;
+    Ok(())
+}
+
+/// Draws estimated against labelled age (the middle of a range), a dot a picture.
+///
+/// # Errors
+/// [`PlotError`] if the file can't be written.
+pub fn scatter(predictions: &[Prediction], path: &Path) -> Result<(), PlotError> {
+    let fail = failed(path);
+    draw_scatter(predictions, path).map_err(|e| fail(&e))
+}
+
+fn draw_scatter(predictions: &[Prediction], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let root = SVGBackend::new(path, (600, 600)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .caption("Estimated against labelled age", ("sans-serif", 20))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0f32..100f32, 0f32..100f32)?;
+    chart.configure_mesh().x_desc("label, years").y_desc("estimate, years").light_line_style(WHITE).draw()?;
+    chart.draw_series(LineSeries::new([(0.0, 0.0), (100.0, 100.0)], BLACK.mix(0.5)))?;
+    let dots = predictions.iter().map(|p| {
+        let at = ((p.age_low + p.age_high) / 2.0, p.age);
+        Circle::new(at, 2, VALIDATION.mix(0.35).filled())
+    });
+    chart.draw_series(dots)?;
+    root.present()?;
+    Ok(())
+}
+
+/// Draws which decade is taken for which: each row's shares, labels downwards, estimates to the right.
+///
+/// # Errors
+/// [`PlotError`] if the file can't be written.
+pub fn confusion(predictions: &[Prediction], path: &Path) -> Result<(), PlotError> {
+    let fail = failed(path);
+    draw_confusion(predictions, path).map_err(|e| fail(&e))
+}
+
+/// Pictures by decade of the label (row) and of the estimate (column); 90 and above share the last.
+fn decades(predictions: &[Prediction]) -> [[usize; 10]; 10] {
+    let decade = |age: f32| ((age.max(0.0) / 10.0) as usize).min(9);
+    let mut counts = [[0; 10]; 10];
+    for p in predictions {
+        counts[decade((p.age_low + p.age_high) / 2.0)][decade(p.age)] += 1;
+    }
+    counts
+}
+
+fn draw_confusion(predictions: &[Prediction], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let counts = decades(predictions);
+    let root = SVGBackend::new(path, (640, 640)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .caption("Decade: label (down) and estimate (right), % of the row", ("sans-serif", 18))
+        .margin(12)
+        .x_label_area_size(36)
+        .y_label_area_size(48)
+        .build_cartesian_2d(0f32..10f32, 10f32..0f32)?;
+    let label = |v: &f32| format!("{:.0}", v * 10.0);
+    chart
+        .configure_mesh()
+        .disable_mesh()
+        .x_label_formatter(&label)
+        .y_label_formatter(&label)
+        .x_desc("estimate, years")
+        .y_desc("label, years")
+        .draw()?;
+    for (row, counts) in counts.iter().enumerate() {
+        let total = counts.iter().sum::<usize>().max(1) as f64;
+        for (column, count) in counts.iter().enumerate() {
+            let share = *count as f64 / total;
+            let (x, y) = (column as f32, row as f32);
+            let cell = Rectangle::new([(x, y), (x + 1.0, y + 1.0)], VALIDATION.mix(share).filled());
+            chart.draw_series(std::iter::once(cell))?;
+            if *count > 0 {
+                let colour = if share > 0.5 { WHITE } else { BLACK };
+                let text = Text::new(
+                    format!("{:.0}", 100.0 * share),
+                    (x + 0.35, y + 0.4),
+                    ("sans-serif", 14).into_font().color(&colour),
+                );
+                chart.draw_series(std::iter::once(text))?;
+            }
+        }
+    }
+    root.present()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prediction(label: f32, age: f32) -> Prediction {
+        Prediction {
+            file: String::new(),
+            age_low: label,
+            age_high: label,
+            label_gender: None,
+            race: None,
+            found: true,
+            age,
+            range_low: age,
+            range_high: age,
+            female: 0.5,
+        }
+    }
+
+    #[test]
+    fn decades_are_counted() {
+        let counts = decades(&[prediction(29.0, 31.0), prediction(30.0, 31.0), prediction(99.0, 100.0)]);
+        assert_eq!((counts[2][3], counts[3][3], counts[9][9]), (1, 1, 1));
+        assert_eq!(counts.iter().flatten().sum::<usize>(), 3);
+    }
+
+    #[test]
+    fn charts_are_svg_with_their_points() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scatter.svg");
+        scatter(&[prediction(20.0, 25.0), prediction(60.0, 50.0)], &path).unwrap();
+        let svg = std::fs::read_to_string(&path).unwrap();
+        assert!(svg.starts_with("<svg") && svg.matches("<circle").count() == 2);
+        let path = folder.path().join("confusion.svg");
+        confusion(&[prediction(20.0, 25.0)], &path).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains("100"));
+        let epoch = |epoch: usize, mae: f64| EpochMetrics {
+            epoch,
+            step: epoch,
+            rate: 1e-3,
+            class: 1.0,
+            regression: mae,
+            gender: 0.5,
+            gender_accuracy: 0.8,
+            validation_mae: mae + 1.0,
+            validation_gender: 0.75,
+            pictures_per_second: 100.0,
+        };
+        run_curves(&[epoch(1, 9.0), epoch(2, 7.0)], folder.path()).unwrap();
+        let svg = std::fs::read_to_string(folder.path().join("mae.svg")).unwrap();
+        assert!(svg.contains("validation") && svg.contains("<polyline"));
+        assert!(run_curves(&[], &folder.path().join("missing")).is_err());
+    }
+}
