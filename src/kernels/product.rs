@@ -76,7 +76,8 @@ impl<const R: usize> Product<'_, R> {
                     }
                 };
             }
-            // Sums, weights, one input and (without fused multiply-add) one product must fit the registers.
+            // Sums, weights, one input and (without fused multiply-add) one product must fit the registers: with simd128 on x86,
+            // six pixels are a third slower than four.
             if wide::<S>() {
                 tiles!(8);
             } else if S::F32_LANES == 8 {
@@ -118,30 +119,16 @@ impl<const R: usize> Product<'_, R> {
             let mut weights = self.weights.as_ptr().add(c);
             for row in self.rows {
                 let row = row.as_ptr().add(x * self.step);
-                let pixels: [*const f32; PX] = std::array::from_fn(|p| row.add(p * self.step));
-                let mut step = |i: usize| {
+                for i in 0..self.depth {
                     let weight: [S::f32s; NV] = std::array::from_fn(|v| load(simd, weights.add(v * lanes)));
-                    for (pixel, sum) in pixels.iter().zip(&mut sums) {
-                        let value = simd.splat_f32s(*pixel.add(i));
+                    for (p, sum) in sums.iter_mut().enumerate() {
+                        let value = simd.splat_f32s(*row.add(p * self.step + i));
                         for (sum, weight) in sum.iter_mut().zip(weight) {
                             *sum = simd.mul_add_e_f32s(value, weight, *sum);
                         }
                     }
                     // After the last one this points beyond the weights, and nothing reads there.
                     weights = weights.wrapping_add(n);
-                };
-                // Four at a time, or the narrow vectors of WebAssembly spend as long on the pointers as on the sums.
-                let mut i = 0;
-                while i + 4 <= self.depth {
-                    step(i);
-                    step(i + 1);
-                    step(i + 2);
-                    step(i + 3);
-                    i += 4;
-                }
-                while i < self.depth {
-                    step(i);
-                    i += 1;
                 }
             }
             let least = simd.splat_f32s(self.least);
