@@ -2,7 +2,7 @@
 
 use crate::face::INPUT_SIDE;
 use crate::face::network::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES};
-use crate::kernels::{Pointwise, Separable, SeparableShape, Stem, lanes};
+use crate::kernels::{Pointwise, Separable, SeparableShape, Stem, aligned, lanes};
 use crate::weights::{Weights, WeightsError};
 
 /// [`BlazeFace`](crate::face::BlazeFace), laid out for [`crate::kernels`].
@@ -86,26 +86,28 @@ impl FusedDetector {
     /// # Panics
     /// If `rgb` has another length.
     pub fn run(&self, rgb: &[u8], scratch: &mut DetectorScratch) -> (Vec<f32>, Vec<f32>) {
-        let DetectorScratch { rows, maps: [from, to], logits: cells } = scratch;
-        let (mut from, mut to) = (from, to);
+        let DetectorScratch { rows, maps: [a, b], logits: cells } = scratch;
+        let lengths = self.blocks.iter().map(|block| block.shape().out_len());
+        let longest = lengths.fold(self.stem.out_len(), usize::max);
+        let (mut from, mut to) = (aligned(a, longest), aligned(b, longest));
         let (mut regressors, mut logits) = (vec![0.0; ANCHORS * VALUES], Vec::with_capacity(ANCHORS));
         let mut rest = regressors.as_mut_slice();
 
-        from.resize(self.stem.out_len(), 0.0);
-        self.stem.run(rgb, from, rows);
+        self.stem.run(rgb, &mut from[..self.stem.out_len()], rows);
         for (i, block) in self.blocks.iter().enumerate() {
-            to.resize(block.shape().out_len(), 0.0);
-            block.run(from, to, rows);
+            let shape = block.shape();
+            block.run(&from[..shape.in_len()], &mut to[..shape.out_len()], rows);
             std::mem::swap(&mut from, &mut to);
+            let map_values = &from[..shape.out_len()];
             for (map, head) in MAPS.iter().zip(&self.heads).filter(|(map, _)| map.blocks == i + 1) {
                 let pixels = map.side * map.side;
                 // Whole vectors: an anchor's 16 values leave no padding.
                 let (here, after) = rest.split_at_mut(pixels * head.regressor.padded_out());
-                head.regressor.run(from, here);
+                head.regressor.run(map_values, here);
                 rest = after;
                 let padded = head.classifier.padded_out();
                 cells.resize(pixels * padded, 0.0);
-                head.classifier.run(from, cells);
+                head.classifier.run(map_values, cells);
                 logits.extend(cells.chunks_exact(padded).flat_map(|cell| &cell[..map.anchors]));
             }
         }

@@ -79,7 +79,7 @@ impl EngineKind {
 #[derive(Debug)]
 pub enum Detector {
     /// By fused kernels on the CPU, with the buffers that it needs.
-    Fused(FusedDetector, RefCell<DetectorScratch>),
+    Fused(Box<FusedDetector>, RefCell<DetectorScratch>),
     /// By burn, on that device.
     Burn(Box<BlazeFace>, Device),
 }
@@ -90,7 +90,7 @@ impl Detector {
     /// # Errors
     /// [`WeightsError`] for weights of another network.
     pub fn on_cpu(weights: &Weights) -> Result<Self, WeightsError> {
-        Ok(Self::Fused(FusedDetector::from_weights(weights)?, RefCell::default()))
+        Ok(Self::Fused(Box::new(FusedDetector::from_weights(weights)?), RefCell::default()))
     }
 
     /// By burn.
@@ -133,8 +133,8 @@ pub struct Engine {
 
 #[derive(Debug)]
 enum Runner {
-    Burn(Network, Device),
-    Fused(FusedNetwork, RefCell<Scratch>),
+    Burn(Box<Network>, Device),
+    Fused(Box<FusedNetwork>, RefCell<Scratch>),
 }
 
 impl Engine {
@@ -145,14 +145,15 @@ impl Engine {
     pub async fn start(kind: EngineKind, detector: &Weights, network: &Weights) -> Result<Self, EngineError> {
         let device = match kind {
             EngineKind::Cpu => {
-                let network = Runner::Fused(FusedNetwork::from_weights(network)?, RefCell::default());
+                let network =
+                    Runner::Fused(Box::new(FusedNetwork::from_weights(network)?), RefCell::default());
                 return Ok(Self { kind, detector: Detector::on_cpu(detector)?, network });
             }
             EngineKind::Reference => Device::flex(),
             EngineKind::WebGpu => webgpu().await?,
         };
         let detector = Detector::by_burn(detector, &device)?;
-        let network = Runner::Burn(Network::from_weights(network, &device)?, device);
+        let network = Runner::Burn(Box::new(Network::from_weights(network, &device)?), device);
         Ok(Self { kind, detector, network })
     }
 

@@ -31,6 +31,19 @@ pub use stem::Stem;
 
 use pulp::Simd;
 
+/// The first `n` floats of `buffer` that start with a cache line; it grows as needed. Whole vectors at whole vectors' places never lie
+/// across two lines then, which AVX-512 pays double for. What the floats are is left open.
+pub fn aligned(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
+    const LINE: usize = 64;
+    let slack = LINE / size_of::<f32>() - 1;
+    if buffer.len() < n + slack {
+        buffer.resize(n + slack, 0.0);
+    }
+    // Only an interpreter for tests says that it can't tell (usize::MAX).
+    let start = buffer.as_ptr().align_offset(LINE).min(slack);
+    &mut buffer[start..start + n]
+}
+
 /// Reads one vector.
 ///
 /// # Safety

@@ -6,7 +6,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::product::Product;
-use super::{load, store};
+use super::{aligned, load, store};
 
 /// Output pixels that go through depthwise and pointwise convolution together: few enough for what lies between to stay in the
 /// nearest cache, many enough to fill the registers with on the smallest maps.
@@ -217,8 +217,8 @@ impl WithSimd for RunSeparable<'_> {
         let (rows, middle_row) = ((BAND / out_width).max(1), out_width * ci);
 
         // A row of zeros for beyond the picture, the depthwise convolution of a band, and its shortcut.
-        self.scratch.resize(in_row + 2 * rows * middle_row, 0.0);
-        let (zeros, rest) = self.scratch.split_at_mut(in_row);
+        let scratch = aligned(self.scratch, in_row + 2 * rows * middle_row);
+        let (zeros, rest) = scratch.split_at_mut(in_row);
         let (middle, pooled) = rest.split_at_mut(rows * middle_row);
         zeros.fill(0.0);
         let input = self.input;
@@ -277,19 +277,15 @@ fn depthwise_row<S: Simd>(
             let last = pixels - 1;
             if stride == 1 {
                 if last == 0 {
-                    taps.pixel::<S, 1, 2>(simd, 0, out);
+                    taps.run::<S, 1, 1, 1, 2>(simd, 0, out);
                     continue;
                 }
-                taps.pixel::<S, 1, 3>(simd, 0, out);
-                for x in 1..last {
-                    taps.pixel::<S, 0, 3>(simd, x - 1, out.add(x * channels));
-                }
-                taps.pixel::<S, 0, 2>(simd, last - 1, out.add(last * channels));
+                taps.run::<S, 1, 1, 1, 3>(simd, 0, out);
+                taps.whole::<S, 1>(simd, 0, out.add(channels), last - 1);
+                taps.run::<S, 1, 1, 0, 2>(simd, last - 1, out.add(last * channels));
             } else {
-                for x in 0..last {
-                    taps.pixel::<S, 0, 3>(simd, 2 * x, out.add(x * channels));
-                }
-                taps.pixel::<S, 0, 2>(simd, 2 * last, out.add(last * channels));
+                taps.whole::<S, 2>(simd, 0, out, last);
+                taps.run::<S, 1, 2, 0, 2>(simd, 2 * last, out.add(last * channels));
             }
         }
     }
@@ -303,27 +299,73 @@ struct Taps<V> {
 }
 
 impl<V: Copy> Taps<V> {
-    /// One output pixel, by the kernel's columns `FIRST` to `END`, the first of which lies over the input's column `x`.
+    /// `pixels` output pixels by the whole kernel, the first of them over the input's columns `x` to `x + 3`.
     ///
     /// # Safety
-    /// A vector must be readable at columns `x` to `x + END - FIRST` of every row and writable at `out`.
+    /// As [`Taps::run`], for all of the pixels.
     #[inline(always)]
-    unsafe fn pixel<S: Simd<f32s = V>, const FIRST: usize, const END: usize>(
+    unsafe fn whole<S: Simd<f32s = V>, const STRIDE: usize>(
+        &self,
+        simd: S,
+        x: usize,
+        out: *mut f32,
+        pixels: usize,
+    ) {
+        let mut done = 0;
+        macro_rules! tiles {
+            ($pixels:literal) => {
+                while pixels - done >= $pixels {
+                    // SAFETY: pixels below `pixels`.
+                    unsafe {
+                        let out = out.add(done * self.channels);
+                        self.run::<S, $pixels, STRIDE, 0, 3>(simd, x + done * STRIDE, out);
+                    }
+                    done += $pixels;
+                }
+            };
+        }
+        tiles!(4);
+        tiles!(2);
+        tiles!(1);
+    }
+
+    /// `PX` neighbouring output pixels by the kernel's columns `FIRST` to `END`, the first of which lies over the input's column
+    /// `x`. Each input is read once for all the pixels whose kernels lie over it.
+    ///
+    /// # Safety
+    /// A vector must be readable at columns `x` to `x + (PX - 1) * STRIDE + END - FIRST` of every row, and writable at `PX` pixels
+    /// from `out` on.
+    #[inline(always)]
+    unsafe fn run<
+        S: Simd<f32s = V>,
+        const PX: usize,
+        const STRIDE: usize,
+        const FIRST: usize,
+        const END: usize,
+    >(
         &self,
         simd: S,
         x: usize,
         out: *mut f32,
     ) {
-        let mut sum = simd.splat_f32s(0.0);
+        let mut sums = [simd.splat_f32s(0.0); PX];
         // SAFETY: the caller's promise.
         unsafe {
             for (i, row) in self.rows.iter().enumerate() {
-                for j in FIRST..END {
-                    let value = load(simd, row.add((x + j - FIRST) * self.channels));
-                    sum = simd.mul_add_e_f32s(value, self.weights[3 * i + j], sum);
+                let row = row.add(x * self.channels);
+                for column in 0..(PX - 1) * STRIDE + END - FIRST {
+                    let value = load(simd, row.add(column * self.channels));
+                    for (p, sum) in sums.iter_mut().enumerate() {
+                        let j = (column + FIRST).wrapping_sub(p * STRIDE);
+                        if (FIRST..END).contains(&j) {
+                            *sum = simd.mul_add_e_f32s(value, self.weights[3 * i + j], *sum);
+                        }
+                    }
                 }
             }
-            store(simd, out, sum);
+            for (p, sum) in sums.iter().enumerate() {
+                store(simd, out.add(p * self.channels), *sum);
+            }
         }
     }
 }

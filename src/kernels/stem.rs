@@ -2,6 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::aligned;
 use super::product::Product;
 
 /// Side of the kernel.
@@ -77,12 +78,12 @@ impl WithSimd for Run<'_> {
         assert_eq!(self.out.len(), of.out_len());
         let row = (PAD[0] + of.width + PAD[1]) * CHANNELS;
         // The padded picture's rows, of which an output row needs five at a time.
-        self.scratch.clear();
-        self.scratch.resize(KERNEL * row, 0.0);
+        let scratch = aligned(self.scratch, KERNEL * row);
+        scratch.fill(0.0);
         let mut ready = 0;
         for (y, out) in self.out.chunks_exact_mut(of.width / 2 * of.bias.len()).enumerate() {
             for r in ready..2 * y + KERNEL {
-                let slot = &mut self.scratch[r % KERNEL * row..][..row];
+                let slot = &mut scratch[r % KERNEL * row..][..row];
                 match r.checked_sub(PAD[0]) {
                     Some(r) if r < of.height => {
                         let bytes = &self.rgb[r * of.width * CHANNELS..][..of.width * CHANNELS];
@@ -95,9 +96,7 @@ impl WithSimd for Run<'_> {
             }
             ready = 2 * y + KERNEL;
             let product = Product {
-                rows: std::array::from_fn::<_, KERNEL, _>(|i| {
-                    &self.scratch[(2 * y + i) % KERNEL * row..][..row]
-                }),
+                rows: std::array::from_fn::<_, KERNEL, _>(|i| &scratch[(2 * y + i) % KERNEL * row..][..row]),
                 step: 2 * CHANNELS,
                 depth: KERNEL * CHANNELS,
                 weights: &of.weights,
