@@ -4,7 +4,7 @@
 //! that a worker or service worker makes. The pipe needs no more than JSON: each message ends in a zero
 //! byte. It also ties the browser's life to the test's, for Chromium ends when its pipe closes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -33,12 +33,10 @@ struct Commands {
 struct State {
     closed: bool,
     answers: HashMap<u64, Value>,
-    /// Target (page or worker) to session.
-    sessions: HashMap<String, String>,
     /// Every address asked for, by any page or worker.
     requests: Vec<String>,
-    /// (session, request) of what has not been answered yet.
-    in_flight: HashSet<(String, String)>,
+    /// (session, request) of what has not been answered yet, and its address.
+    in_flight: HashMap<(String, String), String>,
     last_network_event: Option<Instant>,
     /// Console messages and uncaught exceptions, for the message of a failed test.
     console: Vec<String>,
@@ -53,7 +51,12 @@ impl Connection {
         }));
         let reader = connection.clone();
         std::thread::spawn(move || reader.read(events));
-        connection.call("", "Target.setAutoAttach", auto_attach());
+        // Service workers outlive their pages and belong to the browser. Not its other pages, though: Chromium's
+        // own windows are pages as well.
+        let filter = json!([{ "type": "service_worker" }, { "type": "shared_worker" }, { "exclude": true }]);
+        let mut workers = auto_attach();
+        workers["filter"] = filter;
+        connection.call("", "Target.setAutoAttach", workers);
         connection
     }
 
@@ -73,9 +76,11 @@ impl Connection {
         self.try_call(session, method, params).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The session of a page, as soon as the browser has announced it.
-    pub fn session_of(&self, target: &str) -> String {
-        self.wait(|state| state.sessions.get(target).cloned()).expect("the browser attaches to new pages")
+    /// Opens an empty page; returns its session.
+    pub fn open_page(&self) -> String {
+        let target = self.call("", "Target.createTarget", json!({ "url": "about:blank" }));
+        let to = json!({ "targetId": target["targetId"], "flatten": true });
+        text(&self.call("", "Target.attachToTarget", to)["sessionId"])
     }
 
     /// Every address asked for since the browser started, by any page or worker.
@@ -87,6 +92,11 @@ impl Connection {
     pub fn is_quiet(&self, a_while: Duration) -> bool {
         let state = self.state();
         state.in_flight.is_empty() && state.last_network_event.is_none_or(|at| at.elapsed() > a_while)
+    }
+
+    /// What has been asked for and not answered yet.
+    pub fn in_flight(&self) -> Vec<String> {
+        self.state().in_flight.values().cloned().collect()
     }
 
     pub fn console(&self) -> Vec<String> {
@@ -152,8 +162,9 @@ impl Connection {
             "Target.attachedToTarget" => self.attached(&params),
             "Network.requestWillBeSent" => {
                 let mut state = self.state();
-                state.requests.push(text(&params["request"]["url"]));
-                state.in_flight.insert((session, text(&params["requestId"])));
+                let url = text(&params["request"]["url"]);
+                state.requests.push(url.clone());
+                state.in_flight.insert((session, text(&params["requestId"])), url);
                 state.last_network_event = Some(Instant::now());
             }
             "Network.webSocketCreated" | "Network.webTransportCreated" => {
@@ -166,7 +177,7 @@ impl Connection {
             }
             "Target.detachedFromTarget" => {
                 let gone = text(&params["sessionId"]);
-                self.state().in_flight.retain(|(session, _)| *session != gone);
+                self.state().in_flight.retain(|(session, _), _| *session != gone);
             }
             "Runtime.consoleAPICalled" => {
                 let words = params["args"].as_array().into_iter().flatten();
@@ -190,7 +201,9 @@ impl Connection {
         self.send(&session, "Runtime.enable", json!({}));
         self.send(&session, "Target.setAutoAttach", auto_attach());
         self.send(&session, "Runtime.runIfWaitingForDebugger", json!({}));
-        self.state().sessions.insert(text(&params["targetInfo"]["targetId"]), session);
+        // A worker's first script is asked for by its page, and nobody is told when it has come; but now it has.
+        let script = text(&params["targetInfo"]["url"]);
+        self.state().in_flight.retain(|_, url| *url != script);
     }
 }
 

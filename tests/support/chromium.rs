@@ -91,9 +91,7 @@ impl Chromium {
 
     /// An empty page of its own.
     pub fn page(&self) -> Page {
-        let target = self.connection.call("", "Target.createTarget", json!({ "url": "about:blank" }));
-        let session = self.connection.session_of(target["targetId"].as_str().unwrap());
-        Page::new(self.connection.clone(), session)
+        Page::new(self.connection.clone(), self.connection.open_page())
     }
 
     pub fn connection(&self) -> &Connection {

@@ -192,6 +192,7 @@ impl Page {
         );
         let state = state.map_or_else(|error| error, |state| format!("{state:#}"));
         let console = self.connection.console();
-        format!("page: {state}\nconsole:\n  {}", console[console.len().saturating_sub(20)..].join("\n  "))
+        let console = console[console.len().saturating_sub(20)..].join("\n  ");
+        format!("page: {state}\nin flight: {:?}\nconsole:\n  {console}", self.connection.in_flight())
     }
 }
