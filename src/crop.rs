@@ -86,6 +86,7 @@ fn normalise(rgb: &[u8]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f32::consts::FRAC_PI_6;
 
     /// A smooth picture in which every place looks different, seen through `view` (frame pixels to picture).
     fn picture(side: usize, view: &Similarity) -> Vec<u8> {
@@ -119,8 +120,8 @@ mod tests {
         let expected = cut(&frame, &alignment(&landmarks(&upright)).unwrap());
         let views = [
             // Turned by 30 degrees either way about the middle, and at other scales.
-            Similarity::new(1.0, 0.5236, 101.4, -58.6),
-            Similarity::new(1.0, -0.5236, -58.6, 101.4),
+            Similarity::new(1.0, FRAC_PI_6, 101.4, -58.6),
+            Similarity::new(1.0, -FRAC_PI_6, -58.6, 101.4),
             Similarity::new(0.7, 0.2, 60.0, 20.0),
             Similarity::new(1.3, 0.0, -48.0, -48.0),
         ];

@@ -25,11 +25,14 @@ fn failed(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> PlotError {
     move |reason| PlotError { path: path.clone(), reason: reason.to_string() }
 }
 
+/// Name, colour and points.
+type Line<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
+
 /// One or two lines over the passes of a run.
 struct Curves<'a> {
     title: &'a str,
     unit: &'a str,
-    lines: Vec<(&'a str, RGBColor, Vec<(f64, f64)>)>,
+    lines: Vec<Line<'a>>,
 }
 
 /// Draws MAE and gender accuracy of training and validation over the passes (the study's figures 4.4 and 4.5) into `mae.svg` and

@@ -8,6 +8,7 @@ use anyhow::Context;
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::{Subcommand, ValueEnum};
 use mien::engine::Detector;
+use mien::engine::burn::BurnDetector;
 use mien::engine::fused::{FusedNetwork, Scratch};
 use mien::face::INPUT_SIDE;
 use mien::model::{Network, NetworkKind};
@@ -82,7 +83,8 @@ fn train(model: Option<NetworkKind>, batch: usize, steps: usize, fused_only: boo
 fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let device = Device::flex();
     let weights = super::detector_weights(&super::weights_folder(weights_dir.as_deref())?)?;
-    let (fused, burn) = (Detector::on_cpu(&weights)?, Detector::by_burn(&weights, &device)?);
+    let (fused, burn) =
+        (Detector::on_cpu(&weights)?, Detector::Burn(Box::new(BurnDetector::new(&weights, &device)?)));
     let rgb: Vec<u8> = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
     let run = |detector: &Detector| drop(black_box(pollster::block_on(detector.run(&rgb))));
     compare("blazeface", runs, || run(&fused), || run(&burn));

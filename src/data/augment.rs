@@ -204,8 +204,9 @@ mod tests {
         let mut flat = vec![77; SIDE * SIDE * 3];
         soften(&mut flat, 2.3);
         assert!(flat.iter().all(|v| *v == 77));
-        let mut board: Vec<u8> =
-            (0..SIDE * SIDE).flat_map(|i| [if (i + i / SIDE) % 2 == 0 { 0 } else { 200 }; 3]).collect();
+        let mut board: Vec<u8> = (0..SIDE * SIDE)
+            .flat_map(|i| [if (i + i / SIDE).is_multiple_of(2) { 0 } else { 200 }; 3])
+            .collect();
         soften(&mut board, 2.0);
         assert!(board.iter().all(|v| (60..140).contains(v)));
     }

@@ -1,7 +1,7 @@
 //! The face detector on the CPU, by fused kernels.
 
 use crate::face::INPUT_SIDE;
-use crate::face::network::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES};
+use crate::face::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES};
 use crate::kernels::{Pointwise, Separable, SeparableShape, Stem, aligned, lanes};
 use crate::weights::{Weights, WeightsError};
 

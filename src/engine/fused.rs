@@ -4,11 +4,8 @@
 //! [`crate::kernels`]. Running one writes into buffers that live as long as the [`Scratch`], so a frame allocates nothing.
 
 use crate::kernels::{ConvShape, conv3x3_relu_pool, conv3x3_stride2_relu, dense, pack};
-use crate::model::{AGES, NetworkKind};
+use crate::model::{AGES, NORM_EPSILON, NetworkKind};
 use crate::weights::{Weights, WeightsError};
-
-/// As in [`crate::model`].
-const NORM_EPSILON: f32 = 1e-3;
 
 /// What a network says of one face.
 #[derive(Debug, Clone, PartialEq)]

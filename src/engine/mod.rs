@@ -1,27 +1,25 @@
 //! How the networks run.
 //!
 //! - [`fused`] and, for the detector, [`blazeface`]: on the CPU, by the kernels of [`crate::kernels`], with batch normalisation folded
-//!   into the weights. No tensor of burn's is made.
-//! - burn, on WebGPU or (as the reference that everything is tested against) on the CPU.
+//!   into the weights. Nothing of burn's is needed, and the small browser module has none of it.
+//! - `burn` (feature `burn`): on WebGPU (feature `webgpu`) or, as the reference that everything is tested against, on the CPU.
 //!
 //! An [`Engine`] holds the detector and one of the three networks. What it is given and what it returns are plain numbers, so
 //! nothing else in Mien knows which engine runs.
-//!
-//! Traps of burn 0.22.1 in browsers: without its features `autotune` and `fusion` every shader of ours is valid WGSL without
-//! extensions; with them, matrix kernels that need `subgroups` are tried, browsers refuse those, and the device is lost.
 
 pub mod blazeface;
+#[cfg(feature = "burn")]
+pub mod burn;
 pub mod fused;
 
 use std::cell::RefCell;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::crop;
-use crate::face::{self, BlazeFace, FaceError, INPUT_SIDE};
-use crate::model::{AGES, Network, NetworkKind, Outputs};
+use crate::face::FaceError;
+use crate::model::NetworkKind;
 use crate::weights::{Weights, WeightsError};
 use blazeface::{DetectorScratch, FusedDetector};
 use fused::{FusedNetwork, RawEstimate, Scratch};
@@ -32,9 +30,14 @@ pub enum EngineError {
     /// The weight files don't fit.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// This build or this device has no WebGPU.
-    #[error("WebGPU is not available ({0}); use the CPU engine")]
-    NoWebGpu(String),
+    /// This build or this device has no such engine.
+    #[error("the {engine} engine is not available ({reason}); use the CPU engine")]
+    Unavailable {
+        /// Which engine.
+        engine: &'static str,
+        /// What it lacks.
+        reason: String,
+    },
     /// Results could not be read back, as when a graphics device is lost.
     #[error("the engine stopped ({0}); start it again or use the CPU engine")]
     Lost(String),
@@ -54,6 +57,7 @@ pub enum EngineKind {
     /// Fused kernels on the CPU.
     Cpu,
     /// burn on WebGPU.
+    #[cfg_attr(feature = "native", value(name = "webgpu"))]
     WebGpu,
     /// burn on the CPU: slow, the definition of what is right.
     Reference,
@@ -80,8 +84,9 @@ impl EngineKind {
 pub enum Detector {
     /// By fused kernels on the CPU, with the buffers that it needs.
     Fused(Box<FusedDetector>, RefCell<DetectorScratch>),
-    /// By burn, on that device.
-    Burn(Box<BlazeFace>, Device),
+    /// By burn.
+    #[cfg(feature = "burn")]
+    Burn(Box<burn::BurnDetector>),
 }
 
 impl Detector {
@@ -93,15 +98,7 @@ impl Detector {
         Ok(Self::Fused(Box::new(FusedDetector::from_weights(weights)?), RefCell::default()))
     }
 
-    /// By burn.
-    ///
-    /// # Errors
-    /// [`WeightsError`] for weights of another network.
-    pub fn by_burn(weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Ok(Self::Burn(Box::new(BlazeFace::from_weights(weights, device)?), device.clone()))
-    }
-
-    /// Runs 128 x 128 RGB pixels ([`face::Letterbox::input`]); returns their regressors (896 x 16) and logits (896).
+    /// Runs 128 x 128 RGB pixels ([`crate::face::Letterbox::input`]); returns their regressors (896 x 16) and logits (896).
     ///
     /// # Errors
     /// [`EngineError::Lost`].
@@ -109,18 +106,20 @@ impl Detector {
     /// # Panics
     /// If `rgb` has another length.
     pub async fn run(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
-        let (network, device) = match self {
-            Self::Fused(network, scratch) => return Ok(network.run(rgb, &mut scratch.borrow_mut())),
-            Self::Burn(network, device) => (network, device),
-        };
-        let input = TensorData::new(face::normalise(rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
-        let (regressors, logits) = network.forward(Tensor::from_data(input, device));
-        // One read-back instead of two: each is a round trip to the device.
-        let all = Tensor::cat(vec![regressors.flatten::<1>(0, 2), logits.flatten::<1>(0, 1)], 0);
-        let mut regressors = read(all).await?;
-        let logits = regressors.split_off(regressors.len() / 17 * 16);
-        Ok((regressors, logits))
+        match self {
+            Self::Fused(network, scratch) => Ok(network.run(rgb, &mut scratch.borrow_mut())),
+            #[cfg(feature = "burn")]
+            Self::Burn(network) => network.run(rgb).await,
+        }
     }
+}
+
+/// One of the three networks, ready to run.
+#[derive(Debug)]
+enum Runner {
+    Fused(Box<FusedNetwork>, RefCell<Scratch>),
+    #[cfg(feature = "burn")]
+    Burn(Box<burn::BurnNetwork>),
 }
 
 /// The two networks, ready to run.
@@ -131,30 +130,26 @@ pub struct Engine {
     network: Runner,
 }
 
-#[derive(Debug)]
-enum Runner {
-    Burn(Box<Network>, Device),
-    Fused(Box<FusedNetwork>, RefCell<Scratch>),
-}
-
 impl Engine {
-    /// Starts an engine. WebGPU needs a build with the feature `webgpu`.
+    /// Starts an engine. The reference needs a build with the feature `burn`, WebGPU one with `webgpu`.
     ///
     /// # Errors
-    /// [`EngineError::Weights`] for weights of another network, [`EngineError::NoWebGpu`] where there is none.
+    /// [`EngineError::Weights`] for weights of another network, [`EngineError::Unavailable`] where there is no such engine.
     pub async fn start(kind: EngineKind, detector: &Weights, network: &Weights) -> Result<Self, EngineError> {
-        let device = match kind {
-            EngineKind::Cpu => {
-                let network =
-                    Runner::Fused(Box::new(FusedNetwork::from_weights(network)?), RefCell::default());
-                return Ok(Self { kind, detector: Detector::on_cpu(detector)?, network });
-            }
-            EngineKind::Reference => Device::flex(),
-            EngineKind::WebGpu => webgpu().await?,
-        };
-        let detector = Detector::by_burn(detector, &device)?;
-        let network = Runner::Burn(Box::new(Network::from_weights(network, &device)?), device);
-        Ok(Self { kind, detector, network })
+        if kind == EngineKind::Cpu {
+            let network = FusedNetwork::from_weights(network)?;
+            let network = Runner::Fused(Box::new(network), RefCell::default());
+            return Ok(Self { kind, detector: Detector::on_cpu(detector)?, network });
+        }
+        #[cfg(feature = "burn")]
+        {
+            let device = burn::device(kind).await?;
+            let detector = Detector::Burn(Box::new(burn::BurnDetector::new(detector, &device)?));
+            let network = Runner::Burn(Box::new(burn::BurnNetwork::new(network, device)?));
+            Ok(Self { kind, detector, network })
+        }
+        #[cfg(not(feature = "burn"))]
+        Err(EngineError::Unavailable { engine: kind.name(), reason: "it is not in this build".into() })
     }
 
     /// Which one this is.
@@ -165,8 +160,9 @@ impl Engine {
     /// Which network it has.
     pub fn network(&self) -> NetworkKind {
         match &self.network {
-            Runner::Burn(network, _) => network.kind(),
             Runner::Fused(network, _) => network.kind(),
+            #[cfg(feature = "burn")]
+            Runner::Burn(network) => network.kind(),
         }
     }
 
@@ -186,49 +182,18 @@ impl Engine {
         if crops.is_empty() {
             return Ok(Vec::new());
         }
-        let estimates = match &self.network {
+        let estimates: Vec<RawEstimate> = match &self.network {
             Runner::Fused(network, scratch) => {
                 let scratch = &mut scratch.borrow_mut();
                 let inputs = crops.iter().map(|crop| crop::network_input(network.kind(), crop));
                 inputs.map(|input| network.run(&input, scratch)).collect()
             }
-            Runner::Burn(network, device) => run_burn(network, device, crops).await?,
+            #[cfg(feature = "burn")]
+            Runner::Burn(network) => network.run(crops).await?,
         };
         let finite = |e: &RawEstimate| {
             e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite())
         };
         if estimates.iter().all(finite) { Ok(estimates) } else { Err(EngineError::NotFinite) }
     }
-}
-
-/// As [`Engine::estimate`], by burn.
-async fn run_burn(
-    network: &Network,
-    device: &Device,
-    crops: &[Vec<u8>],
-) -> Result<Vec<RawEstimate>, EngineError> {
-    let kind = network.kind();
-    let values: Vec<f32> = crops.iter().flat_map(|crop| crop::network_input(kind, crop)).collect();
-    let shape = [crops.len(), kind.crops(), kind.side(), kind.side(), 3];
-    let input = Tensor::from_data(TensorData::new(values, shape), device);
-    let Outputs { age_logits, age, gender_logits } = network.forward(input);
-    let all = Tensor::cat(vec![age_logits, age.reshape([crops.len(), 1]), gender_logits], 1);
-    let values = read(all.flatten(0, 1)).await?;
-    let rows = values.chunks_exact(AGES + 3);
-    Ok(rows.map(|r| RawEstimate::from_logits(&r[..AGES], r[AGES], [r[AGES + 1], r[AGES + 2]])).collect())
-}
-
-async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, EngineError> {
-    let data = tensor.into_data_async().await.map_err(|e| EngineError::Lost(e.to_string()))?;
-    data.convert::<f32>().try_into_vec().map_err(|e| EngineError::Lost(format!("{e:?}")))
-}
-
-#[cfg(feature = "webgpu")]
-async fn webgpu() -> Result<Device, EngineError> {
-    Device::wgpu_options().init_async().await.map_err(|e| EngineError::NoWebGpu(e.to_string()))
-}
-
-#[cfg(not(feature = "webgpu"))]
-async fn webgpu() -> Result<Device, EngineError> {
-    Err(EngineError::NoWebGpu("this build has no WebGPU engine".into()))
 }

@@ -1,7 +1,7 @@
 //! Anchors: the places that BlazeFace's outputs are relative to.
 
 use super::INPUT_SIDE;
-use super::network::{ANCHORS, MAPS};
+use super::architecture::{ANCHORS, MAPS};
 
 /// The centres of all anchors, in pixels of the network's input, in the order of its outputs: map by map, cells in
 /// reading order, and the anchors of a cell, which share its centre (they have no sizes of their own in BlazeFace).

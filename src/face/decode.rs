@@ -1,7 +1,7 @@
 //! From the network's outputs to boxes in pixels of its input.
 
 use super::anchors::anchors;
-use super::network::{ANCHORS, VALUES};
+use super::architecture::{ANCHORS, VALUES};
 use super::{BoundingBox, Detection, FaceError};
 
 /// Logits are clipped to this before the sigmoid, as MediaPipe does.

@@ -12,9 +12,11 @@
 //! [`find`] is all of it, around whatever runs the network.
 
 pub mod anchors;
+pub mod architecture;
 pub mod close_up;
 pub mod decode;
 pub mod letterbox;
+#[cfg(feature = "burn")]
 pub mod network;
 pub mod suppress;
 pub mod tiles;
@@ -29,6 +31,7 @@ use crate::frame::{Frame, Similarity};
 
 pub use close_up::{close_up, confirm};
 pub use letterbox::{Letterbox, letterbox, letterboxes, normalise};
+#[cfg(feature = "burn")]
 pub use network::BlazeFace;
 pub use suppress::iou;
 pub use tiles::{Region, merge, tiles};

@@ -345,9 +345,16 @@ impl Tile {
                     x += 12;
                 }
             }
-            while x + 6 <= pixels {
-                self.pixels::<S, 6, NV>(simd, x);
-                x += 6;
+            if S::F32_LANES >= 8 {
+                while x + 6 <= pixels {
+                    self.pixels::<S, 6, NV>(simd, x);
+                    x += 6;
+                }
+            }
+            // What V8 makes of simd128 is half again as fast with 4 pixels as with 6.
+            while x + 4 <= pixels {
+                self.pixels::<S, 4, NV>(simd, x);
+                x += 4;
             }
             while x + 2 <= pixels {
                 self.pixels::<S, 2, NV>(simd, x);
@@ -542,7 +549,7 @@ unsafe fn weight_columns<S: Simd, const NV: usize>(
     unsafe {
         macro_rules! tiles {
             ($rows:literal) => {
-                while i + $rows <= k {
+                while i + ($rows - 1) < k {
                     let (input, sum) = (input.add(i), sum.add(i * co));
                     weight_tile::<S, $rows, NV>(simd, input, stride, gradient, pixels, sum, co);
                     i += $rows;

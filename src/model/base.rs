@@ -12,7 +12,8 @@ use burn::nn::{BatchNorm, Linear, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::{Heads, Outputs, batch_norm};
+use super::network::batch_norm;
+use super::{Heads, Outputs};
 
 /// See the [module](self).
 #[derive(Module, Debug)]

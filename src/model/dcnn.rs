@@ -19,7 +19,8 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::{ConvBlock, Heads, Outputs, batch_norm};
+use super::network::batch_norm;
+use super::{ConvBlock, Heads, Outputs};
 
 /// The five convolutions, which M-CNN shares: `[N, H, W, 3]` to `[N, h, w, 32]`.
 #[derive(Module, Debug)]

@@ -147,6 +147,7 @@ mod tests {
     use super::*;
     use crate::age::AgeLabel;
     use burn::tensor::TensorData;
+    use std::f32::consts::{LN_2, LN_10};
 
     fn device() -> Device {
         Device::flex().autodiff()
@@ -165,13 +166,13 @@ mod tests {
         let p = matrix([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]]).log();
         let q = matrix([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0]]);
         // ln 2, and 0.5 ln(0.5/0.1) + 0.5 ln(0.5/0.8).
-        let expected = (0.693147 + 0.5 * 1.609438 + 0.5 * -0.470004) / 2.0;
+        let expected = (LN_2 + 0.5 * 1.609438 + 0.5 * -0.470004) / 2.0;
         assert!((scalar(kl(p.clone(), q.clone())) - expected).abs() < 1e-5);
         // 0.25 ln 2, and 0.5 * 0.81 * ln 10 + 0.5 * 0.04 * ln 1.25.
-        let expected = (0.25 * 0.693147 + 0.5 * 0.81 * 2.302585 + 0.5 * 0.04 * 0.223144) / 2.0;
+        let expected = (0.25 * LN_2 + 0.5 * 0.81 * LN_10 + 0.5 * 0.04 * 0.223144) / 2.0;
         assert!((scalar(focal(p.clone(), q.clone(), 2.0, None)) - expected).abs() < 1e-5);
         let weights = Tensor::<1>::from_floats([2.0, 0.0, 1.0], &device());
-        let expected = (2.0 * 0.25 * 0.693147 + 2.0 * 0.5 * 0.81 * 2.302585) / 2.0;
+        let expected = (2.0 * 0.25 * LN_2 + 2.0 * 0.5 * 0.81 * LN_10) / 2.0;
         assert!((scalar(focal(p, q, 2.0, Some(&weights))) - expected).abs() < 1e-5);
 
         let vector = |v: [f32; 2]| Tensor::<1>::from_floats(v, &device());

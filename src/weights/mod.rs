@@ -1,4 +1,4 @@
-//! Weight files: named tensors with a checksum, and the way into and out of burn modules.
+//! Weight files: named tensors with a checksum. The way into and out of burn modules is `module`.
 //!
 //! The container is [safetensors](https://docs.rs/safetensors): a JSON header (name, type, shape, place
 //! of every tensor) before the numbers. Mien adds to its free-form metadata:
@@ -12,10 +12,11 @@
 //! and whatever else a network needs beside its tensors, such as the calibration of its age range.
 //! Numbers are stored as `F32` or `F16` and are `f32` once loaded.
 
+#[cfg(feature = "burn")]
+mod module;
+
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Tensor, TensorData};
 use half::f16;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use thiserror::Error;
@@ -178,26 +179,6 @@ impl Weights {
         Err(WeightsError::Network { expected: network.into(), found: self.network.clone() })
     }
 
-    /// Takes the tensors out of `module`: parameters and running statistics.
-    pub fn from_module<M: Module>(network: &str, module: &M) -> Self {
-        let mut collector = Collector { path: Vec::new(), tensors: BTreeMap::new() };
-        module.visit(&mut collector);
-        Self { network: network.into(), metadata: BTreeMap::new(), tensors: collector.tensors }
-    }
-
-    /// Puts the tensors into `module`, keeping its device. Tensors the module has no place for are left alone.
-    ///
-    /// # Errors
-    /// [`WeightsError::Missing`] or [`WeightsError::Shape`] if the file does not fit the network.
-    pub fn into_module<M: Module>(&self, module: M) -> Result<M, WeightsError> {
-        let mut loader = Loader { path: Vec::new(), weights: self, error: None };
-        let module = module.map(&mut loader);
-        match loader.error {
-            None => Ok(module),
-            Some(error) => Err(error),
-        }
-    }
-
     /// The tensor at `name`, which must have `shape`.
     ///
     /// # Errors
@@ -239,148 +220,4 @@ fn checksum<'a>(tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
         hasher.update(bytes);
     }
     format!("{:08x}", hasher.finalize())
-}
-
-struct Collector {
-    path: Vec<String>,
-    tensors: BTreeMap<String, NamedTensor>,
-}
-
-impl ModuleVisitor for Collector {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let data = param.val().into_data().convert::<f32>();
-        let shape = data.shape().to_vec();
-        let values = data.try_into_vec().expect("converted to f32 above");
-        self.tensors.insert(self.path.join("."), NamedTensor { shape, values });
-    }
-}
-
-struct Loader<'a> {
-    path: Vec<String>,
-    weights: &'a Weights,
-    error: Option<WeightsError>,
-}
-
-impl ModuleMapper for Loader<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.join(".");
-        let weights = self.weights;
-        let error = &mut self.error;
-        param.map(|old| match weights.tensor(&name, &old.dims()) {
-            Ok(found) => {
-                let data = TensorData::new(found.values.clone(), found.shape.clone());
-                let new = Tensor::from_data(data, &old.device());
-                if old.is_require_grad() { new.require_grad() } else { new }
-            }
-            Err(e) => {
-                error.get_or_insert(e);
-                old
-            }
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-    use burn::tensor::Device;
-
-    #[derive(Module, Debug)]
-    struct Small {
-        dense: Linear,
-        norm: BatchNorm,
-    }
-
-    fn small(device: &Device) -> Small {
-        Small { dense: LinearConfig::new(3, 2).init(device), norm: BatchNormConfig::new(2).init(device) }
-    }
-
-    fn saved() -> Weights {
-        let mut weights = Weights::from_module("small", &small(&Device::flex()));
-        weights.metadata.insert("made_by".into(), "a test".into());
-        weights
-    }
-
-    #[test]
-    fn a_file_holds_every_tensor_and_the_metadata() {
-        let weights = saved();
-        let names: Vec<_> = weights.tensors.keys().map(String::as_str).collect();
-        assert_eq!(
-            names,
-            [
-                "dense.bias",
-                "dense.weight",
-                "norm.beta",
-                "norm.gamma",
-                "norm.running_mean",
-                "norm.running_var"
-            ]
-        );
-        let bytes = weights.to_bytes(Precision::Single).unwrap();
-        assert_eq!(Weights::from_bytes(&bytes).unwrap(), weights);
-        assert_eq!(weights.to_bytes(Precision::Single).unwrap(), bytes);
-    }
-
-    #[test]
-    fn a_module_takes_back_what_was_saved() {
-        let weights = saved();
-        let other = small(&Device::flex());
-        assert_ne!(Weights::from_module("small", &other).tensors, weights.tensors);
-        let loaded = weights.into_module(other).unwrap();
-        assert_eq!(Weights::from_module("small", &loaded).tensors, weights.tensors);
-    }
-
-    #[test]
-    fn half_precision_keeps_eleven_bits() {
-        let weights = saved();
-        let bytes = weights.to_bytes(Precision::Half).unwrap();
-        let loaded = Weights::from_bytes(&bytes).unwrap();
-        for (name, tensor) in &weights.tensors {
-            for (a, b) in tensor.values.iter().zip(&loaded.tensors[name].values) {
-                assert!((a - b).abs() <= a.abs() / 2048.0 + 1e-7, "{name}: {a} {b}");
-            }
-        }
-    }
-
-    #[test]
-    fn damage_is_named() {
-        let bytes = saved().to_bytes(Precision::Single).unwrap();
-        for length in [0, 7, 40, bytes.len() - 1] {
-            let error = Weights::from_bytes(&bytes[..length]).unwrap_err();
-            assert!(matches!(error, WeightsError::Malformed(_)), "{length}: {error}");
-        }
-        let mut flipped = bytes.clone();
-        *flipped.last_mut().unwrap() ^= 1;
-        assert!(matches!(Weights::from_bytes(&flipped), Err(WeightsError::Checksum { .. })));
-    }
-
-    #[test]
-    fn a_file_that_does_not_fit_is_refused() {
-        let mut weights = saved();
-        weights.tensors.get_mut("dense.weight").unwrap().shape = vec![2, 3];
-        let error = weights.into_module(small(&Device::flex())).unwrap_err();
-        assert!(matches!(error, WeightsError::Shape { .. }), "{error}");
-        weights.tensors.remove("dense.weight");
-        let error = weights.into_module(small(&Device::flex())).unwrap_err();
-        assert!(matches!(error, WeightsError::Missing(_)), "{error}");
-        assert!(weights.expect_network("small").is_ok());
-        assert!(weights.expect_network("d-cnn").is_err());
-    }
 }
