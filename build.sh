@@ -163,7 +163,6 @@ need_wasm_opt() {
 
 # Sets and exports CHROME for the tests.
 need_browser() {
-    local name
     if [ -z "${CHROME:-}" ]; then
         have_browser || apt_install chromium || true
         have_browser || die "the tests need Chromium or Chrome. Install it (Debian: sudo apt-get install chromium)
@@ -173,6 +172,7 @@ need_browser() {
 }
 
 have_browser() {
+    local name
     for name in chromium chromium-browser google-chrome google-chrome-stable \
         "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
         if CHROME=$(command -v "$name"); then return; fi
@@ -190,7 +190,7 @@ wasm_module() {
     local compiled=$site/$name.wasm cargo=(cargo) env=("CARGO_PROFILE_WEB_OPT_LEVEL=$optimisation") std=()
     if [ "$wasm_toolchain" = debian ]; then
         cargo=(cargo +debian)
-        std=(-Zbuild-std=std,panic_abort)
+        std=('-Zbuild-std=std,panic_abort')
         # The variable lets a stable compiler take -Z options. Cargo fetches the standard library's own few
         # dependencies like ours, by the lock file that comes with its sources.
         env+=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
