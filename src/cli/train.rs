@@ -67,9 +67,13 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 20)]
     epochs: usize,
 
-    /// Pictures a step
+    /// Pictures run through the network at once
     #[arg(long, default_value_t = 64)]
     batch: usize,
+
+    /// Batches whose gradients make one step (the study's 512 is --batch 64 --accumulate 8)
+    #[arg(long, default_value_t = 1)]
+    accumulate: usize,
 
     /// Highest learning rate
     #[arg(long, default_value_t = 1e-3)]
@@ -97,8 +101,8 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
     let &[class_weight, regression_weight, gender_weight] = args.loss_weights.as_slice() else {
         bail!("--loss-weights takes three numbers, such as 1,1,1");
     };
-    if args.gap < 1.0 || args.epochs == 0 || args.batch < 2 {
-        bail!("--gap and --epochs must be at least 1, --batch at least 2");
+    if args.gap < 1.0 || args.epochs == 0 || args.accumulate == 0 || args.batch < 2 {
+        bail!("--gap, --epochs and --accumulate must be at least 1, --batch at least 2");
     }
     let open = |names: &[String], part| {
         let sets = names.iter().map(|name| Crops::open(&args.data, name)).collect::<Result<Vec<_>, _>>();
@@ -121,6 +125,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         loss,
         balance: args.balance,
         batch: args.batch,
+        accumulate: args.accumulate,
         epochs: args.epochs,
         rate: args.rate,
         schedule: args.schedule,

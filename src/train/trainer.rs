@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -39,8 +39,10 @@ pub struct TrainConfig {
     pub loss: LossConfig,
     /// Focal loss with class weights from the training ages.
     pub balance: bool,
-    /// Pictures a step.
+    /// Pictures run through the network at once; batch normalisation sees these.
     pub batch: usize,
+    /// Batches whose gradients make one step: the study's batch of 512 in the memory of a smaller one.
+    pub accumulate: usize,
     /// Passes over the training pictures.
     pub epochs: usize,
     /// Highest learning rate.
@@ -176,9 +178,10 @@ pub fn train(
 ) -> Result<(), TrainError> {
     std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     let device = device.clone().autodiff();
-    let per_epoch = training.len() / config.batch;
+    let step_len = config.batch * config.accumulate;
+    let per_epoch = training.len() / step_len;
     if per_epoch == 0 {
-        return Err(TrainError::TooFew { found: training.len(), batch: config.batch });
+        return Err(TrainError::TooFew { found: training.len(), batch: step_len });
     }
     let steps = per_epoch * config.epochs;
     let path = folder.join(CHECKPOINT);
@@ -202,10 +205,10 @@ pub fn train(
         let first = run.state.step % per_epoch;
         let began = Instant::now();
         let mut rate = 0.0;
-        for batch in order.chunks_exact(config.batch).skip(first) {
+        for pictures in order.chunks_exact(step_len).skip(first) {
             rate = run.state.schedule.rate(run.state.step);
             device.seed(config.seed ^ (run.state.step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let parts = step(config, training, batch, epoch, rate, balance.as_ref(), &device, &mut run)?;
+            let parts = step(config, training, pictures, epoch, rate, balance.as_ref(), &device, &mut run)?;
             if parts.iter().any(|p| !p.is_finite()) {
                 return Err(TrainError::Diverged(run.state.step));
             }
@@ -224,7 +227,7 @@ pub fn train(
             }
         }
         let taken = (per_epoch - first) as f64;
-        let pictures_per_second = taken * config.batch as f64 / began.elapsed().as_secs_f64();
+        let pictures_per_second = taken * step_len as f64 / began.elapsed().as_secs_f64();
         let network = FusedNetwork::from_weights(&run.average)?;
         let judged = judge(&network, validation)?;
         let (mae, gender) = summary(&judged);
@@ -304,28 +307,38 @@ fn order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
     order
 }
 
+/// One step on `pictures`; returns the means of class, regression and gender loss and of the gender accuracy.
 #[allow(clippy::too_many_arguments)]
 fn step(
     config: &TrainConfig,
     training: &Dataset,
-    batch: &[usize],
+    pictures: &[usize],
     epoch: usize,
     rate: f64,
-    balance: Option<&burn::tensor::Tensor<1>>,
+    balance: Option<&Tensor<1>>,
     device: &Device,
     run: &mut Checkpoint<Network>,
 ) -> Result<[f32; 4], TrainError> {
     let seed = config.seed.wrapping_add(1 + epoch as u64);
-    let inputs = training.inputs(config.network, batch, Some((&config.augmentation, seed)), device)?;
-    let targets = training.targets(batch, config.loss.gap, device);
-    let out = run.network.forward(inputs);
-    let accuracy = loss::gender_accuracy(out.gender_logits.clone().detach(), targets.gender.clone());
-    let Losses { total, class, regression, gender } = losses(&config.loss, out, &targets, balance);
-    let grads = GradientsParams::from_grads(total.backward(), &run.network);
-    run.network = run.optimizer.step(rate, run.network.clone(), grads);
+    let share = 1.0 / config.accumulate as f32;
+    let mut gradients = GradientsAccumulator::new();
+    let mut means = [0.0; 4];
+    for batch in pictures.chunks_exact(config.batch) {
+        let inputs = training.inputs(config.network, batch, Some((&config.augmentation, seed)), device)?;
+        let targets = training.targets(batch, config.loss.gap, device);
+        let out = run.network.forward(inputs);
+        let accuracy = loss::gender_accuracy(out.gender_logits.clone().detach(), targets.gender.clone());
+        let Losses { total, class, regression, gender } = losses(&config.loss, out, &targets, balance);
+        let batch_gradients = GradientsParams::from_grads((total * share).backward(), &run.network);
+        gradients.accumulate(&run.network, batch_gradients);
+        for (mean, part) in means.iter_mut().zip([class, regression, gender, accuracy]) {
+            *mean += part.into_scalar::<f32>() * share;
+        }
+    }
+    run.network = run.optimizer.step(rate, run.network.clone(), gradients.grads());
     let latest = run.network.valid().to_weights();
     average::update(&mut run.average, &latest, config.average, run.state.step);
-    Ok([class, regression, gender, accuracy].map(|t| t.into_scalar::<f32>()))
+    Ok(means)
 }
 
 /// The log of a run, a line a pass. A pass that was repeated after an interruption counts as it was last.
@@ -360,7 +373,6 @@ mod tests {
     use crate::data::crops::{CROP_LEN, Crops, Row, paths};
     use crate::data::labels::Gender;
     use crate::data::split::Part;
-    use burn::tensor::Device;
 
     /// 40 flat pictures whose brightness tells the age and whose colour tells the gender.
     fn toy(folder: &Path) -> (Dataset, Dataset) {
@@ -394,7 +406,8 @@ mod tests {
             network: NetworkKind::MCnn,
             loss: LossConfig::default(),
             balance: false,
-            batch: 8,
+            batch: 4,
+            accumulate: 2,
             epochs,
             rate: 3e-3,
             schedule: ScheduleKind::Cosine,
@@ -469,7 +482,7 @@ mod tests {
     fn too_few_pictures_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (training, validation) = toy(folder.path());
-        let config = TrainConfig { batch: 64, ..config(1) };
+        let config = TrainConfig { batch: 32, ..config(1) };
         let run = folder.path().join("run");
         let result =
             train(
