@@ -236,16 +236,17 @@ dist() {
     wasm_module mien_gpu s --features webgpu
 
     # Put together beside the old site and swapped in whole, so that a server never shows half of each.
-    local new=$site/dist net file
+    local new=$site/dist file
     rm -rf "$new"
     mkdir -p "$new/pkg" "$new/weights"
     cp -R www/. "$new/"
     cp "$site"/pkg/mien_{cpu,gpu}.js "$site"/pkg/mien_{cpu,gpu}_bg.wasm "$new/pkg/"
-    for net in blazeface d-cnn; do
-        compgen -G "model-weights/$net/*.safetensors" >/dev/null || die "model-weights/$net has no weights."
+    # Of each network the file named after it; beside it may lie the same weights in higher precision.
+    for file in blazeface/blazeface-short d-cnn/d-cnn; do
+        [ -f "model-weights/$file.safetensors" ] || die "model-weights/$file.safetensors is missing."
     done
-    for net in blazeface d-cnn base m-cnn; do
-        for file in "model-weights/$net"/*.safetensors "model-weights/$net/$net.json"; do
+    for file in blazeface/blazeface-short d-cnn/d-cnn base/base m-cnn/m-cnn; do
+        for file in "model-weights/$file".{safetensors,json}; do
             if [ -f "$file" ]; then cp "$file" "$new/weights/"; fi
         done
     done

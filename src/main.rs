@@ -21,6 +21,7 @@ enum Command {
     Serve(cli::serve::ServeArgs),
     Prepare(cli::prepare::PrepareArgs),
     Train(cli::train::TrainArgs),
+    Convert(cli::convert::ConvertArgs),
     Bench(cli::bench::BenchArgs),
 }
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => cli::serve::run(args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => cli::prepare::run(args).map(|()| ExitCode::SUCCESS),
         Command::Train(args) => cli::train::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Convert(args) => cli::convert::run(args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => cli::bench::run(args).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {

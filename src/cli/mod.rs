@@ -2,6 +2,7 @@
 
 mod annotate;
 pub mod bench;
+pub mod convert;
 pub mod evaluate;
 pub mod predict;
 pub mod prepare;

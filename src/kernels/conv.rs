@@ -53,6 +53,13 @@ impl ConvShape {
         assert!(self.height >= 3 && self.width >= 3 && self.channels_in > 0);
         assert!(self.channels_out > 0 && self.channels_out.is_multiple_of(16));
     }
+
+    fn check_inputs(&self, input: &[f32], weights: &[f32], bias: &[f32]) {
+        self.check();
+        assert_eq!(input.len(), self.in_len());
+        assert_eq!(weights.len(), self.weight_len());
+        assert_eq!(bias.len(), self.channels_out);
+    }
 }
 
 /// Packs a kernel `[out][in][3][3]` as `[3][3 * in][out]`.
@@ -115,10 +122,7 @@ pub fn conv3x3(
     out: &mut [f32],
     sums: &mut [f64],
 ) {
-    shape.check();
-    assert_eq!(input.len(), shape.in_len());
-    assert_eq!(weights.len(), shape.weight_len());
-    assert_eq!(bias.len(), shape.channels_out);
+    shape.check_inputs(input, weights, bias);
     assert_eq!(out.len(), shape.out_len());
     assert_eq!(sums.len(), 2 * shape.channels_out);
     Arch::new().dispatch(Forward { shape, input, weights, bias, out, sums });
@@ -137,10 +141,7 @@ pub fn conv3x3_relu_pool(
     out: &mut [f32],
     scratch: &mut Vec<f32>,
 ) {
-    shape.check();
-    assert_eq!(input.len(), shape.in_len());
-    assert_eq!(weights.len(), shape.weight_len());
-    assert_eq!(bias.len(), shape.channels_out);
+    shape.check_inputs(input, weights, bias);
     assert_eq!(out.len(), shape.pooled_len());
     scratch.resize(2 * shape.out_width() * shape.channels_out, 0.0);
     Arch::new().dispatch(ForwardPooled { shape, input, weights, bias, out, scratch });
@@ -190,10 +191,7 @@ pub fn conv3x3_stride2_relu(
     bias: &[f32],
     out: &mut [f32],
 ) {
-    shape.check();
-    assert_eq!(input.len(), shape.in_len());
-    assert_eq!(weights.len(), shape.weight_len());
-    assert_eq!(bias.len(), shape.channels_out);
+    shape.check_inputs(input, weights, bias);
     assert_eq!(out.len(), (shape.height - 1) / 2 * ((shape.width - 1) / 2) * shape.channels_out);
     Arch::new().dispatch(ForwardStride2 { shape, input, weights, bias, out });
 }
@@ -599,5 +597,109 @@ unsafe fn weight_tile<S: Simd, const KB: usize, const NV: usize>(
                 store(simd, sum.add(i * co + v * S::F32_LANES), *acc);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(len: usize, pace: f32) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * pace).sin()).collect()
+    }
+
+    /// By the definition, in f64.
+    fn plain(shape: &ConvShape, stride: usize, input: &[f32], kernel: &[f32], bias: &[f32]) -> Vec<f32> {
+        let (ci, co) = (shape.channels_in, shape.channels_out);
+        let (rows, columns) = ((shape.height - 3) / stride + 1, (shape.width - 3) / stride + 1);
+        let mut out = Vec::with_capacity(rows * columns * co);
+        for (y, x, o) in
+            (0..rows).flat_map(|y| (0..columns).flat_map(move |x| (0..co).map(move |o| (y, x, o))))
+        {
+            let mut sum = f64::from(bias[o]);
+            for t in 0..9 {
+                for i in 0..ci {
+                    let at = ((y * stride + t / 3) * shape.width + x * stride + t % 3) * ci + i;
+                    sum += f64::from(input[at]) * f64::from(kernel[(o * ci + i) * 9 + t]);
+                }
+            }
+            out.push(sum as f32);
+        }
+        out
+    }
+
+    fn close(found: &[f32], expected: &[f32]) {
+        assert_eq!(found.len(), expected.len());
+        for (i, (f, e)) in found.iter().zip(expected).enumerate() {
+            assert!((f - e).abs() < 1e-4 * (1.0 + e.abs()), "{i}: {f} {e}");
+        }
+    }
+
+    /// Every width that some tile ends in, on whatever this machine has.
+    #[test]
+    fn convolutions_are_the_plain_sum() {
+        for width in [3, 4, 5, 8, 9, 14, 15, 21, 30] {
+            for channels_in in [3, 16] {
+                let shape = ConvShape { height: 7, width, channels_in, channels_out: 48 };
+                let (input, kernel) = (wave(shape.in_len(), 0.7), wave(shape.weight_len(), 0.31));
+                let bias = wave(48, 1.3);
+                let packed = pack(&kernel, &shape);
+                let expected = plain(&shape, 1, &input, &kernel, &bias);
+                let mut out = vec![0.0; shape.out_len()];
+                let mut sums = vec![0.0; 2 * 48];
+                conv3x3(&shape, &input, &packed, &bias, &mut out, &mut sums);
+                close(&out, &expected);
+                let channel = |c: usize| expected.iter().skip(c).step_by(48).map(|v| f64::from(*v));
+                for c in [0, 20, 47] {
+                    assert!((sums[c] - channel(c).sum::<f64>()).abs() < 1e-2);
+                    assert!((sums[48 + c] - channel(c).map(|v| v * v).sum::<f64>()).abs() < 1e-2);
+                }
+                let strided =
+                    plain(&shape, 2, &input, &kernel, &bias).iter().map(|v| v.max(0.0)).collect::<Vec<_>>();
+                let mut out = vec![0.0; strided.len()];
+                conv3x3_stride2_relu(&shape, &input, &packed, &bias, &mut out);
+                close(&out, &strided);
+            }
+        }
+    }
+
+    /// The other vector lengths, which this machine would not choose.
+    #[test]
+    fn every_vector_length_agrees() {
+        let shape = ConvShape { height: 6, width: 19, channels_in: 16, channels_out: 32 };
+        let (input, kernel) = (wave(shape.in_len(), 0.7), wave(shape.weight_len(), 0.31));
+        let bias = wave(32, 1.3);
+        let weights = &pack(&kernel, &shape);
+        let expected = plain(&shape, 1, &input, &kernel, &bias);
+        let mut out = vec![0.0; shape.out_len()];
+        let mut sums = vec![0.0; 64];
+        let mut run = |with: &dyn Fn(Forward)| {
+            out.fill(0.0);
+            with(Forward {
+                shape: &shape,
+                input: &input,
+                weights,
+                bias: &bias,
+                out: &mut out,
+                sums: &mut sums,
+            });
+            close(&out, &expected);
+        };
+        run(&|forward| pulp::Scalar128b.vectorize(forward));
+        run(&|forward| pulp::Scalar256b.vectorize(forward));
+        run(&|forward| pulp::Scalar512b.vectorize(forward));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = pulp::x86::V3::try_new() {
+            run(&|forward| Simd::vectorize(simd, forward));
+        }
+    }
+
+    #[test]
+    fn the_kernel_layouts_are_inverse() {
+        let shape = ConvShape { height: 3, width: 3, channels_in: 5, channels_out: 16 };
+        let kernel = wave(shape.weight_len(), 0.37);
+        let mut back = vec![0.0; kernel.len()];
+        unpack_add(&pack(&kernel, &shape), &shape, &mut back);
+        assert_eq!(back, kernel);
     }
 }

@@ -10,16 +10,19 @@
 //! | `crc32` | CRC-32 of all tensor bytes, in file order, as 8 hex digits: a damaged download is told apart from a good one |
 //!
 //! and whatever else a network needs beside its tensors, such as the calibration of its age range.
-//! Numbers are stored as `F32` or `F16` and are `f32` once loaded.
+//! Numbers are stored as `F32`, `F16`, or `I8` with a tensor of scales beside it (see [`Precision`]), and are `f32` once loaded.
 
 #[cfg(feature = "burn")]
 mod module;
+mod precision;
 
 use std::collections::BTreeMap;
 
-use half::f16;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{SafeTensors, tensor::TensorView};
 use thiserror::Error;
+
+pub use precision::Precision;
+use precision::SCALE;
 
 const FORMAT: &str = "mien-1";
 
@@ -63,15 +66,6 @@ pub enum WeightsError {
     },
 }
 
-/// How the numbers of a weight file are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// 32-bit floats: exact.
-    Single,
-    /// 16-bit floats: half the size; 11 significant bits.
-    Half,
-}
-
 /// One tensor: its shape, and its numbers in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedTensor {
@@ -96,7 +90,7 @@ impl Weights {
     /// Reads a weight file.
     ///
     /// # Errors
-    /// [`WeightsError`] if the bytes are truncated, damaged, not Mien's, or of a number type other than F16 and F32.
+    /// [`WeightsError`] if the bytes are truncated, damaged, not Mien's, or of a number type that none of Mien's has.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
         let malformed = |e: safetensors::SafeTensorError| WeightsError::Malformed(e.to_string());
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
@@ -113,16 +107,16 @@ impl Weights {
             return Err(WeightsError::Checksum { expected, found });
         }
         let mut tensors = BTreeMap::new();
-        for (name, view) in file.iter() {
-            let values = match view.dtype() {
-                Dtype::F32 => view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-                Dtype::F16 => {
-                    view.data().as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect()
-                }
-                other => {
-                    return Err(WeightsError::Malformed(format!("number type {other:?} of {name:?}")));
-                }
-            };
+        for (name, view) in file.iter().filter(|(name, _)| !name.ends_with(SCALE)) {
+            let scales = file.tensor(&format!("{name}{SCALE}")).ok();
+            let scales = scales.as_ref().map(TensorView::data);
+            let values =
+                precision::decode(view.dtype(), view.shape(), view.data(), scales).ok_or_else(|| {
+                    WeightsError::Malformed(format!(
+                        "{name:?} has numbers of a type {:?} that can't be read",
+                        view.dtype()
+                    ))
+                })?;
             tensors.insert(name.to_owned(), NamedTensor { shape: view.shape().to_vec(), values });
         }
         let network = metadata.remove("network").unwrap_or_default();
@@ -135,33 +129,19 @@ impl Weights {
     /// [`WeightsError::Malformed`] if a tensor's numbers don't fill its shape.
     pub fn to_bytes(&self, precision: Precision) -> Result<Vec<u8>, WeightsError> {
         let malformed = |e: safetensors::SafeTensorError| WeightsError::Malformed(e.to_string());
-        let dtype = match precision {
-            Precision::Single => Dtype::F32,
-            Precision::Half => Dtype::F16,
-        };
-        let encoded: BTreeMap<&String, Vec<u8>> = self
+        let encoded: Vec<_> = self
             .tensors
             .iter()
-            .map(|(name, tensor)| {
-                let values = tensor.values.iter();
-                let bytes = match precision {
-                    Precision::Single => values.flat_map(|v| v.to_le_bytes()).collect(),
-                    Precision::Half => values.flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
-                };
-                (name, bytes)
-            })
+            .flat_map(|(name, tensor)| precision::encode(name, tensor, precision))
             .collect();
         let mut metadata = self.metadata.clone();
         metadata.insert("format".into(), FORMAT.into());
         metadata.insert("network".into(), self.network.clone());
-        let crc = checksum(encoded.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
+        let crc = checksum(encoded.iter().map(|t| (t.name.as_str(), t.bytes.as_slice())));
         metadata.insert("crc32".into(), crc);
         let views = encoded
             .iter()
-            .map(|(name, bytes)| {
-                let view = TensorView::new(dtype, self.tensors[*name].shape.clone(), bytes)?;
-                Ok((name.as_str(), view))
-            })
+            .map(|t| Ok((t.name.as_str(), TensorView::new(t.dtype, t.shape.clone(), &t.bytes)?)))
             .collect::<Result<Vec<_>, _>>()
             .map_err(malformed)?;
         let plain = safetensors::serialize(views, None).map_err(malformed)?;

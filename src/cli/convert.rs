@@ -1,0 +1,27 @@
+//! `mien convert`: a weight file in another precision.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use mien::weights::Precision;
+
+/// Write a weight file in another precision
+#[derive(clap::Args)]
+pub struct ConvertArgs {
+    /// Weight file to read
+    input: PathBuf,
+
+    /// Weight file to write
+    output: PathBuf,
+
+    /// How numbers are stored
+    #[arg(long, value_enum)]
+    precision: Precision,
+}
+
+pub fn run(args: ConvertArgs) -> anyhow::Result<()> {
+    let bytes = super::read_weights(&args.input)?.to_bytes(args.precision)?;
+    std::fs::write(&args.output, &bytes).with_context(|| args.output.display().to_string())?;
+    println!("{}: {} bytes", args.output.display(), bytes.len());
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! How the numbers of a tensor are stored.
+
+use half::f16;
+use safetensors::Dtype;
+
+use super::NamedTensor;
+
+/// How the numbers of a weight file are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "native", derive(clap::ValueEnum))]
+pub enum Precision {
+    /// 32-bit floats: exact.
+    Single,
+    /// 16-bit floats: half the size; 11 significant bits.
+    Half,
+    /// 8-bit integers with a scale for each output channel where that pays (kernels of at least 1,024 numbers), 16-bit floats for the
+    /// rest: a quarter of the size.
+    EightBit,
+}
+
+/// Added to a tensor's name for the one that holds its scales, `[output channels]`.
+pub(super) const SCALE: &str = ":scale";
+
+/// Tensors smaller than this stay 16-bit floats: little to save, and among them is the regression whose weights are ages.
+const SMALLEST: usize = 1024;
+
+/// A tensor as it lies in a file.
+pub(super) struct Stored {
+    pub name: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    pub bytes: Vec<u8>,
+}
+
+/// Which axis of a kernel counts the output channels: the first of a convolution's, the last of a dense layer's.
+fn output_axis(shape: &[usize]) -> usize {
+    if shape.len() == 2 { 1 } else { 0 }
+}
+
+/// For each number of a tensor in row-major order, its output channel.
+fn channels(shape: &[usize]) -> impl Iterator<Item = usize> {
+    let axis = output_axis(shape);
+    let (count, inner): (usize, usize) = (shape[axis], shape[axis + 1..].iter().product());
+    (0..shape.iter().product()).map(move |i| i / inner % count)
+}
+
+/// What is written for a tensor: itself, and its scales if it has some.
+pub(super) fn encode(name: &str, tensor: &NamedTensor, precision: Precision) -> Vec<Stored> {
+    let stored =
+        |name: String, dtype, shape: &[usize], bytes| Stored { name, dtype, shape: shape.to_vec(), bytes };
+    let values = tensor.values.iter();
+    let plain = |dtype, bytes| vec![stored(name.into(), dtype, &tensor.shape, bytes)];
+    match precision {
+        Precision::Single => plain(Dtype::F32, values.flat_map(|v| v.to_le_bytes()).collect()),
+        Precision::EightBit if tensor.shape.len() >= 2 && tensor.values.len() >= SMALLEST => {
+            let mut scales = vec![0.0f32; tensor.shape[output_axis(&tensor.shape)]];
+            for (value, channel) in tensor.values.iter().zip(channels(&tensor.shape)) {
+                scales[channel] = scales[channel].max(value.abs() / 127.0);
+            }
+            let quantised = values.zip(channels(&tensor.shape)).map(|(value, channel)| {
+                // A channel of zeros has the scale 0; the cast makes 0 of what is then not a number.
+                (value / scales[channel]).round() as i8 as u8
+            });
+            let bytes = quantised.collect();
+            let scale_bytes = scales.iter().flat_map(|s| s.to_le_bytes()).collect();
+            vec![
+                stored(name.into(), Dtype::I8, &tensor.shape, bytes),
+                stored(format!("{name}{SCALE}"), Dtype::F32, &[scales.len()], scale_bytes),
+            ]
+        }
+        Precision::Half | Precision::EightBit => {
+            plain(Dtype::F16, values.flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
+        }
+    }
+}
+
+/// The numbers of a tensor; `None` for a number type that no file of ours has, or where 8-bit numbers lack their scales.
+pub(super) fn decode(dtype: Dtype, shape: &[usize], bytes: &[u8], scales: Option<&[u8]>) -> Option<Vec<f32>> {
+    let singles =
+        |bytes: &[u8]| bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>();
+    match dtype {
+        Dtype::F32 => Some(singles(bytes)),
+        Dtype::F16 => Some(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect()),
+        Dtype::I8 if shape.len() >= 2 => {
+            let scales = singles(scales?);
+            if scales.len() != shape[output_axis(shape)] {
+                return None;
+            }
+            let pairs = bytes.iter().zip(channels(shape));
+            Some(pairs.map(|(b, channel)| f32::from(*b as i8) * scales[channel]).collect())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_bits_keep_a_hundredth_of_each_channel() {
+        for shape in [vec![32, 32, 3, 3], vec![64, 100]] {
+            let len: usize = shape.iter().product();
+            // Channels of very different size, one of them all zero.
+            let values: Vec<f32> = channels(&shape)
+                .enumerate()
+                .map(|(i, c)| (i as f32 * 0.7).sin() * c as f32 * c as f32 * 0.01)
+                .collect();
+            let tensor = NamedTensor { shape: shape.clone(), values };
+            let stored = encode("kernel", &tensor, Precision::EightBit);
+            assert_eq!((stored.len(), stored[0].bytes.len()), (2, len));
+            assert_eq!(stored[1].name, "kernel:scale");
+            let decoded = decode(stored[0].dtype, &shape, &stored[0].bytes, Some(&stored[1].bytes)).unwrap();
+            for ((a, b), c) in tensor.values.iter().zip(&decoded).zip(channels(&shape)) {
+                let largest = c as f32 * c as f32 * 0.01;
+                assert!((a - b).abs() <= largest / 250.0 + 1e-9, "channel {c}: {a} {b}");
+            }
+            assert!(decode(stored[0].dtype, &shape, &stored[0].bytes, None).is_none());
+            assert!(decode(stored[0].dtype, &shape, &stored[0].bytes, Some(&[0; 8])).is_none());
+        }
+    }
+
+    #[test]
+    fn small_tensors_stay_floats() {
+        let tensor = NamedTensor { shape: vec![100, 1], values: (0..100).map(|i| i as f32).collect() };
+        let stored = encode("ages", &tensor, Precision::EightBit);
+        assert_eq!((stored.len(), stored[0].dtype), (1, Dtype::F16));
+        assert_eq!(decode(Dtype::F16, &[100, 1], &stored[0].bytes, None).unwrap(), tensor.values);
+    }
+}
