@@ -164,6 +164,25 @@ fn bad_weights_are_refused() {
     assert!(errors(&output).contains("blazeface-short"), "{}", errors(&output));
 }
 
+#[test]
+fn converting_keeps_the_estimate() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("small.safetensors");
+    let half = "model-weights/d-cnn/d-cnn.half.safetensors";
+    let output = mien(&["convert", "--precision", "eight-bit", half, text(&file)]);
+    assert!(output.status.success(), "{}", errors(&output));
+    // What is shipped is the half-precision file made smaller.
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("model-weights/d-cnn/d-cnn.safetensors");
+    assert_eq!(fs::read(&file).unwrap(), fs::read(shipped).unwrap());
+    let path = astronaut();
+    let age = |weights: &str| {
+        let output = mien(&["predict", "--json", "--weights", weights, text(&path)]);
+        lines(&output).remove(0)["faces"][0]["age"].as_f64().unwrap()
+    };
+    let (small, large) = (age(text(&file)), age(half));
+    assert!((small - large).abs() < 0.5, "{small} {large}");
+}
+
 /// A labelled data set made of the one face: found, not found, and a row that can't be read.
 #[test]
 fn evaluation_counts() {
