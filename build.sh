@@ -31,6 +31,9 @@ END
 # Newer versions may be better, but the sizes stated in the README are this one's.
 binaryen_version=132.0.0
 
+# What a visitor downloads before the first result, gzip: 1 MiB.
+first_result_budget=1048576
+
 target=${CARGO_TARGET_DIR:-target}
 tools=$target/tools # programs that were installed for the build; nothing outside the project changes
 site=target/site    # the finished modules, and what they were made of
@@ -268,13 +271,20 @@ dist() {
     size "pkg/mien_cpu" dist/pkg/mien_cpu*
     size "pkg/mien_gpu (lazy)" dist/pkg/mien_gpu*
     for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
-    size "page, styles, scripts" $(find dist -name pkg -prune -o -name weights -prune -o \
+    local page
+    page=$(find dist -name pkg -prune -o -name weights -prune -o \
         -type f \( -name '*.html' -o -name '*.css' -o -name '*.js' \) -print)
+    # None of these names has a space in it.
+    size "page, styles, scripts" $page
+    size "all for a first result" $page dist/pkg/mien_cpu* dist/weights/{blazeface-short,d-cnn}.safetensors
+    [ "$packed" -le "$first_result_budget" ] ||
+        die "a first result takes $packed bytes (gzip); the budget is $first_result_budget"
 }
 
-# size LABEL FILE...: bytes as they are, and as a web server sends them.
+# size LABEL FILE...: bytes as they are, and as a web server sends them ($packed).
 size() {
-    local label=$1 raw=0 packed=0 file
+    local label=$1 raw=0 file
+    packed=0
     shift
     for file in "$@"; do
         raw=$((raw + $(wc -c <"$file")))
