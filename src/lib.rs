@@ -1,5 +1,29 @@
 //! Mien estimates the age and gender of the faces in a picture, on the device that shows it.
+//!
+//! The rooms of the house, in the order that data flows:
+//!
+//! - [`frame`]: a picture as the camera gives it, and resampling of it. Every other module sees pictures through this one.
+//!   [`picture`] decodes files into it.
+//! - [`face`]: where the faces are: BlazeFace, its anchors, decoding and suppression, tiles for photos, a second look from close up.
+//! - [`crop`]: from six key points to the aligned pictures that a network looks at, the same in training and in use.
+//! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition.
+//! - [`engine`]: how networks run: fused kernels on the CPU ([`kernels`]: the inner loops, which training shares), burn on WebGPU.
+//! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
+//! - [`estimator`]: all of that in one call, a frame in, faces with estimates out: the public API.
+//! - [`track`]: who is who from frame to frame, and steadier numbers.
+//! - `web`: what JavaScript sees (only on wasm32).
+//! - [`weights`]: the files that networks come in.
+//!
+//! And, with the feature `native`, how the networks come to be and how good they are:
+//!
+//! - [`data`]: labelled faces, from eight data sets' layouts to the tensors of a training step.
+//! - [`train`]: losses, schedule, the loop, checkpoints, calibration.
+//! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label; [`plot`] draws them.
+//!
+//! Features: `native` (default) is the program; the browser's two modules are built without it, the small one with nothing, the other with
+//! `webgpu`, which brings `burn`.
 #![warn(missing_docs)]
+#![cfg_attr(not(feature = "native"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod age;
 pub mod crop;
