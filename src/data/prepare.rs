@@ -37,7 +37,7 @@ pub struct Report {
 
 /// Cuts the crops of `source` into `folder/<dataset>.crops` and `.csv`, going on where an earlier run stopped.
 ///
-/// Memory stays bounded: beside the labels, [`CHUNK`] crops and a picture a thread at a time. `progress` is told how many pictures
+/// Memory stays bounded: beside the labels, 256 crops and a picture a thread at a time. `progress` is told how many pictures
 /// are done, from whichever thread did the last.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ pub struct Affine {
     pub shift: Vec<f32>,
 }
 
-/// `out[y][x][c]` = mean over the 2x2 pixels of max(0, scale[c] * conv_out + shift[c]).
+/// `out[y][x][c]` = mean over the 2x2 pixels of `max(0, scale[c] * conv_out + shift[c])`.
 ///
 /// # Panics
 /// If a length does not fit `shape`.

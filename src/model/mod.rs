@@ -5,15 +5,15 @@
 //! trainer trains them, burn runs them on WebGPU and natively, and every other engine is tested against them.
 
 #[cfg(feature = "burn")]
-mod base;
+pub mod base;
 #[cfg(feature = "burn")]
-mod dcnn;
+pub mod dcnn;
 #[cfg(feature = "native")]
 pub mod fused;
 #[cfg(feature = "burn")]
 mod heads;
 #[cfg(feature = "burn")]
-mod mcnn;
+pub mod mcnn;
 #[cfg(feature = "burn")]
 mod network;
 
