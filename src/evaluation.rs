@@ -82,7 +82,7 @@ pub struct Evaluation {
     pub all: Measures,
     /// Share of pictures within 0, 1, ..., 15 years: the cumulative score.
     pub cumulative_score: Vec<f64>,
-    /// By decade of the label's middle: `0-9`, `10-19`, ...
+    /// By decade of the label's middle: `00-09`, `10-19`, ... `90+`.
     pub by_decade: BTreeMap<String, Measures>,
     /// By gender label.
     pub by_gender: BTreeMap<String, Measures>,
@@ -130,7 +130,7 @@ impl Evaluation {
         };
         let decade = |p: &Prediction| {
             let decade = (p.label().middle() / 10.0) as u32 * 10;
-            Some(format!("{decade:02}-{:02}", decade + 9))
+            Some(if decade < 90 { format!("{decade:02}-{:02}", decade + 9) } else { "90+".into() })
         };
         let gender = |p: &Prediction| {
             p.label_gender.map(|g| if g == Gender::Female { "female" } else { "male" }.to_owned())
@@ -205,6 +205,13 @@ mod tests {
         assert_eq!((m.gender_accuracy, m.range_coverage), (Some(0.5), 0.5));
         assert!((m.mae_stderr - 3.0 / 2f64.sqrt()).abs() < 1e-9);
         assert_eq!(Measures::of([]), None);
+    }
+
+    #[test]
+    fn the_oldest_share_a_part() {
+        let evaluation =
+            Evaluation::of(&[prediction(80.0, 90.0, 90.0), prediction(80.0, 100.0, 100.0)]).unwrap();
+        assert_eq!(evaluation.by_decade["90+"].n, 2);
     }
 
     #[test]
