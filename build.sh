@@ -185,6 +185,15 @@ have_browser() {
 
 # --- The WebAssembly modules ------------------------------------------------------------------------------
 
+# A checksum of all that a module is compiled from.
+module_sources() {
+    {
+        rustc --version
+        cat Cargo.toml Cargo.lock .cargo/config.toml
+        find src -name '*.rs' -print0 | LC_ALL=C sort -z | xargs -0 cat
+    } | cksum
+}
+
 # wasm_module NAME OPTIMISATION [CARGO OPTION...]: builds $site/pkg/NAME{.js,_bg.wasm}. OPTIMISATION is 3 for
 # speed or s for size.
 wasm_module() {
@@ -199,12 +208,18 @@ wasm_module() {
         env+=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
     fi
 
-    step "Compiling $name"
-    env "${env[@]}" "${cargo[@]}" rustc --lib --crate-type cdylib --profile web \
-        --target wasm32-unknown-unknown --no-default-features "$@" ${std[@]+"${std[@]}"}
-    # At once: the other module's build writes to the same place.
-    mkdir -p "$site/pkg"
-    cp "$target/wasm32-unknown-unknown/web/mien.wasm" "$compiled"
+    # Cargo would compile both modules again each time: to it they are one library, and each takes the other's place.
+    local inputs
+    inputs="$(module_sources) $wasm_toolchain $optimisation $*"
+    if [ "$inputs" != "$(cat "$site/$name.inputs" 2>/dev/null)" ] || ! [ -f "$compiled" ]; then
+        step "Compiling $name"
+        env "${env[@]}" "${cargo[@]}" rustc --lib --crate-type cdylib --profile web \
+            --target wasm32-unknown-unknown --no-default-features "$@" ${std[@]+"${std[@]}"}
+        # At once: the other module's build writes to the same place.
+        mkdir -p "$site/pkg"
+        cp "$target/wasm32-unknown-unknown/web/mien.wasm" "$compiled"
+        echo "$inputs" >"$site/$name.inputs"
+    fi
 
     # The rest depends on nothing but the module, the tools and their options.
     local stamp
