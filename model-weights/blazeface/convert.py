@@ -46,7 +46,7 @@ BACKBONE1, BACKBONE2 = 11, 5
 
 
 def save(path, network, tensors, **metadata):
-    """Writes Mien's container (src/weights.rs): the checksum is CRC-32 over names and bytes in name order."""
+    """Writes Mien's container (src/weights): the checksum is CRC-32 over names and bytes in name order."""
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     crc = 0
     for name in sorted(tensors):
