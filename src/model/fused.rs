@@ -327,7 +327,7 @@ impl Saved {
 }
 
 /// Large buffers that go back to a shelf when dropped. Fresh memory of this size costs a page fault every 4 KiB,
-/// a tenth of a training step.
+/// which profiles of a training step show.
 #[derive(Debug)]
 struct Buffer(Vec<f32>);
 
