@@ -3,7 +3,7 @@
 //! Each is laid out once from its weights: batch normalisation folded into the layer before or after it, kernels packed for
 //! [`crate::kernels`]. Running one writes into buffers that live as long as the [`Scratch`], so a frame allocates nothing.
 
-use crate::kernels::{ConvShape, conv3x3_relu_pool, conv3x3_stride2_relu, dense, pack};
+use crate::kernels::{ConvShape, conv3x3_relu_pool, dense, pack};
 use crate::model::{AGES, NORM_EPSILON, NetworkKind};
 use crate::weights::{Weights, WeightsError};
 
@@ -86,10 +86,16 @@ impl FusedNetwork {
         let side = kind.side();
         let (body, features) = match kind {
             NetworkKind::Base => {
-                let shape = ConvShape { height: side, width: side, channels_in: 3, channels_out: 32 };
+                let shape = ConvShape {
+                    height: side,
+                    width: side,
+                    channels_in: 3,
+                    channels_out: 32,
+                    stride: 2,
+                    pool: 1,
+                };
                 let conv = folded_conv(weights, "conv", "norm", &shape, true)?;
-                let maps = (side - 1) / 2;
-                (Body::Base { shape, conv, dense: linear(weights, "dense", maps * maps * 32, 10)? }, 10)
+                (Body::Base { shape, conv, dense: linear(weights, "dense", shape.pooled_len(), 10)? }, 10)
             }
             NetworkKind::DCnn => {
                 let convolutions = Convolutions::from_weights(weights, side)?;
@@ -130,10 +136,9 @@ impl FusedNetwork {
         let Scratch { rows, maps, features } = scratch;
         match &self.body {
             Body::Base { shape, conv, dense } => {
-                let side = (shape.height - 1) / 2;
                 let map = &mut maps[0];
-                map.resize(side * side * 32, 0.0);
-                conv3x3_stride2_relu(shape, input, &conv.weights, &conv.bias, map);
+                map.resize(shape.pooled_len(), 0.0);
+                conv3x3_relu_pool(shape, input, &conv.weights, &conv.bias, map, rows);
                 dense.run(map, features);
             }
             Body::DCnn { convolutions, dense1, dense2 } => {
@@ -171,15 +176,16 @@ impl Heads {
 
 impl Convolutions {
     fn from_weights(weights: &Weights, side: usize) -> Result<Self, WeightsError> {
-        let mut shape = ConvShape { height: side, width: side, channels_in: 3, channels_out: 32 };
+        let mut shape =
+            ConvShape { height: side, width: side, channels_in: 3, channels_out: 32, stride: 1, pool: 2 };
         let mut blocks = Vec::with_capacity(4);
         for i in 1..=4 {
             let block = format!("convolutions.block{i}");
             let layer =
                 folded_conv(weights, &format!("{block}.conv"), &format!("{block}.norm"), &shape, i > 1)?;
             blocks.push((shape, layer));
-            let side = shape.out_height() / 2;
-            shape = ConvShape { height: side, width: side, channels_in: 32, channels_out: 32 };
+            let side = shape.pooled_height();
+            shape = ConvShape { height: side, width: side, channels_in: 32, ..shape };
         }
         let kernel = &weights.tensor("convolutions.point.weight", &[32, 32, 1, 1])?.values;
         let bias = weights.tensor("convolutions.point.bias", &[32])?.values.clone();
@@ -206,7 +212,7 @@ impl Convolutions {
             std::mem::swap(&mut from, &mut to);
         }
         // Conv1x1, ReLU, MaxPool2: the largest of four, and of zero.
-        let side = self.blocks[3].0.out_height() / 2;
+        let side = self.blocks[3].0.pooled_height();
         for y in 0..side / 2 {
             for x in 0..side / 2 {
                 let mut largest = [0.0f32; 32];

@@ -1,11 +1,11 @@
-//! 3x3 convolution, stride 1, no padding, and its gradients.
+//! 3x3 convolution without padding, and its gradients.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::pool::{NormGradient, gradient_row, relu_pool_row};
 use super::{load, store};
 
-/// Extents of one picture's convolution.
+/// Extents of one picture's convolution, and of the pooling behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvShape {
     /// Rows of the input, at least 3.
@@ -16,17 +16,31 @@ pub struct ConvShape {
     pub channels_in: usize,
     /// Channels of the output, a multiple of 16.
     pub channels_out: usize,
+    /// Input pixels from one output pixel to the next, at least 1.
+    pub stride: usize,
+    /// Pixels averaged to one in each direction: 2, or 1 for no pooling.
+    pub pool: usize,
 }
 
 impl ConvShape {
-    /// Rows of the output.
+    /// Rows of the output, before pooling.
     pub fn out_height(&self) -> usize {
-        self.height - 2
+        (self.height - 3) / self.stride + 1
     }
 
-    /// Pixels in a row of the output.
+    /// Pixels in a row of the output, before pooling.
     pub fn out_width(&self) -> usize {
-        self.width - 2
+        (self.width - 3) / self.stride + 1
+    }
+
+    /// Rows of the output after pooling (what is left over of the last ones is dropped).
+    pub fn pooled_height(&self) -> usize {
+        self.out_height() / self.pool
+    }
+
+    /// Pixels in a row of the output after pooling.
+    pub fn pooled_width(&self) -> usize {
+        self.out_width() / self.pool
     }
 
     /// Floats in the input.
@@ -39,9 +53,9 @@ impl ConvShape {
         self.out_height() * self.out_width() * self.channels_out
     }
 
-    /// Floats in the output after 2x2 pooling (a last odd row or column is dropped).
+    /// Floats in the output after pooling.
     pub fn pooled_len(&self) -> usize {
-        (self.out_height() / 2) * (self.out_width() / 2) * self.channels_out
+        self.pooled_height() * self.pooled_width() * self.channels_out
     }
 
     /// Floats in the kernel.
@@ -49,16 +63,10 @@ impl ConvShape {
         9 * self.channels_in * self.channels_out
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         assert!(self.height >= 3 && self.width >= 3 && self.channels_in > 0);
         assert!(self.channels_out > 0 && self.channels_out.is_multiple_of(16));
-    }
-
-    fn check_inputs(&self, input: &[f32], weights: &[f32], bias: &[f32]) {
-        self.check();
-        assert_eq!(input.len(), self.in_len());
-        assert_eq!(weights.len(), self.weight_len());
-        assert_eq!(bias.len(), self.channels_out);
+        assert!(self.stride > 0 && matches!(self.pool, 1 | 2));
     }
 }
 
@@ -107,7 +115,8 @@ pub fn unpack_add(packed: &[f32], shape: &ConvShape, kernel: &mut [f32]) {
     }
 }
 
-/// Convolves one picture: `out[y][x][o] = bias[o] + sum over i, j, c of weights[i][j * C + c][o] * input[y + i][x + j][c]`.
+/// Convolves one picture: `out[y][x][o] = bias[o] + sum over i, j, c of weights[i][j * C + c][o] * input[s y + i][s x + j][c]`,
+/// s being the stride.
 ///
 /// `sums` receives each output channel's sum and sum of squares over the picture (`2 * channels_out`), which
 /// batch normalisation needs and which are cheapest to take while a row is still in cache.
@@ -122,14 +131,14 @@ pub fn conv3x3(
     out: &mut [f32],
     sums: &mut [f64],
 ) {
-    shape.check_inputs(input, weights, bias);
+    let conv = Conv::new(shape, input, weights, bias);
     assert_eq!(out.len(), shape.out_len());
     assert_eq!(sums.len(), 2 * shape.channels_out);
-    Arch::new().dispatch(Forward { shape, input, weights, bias, out, sums });
+    Arch::new().dispatch(Forward { conv, out, sums });
 }
 
 /// Convolution, ReLU and pooling in one pass, for use once trained: batch normalisation is folded into `weights` and `bias`
-/// beforehand. Two rows of the convolution at a time live in `scratch`.
+/// beforehand. The rows of the convolution that are pooled to one live in `scratch`.
 ///
 /// # Panics
 /// If a length does not fit `shape`.
@@ -141,90 +150,46 @@ pub fn conv3x3_relu_pool(
     out: &mut [f32],
     scratch: &mut Vec<f32>,
 ) {
-    shape.check_inputs(input, weights, bias);
+    let conv = Conv::new(shape, input, weights, bias);
     assert_eq!(out.len(), shape.pooled_len());
-    scratch.resize(2 * shape.out_width() * shape.channels_out, 0.0);
-    Arch::new().dispatch(ForwardPooled { shape, input, weights, bias, out, scratch });
-}
-
-struct ForwardPooled<'a> {
-    shape: &'a ConvShape,
-    input: &'a [f32],
-    weights: &'a [f32],
-    bias: &'a [f32],
-    out: &'a mut [f32],
-    scratch: &'a mut [f32],
-}
-
-impl WithSimd for ForwardPooled<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let s = self.shape;
-        let (ci, co) = (s.channels_in, s.channels_out);
-        let in_row = s.width * ci;
-        let out_row = s.out_width() * co;
-        let pooled_row = s.out_width() / 2 * co;
-        if pooled_row == 0 {
-            return;
-        }
-        for (y, out) in self.out.chunks_exact_mut(pooled_row).enumerate() {
-            for (i, conv) in self.scratch.chunks_exact_mut(out_row).enumerate() {
-                let rows = std::array::from_fn(|j| &self.input[(2 * y + i + j) * in_row..][..in_row]);
-                conv_row(simd, rows, [ci; 2], self.weights, Some(self.bias), conv, co);
-            }
-            let (top, bottom) = self.scratch.split_at(out_row);
-            relu_pool_row(simd, top, bottom, out, co);
-        }
+    scratch.resize(shape.pool * shape.out_width() * shape.channels_out, 0.0);
+    match shape.pool {
+        1 => Arch::new().dispatch(ForwardPooled::<1> { conv, out, scratch }),
+        _ => Arch::new().dispatch(ForwardPooled::<2> { conv, out, scratch }),
     }
 }
 
-/// Convolution with stride 2, then ReLU: Base CNN's first layer. `out` has `((height - 1) / 2) x ((width - 1) / 2)` pixels.
-///
-/// # Panics
-/// If a length does not fit.
-pub fn conv3x3_stride2_relu(
-    shape: &ConvShape,
-    input: &[f32],
-    weights: &[f32],
-    bias: &[f32],
-    out: &mut [f32],
-) {
-    shape.check_inputs(input, weights, bias);
-    assert_eq!(out.len(), (shape.height - 1) / 2 * ((shape.width - 1) / 2) * shape.channels_out);
-    Arch::new().dispatch(ForwardStride2 { shape, input, weights, bias, out });
-}
-
-struct ForwardStride2<'a> {
+/// A convolution of one picture, its lengths checked.
+#[derive(Clone, Copy)]
+struct Conv<'a> {
     shape: &'a ConvShape,
     input: &'a [f32],
     weights: &'a [f32],
     bias: &'a [f32],
-    out: &'a mut [f32],
 }
 
-impl WithSimd for ForwardStride2<'_> {
-    type Output = ();
+impl<'a> Conv<'a> {
+    fn new(shape: &'a ConvShape, input: &'a [f32], weights: &'a [f32], bias: &'a [f32]) -> Self {
+        shape.check();
+        assert_eq!(input.len(), shape.in_len());
+        assert_eq!(weights.len(), shape.weight_len());
+        assert_eq!(bias.len(), shape.channels_out);
+        Self { shape, input, weights, bias }
+    }
 
+    /// Output row `y`.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn row<S: Simd>(&self, simd: S, y: usize, out: &mut [f32]) {
         let s = self.shape;
-        let (ci, co) = (s.channels_in, s.channels_out);
-        let in_row = s.width * ci;
-        for (y, out) in self.out.chunks_exact_mut((s.width - 1) / 2 * co).enumerate() {
-            let rows = std::array::from_fn(|j| &self.input[(2 * y + j) * in_row..][..in_row]);
-            conv_row(simd, rows, [ci, 2 * ci], self.weights, Some(self.bias), out, co);
-            out.iter_mut().for_each(|v| *v = v.max(0.0));
-        }
+        let row = s.width * s.channels_in;
+        let rows = std::array::from_fn(|i| &self.input[(s.stride * y + i) * row..][..row]);
+        let step = s.stride * s.channels_in;
+        conv_row(simd, rows, [s.channels_in, step], self.weights, Some(self.bias), out, s.channels_out);
     }
 }
 
 struct Forward<'a> {
-    shape: &'a ConvShape,
-    input: &'a [f32],
-    weights: &'a [f32],
-    bias: &'a [f32],
+    conv: Conv<'a>,
     out: &'a mut [f32],
     sums: &'a mut [f64],
 }
@@ -234,15 +199,36 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let s = self.shape;
-        let co = s.channels_out;
-        let in_row = s.width * s.channels_in;
-        let out_row = s.out_width() * co;
+        let s = self.conv.shape;
         self.sums.fill(0.0);
-        for (y, out) in self.out.chunks_exact_mut(out_row).enumerate() {
-            let rows = std::array::from_fn(|i| &self.input[(y + i) * in_row..(y + i + 1) * in_row]);
-            conv_row(simd, rows, [s.channels_in; 2], self.weights, Some(self.bias), out, co);
-            add_sums(simd, out, co, self.sums);
+        for (y, out) in self.out.chunks_exact_mut(s.out_width() * s.channels_out).enumerate() {
+            self.conv.row(simd, y, out);
+            add_sums(simd, out, s.channels_out, self.sums);
+        }
+    }
+}
+
+struct ForwardPooled<'a, const P: usize> {
+    conv: Conv<'a>,
+    out: &'a mut [f32],
+    scratch: &'a mut [f32],
+}
+
+impl<const P: usize> WithSimd for ForwardPooled<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let s = self.conv.shape;
+        let (row, pooled) = (s.out_width() * s.channels_out, s.pooled_width() * s.channels_out);
+        if pooled == 0 {
+            return;
+        }
+        for (y, out) in self.out.chunks_exact_mut(pooled).enumerate() {
+            for (i, conv) in self.scratch.chunks_exact_mut(row).enumerate() {
+                self.conv.row(simd, P * y + i, conv);
+            }
+            relu_pool_row::<S, P>(simd, self.scratch, row, out, s.channels_out);
         }
     }
 }
@@ -426,7 +412,8 @@ impl ConvGradient<'_> {
     /// if asked for. `scratch` is resized as needed and can be used again.
     ///
     /// # Panics
-    /// If a length does not fit the shape, or the input's gradient is asked for where `channels_in` is no multiple of 16.
+    /// If a length does not fit the shape, or the input's gradient is asked for where `channels_in` is no multiple of 16 or the
+    /// stride is not 1.
     pub fn run(
         &self,
         weight_gradient: &mut [f32],
@@ -442,21 +429,24 @@ impl ConvGradient<'_> {
         if let Some(gradient) = &input_gradient {
             assert_eq!(gradient.len(), s.in_len());
             assert_eq!(self.flipped.len(), s.weight_len());
-            assert!(s.channels_in.is_multiple_of(16));
+            assert!(s.channels_in.is_multiple_of(16) && s.stride == 1);
         }
         self.norm.check(s.channels_out);
-        Arch::new().dispatch(Backward { of: self, weight_gradient, input_gradient, scratch });
+        match s.pool {
+            1 => Arch::new().dispatch(Backward::<1> { of: self, weight_gradient, input_gradient, scratch }),
+            _ => Arch::new().dispatch(Backward::<2> { of: self, weight_gradient, input_gradient, scratch }),
+        }
     }
 }
 
-struct Backward<'a> {
+struct Backward<'a, const P: usize> {
     of: &'a ConvGradient<'a>,
     weight_gradient: &'a mut [f32],
     input_gradient: Option<&'a mut [f32]>,
     scratch: &'a mut Vec<f32>,
 }
 
-impl WithSimd for Backward<'_> {
+impl<const P: usize> WithSimd for Backward<'_, P> {
     type Output = ();
 
     #[inline(always)]
@@ -475,11 +465,11 @@ impl WithSimd for Backward<'_> {
         for y in 0..rows + 2 {
             if y < rows {
                 let row = &mut ring[y % 3 * padded..][..padded][2 * co..(columns + 2) * co];
-                gradient_row(simd, of.norm, of.conv_out, of.pooled_gradient, [rows, columns, co], y, row);
+                gradient_row::<S, P>(simd, of.norm, of.conv_out, of.pooled_gradient, s, y, row);
                 for i in 0..3 {
-                    let input = &of.input[(y + i) * in_row..(y + i + 1) * in_row];
+                    let input = &of.input[(s.stride * y + i) * in_row..][..in_row];
                     let gradient = &mut self.weight_gradient[i * 3 * ci * co..(i + 1) * 3 * ci * co];
-                    weight_row(simd, input, ci, row, co, gradient);
+                    weight_row(simd, input, [ci, s.stride * ci], row, co, gradient);
                 }
             }
             if let Some(gradient) = &mut self.input_gradient {
@@ -504,12 +494,19 @@ impl WithSimd for Backward<'_> {
     }
 }
 
-/// Adds to the gradient `[3 C][co]` of one kernel row what one output row gives.
+/// Adds to the gradient `[3 C][co]` of one kernel row what one output row gives. `channels` and `step` as in [`conv_row`].
 #[inline(always)]
-fn weight_row<S: Simd>(simd: S, input: &[f32], stride: usize, gradient: &[f32], co: usize, sum: &mut [f32]) {
+fn weight_row<S: Simd>(
+    simd: S,
+    input: &[f32],
+    [channels, step]: [usize; 2],
+    gradient: &[f32],
+    co: usize,
+    sum: &mut [f32],
+) {
     let pixels = gradient.len() / co;
-    let k = 3 * stride;
-    assert!(input.len() >= (pixels + 2) * stride && sum.len() == k * co);
+    let k = 3 * channels;
+    assert!(pixels > 0 && input.len() >= (pixels - 1) * step + k && sum.len() == k * co);
     assert!(co.is_multiple_of(S::F32_LANES));
     let pair = 2 * S::F32_LANES;
     let mut c = 0;
@@ -519,10 +516,10 @@ fn weight_row<S: Simd>(simd: S, input: &[f32], stride: usize, gradient: &[f32], 
         unsafe {
             let (input, gradient, sum) = (input.as_ptr(), gradient.as_ptr().add(c), sum.as_mut_ptr().add(c));
             if c + pair <= co {
-                weight_columns::<S, 2>(simd, input, stride, gradient, pixels, k, sum, co);
+                weight_columns::<S, 2>(simd, input, step, gradient, pixels, k, sum, co);
                 c += pair;
             } else {
-                weight_columns::<S, 1>(simd, input, stride, gradient, pixels, k, sum, co);
+                weight_columns::<S, 1>(simd, input, step, gradient, pixels, k, sum, co);
                 c += S::F32_LANES;
             }
         }
@@ -536,7 +533,7 @@ fn weight_row<S: Simd>(simd: S, input: &[f32], stride: usize, gradient: &[f32], 
 unsafe fn weight_columns<S: Simd, const NV: usize>(
     simd: S,
     input: *const f32,
-    stride: usize,
+    step: usize,
     gradient: *const f32,
     pixels: usize,
     k: usize,
@@ -550,7 +547,7 @@ unsafe fn weight_columns<S: Simd, const NV: usize>(
             ($rows:literal) => {
                 while i + ($rows - 1) < k {
                     let (input, sum) = (input.add(i), sum.add(i * co));
-                    weight_tile::<S, $rows, NV>(simd, input, stride, gradient, pixels, sum, co);
+                    weight_tile::<S, $rows, NV>(simd, input, step, gradient, pixels, sum, co);
                     i += $rows;
                 }
             };
@@ -567,13 +564,13 @@ unsafe fn weight_columns<S: Simd, const NV: usize>(
 /// `KB` rows of the kernel's gradient in registers while the pixels of a row pass by.
 ///
 /// # Safety
-/// `(pixels - 1) * stride + KB` floats of `input`, `pixels * co` of `gradient` and `KB * co` of `sum` must be there (less
+/// `(pixels - 1) * step + KB` floats of `input`, `pixels * co` of `gradient` and `KB * co` of `sum` must be there (less
 /// the channels that the latter two were moved on by).
 #[inline(always)]
 unsafe fn weight_tile<S: Simd, const KB: usize, const NV: usize>(
     simd: S,
     input: *const f32,
-    stride: usize,
+    step: usize,
     gradient: *const f32,
     pixels: usize,
     sum: *mut f32,
@@ -587,7 +584,7 @@ unsafe fn weight_tile<S: Simd, const KB: usize, const NV: usize>(
             let grad: [S::f32s; NV] =
                 std::array::from_fn(|v| load(simd, gradient.add(x * co + v * S::F32_LANES)));
             for (i, acc) in acc.iter_mut().enumerate() {
-                let value = simd.splat_f32s(*input.add(x * stride + i));
+                let value = simd.splat_f32s(*input.add(x * step + i));
                 for (acc, grad) in acc.iter_mut().zip(grad) {
                     *acc = simd.mul_add_e_f32s(value, grad, *acc);
                 }
@@ -610,9 +607,9 @@ mod tests {
     }
 
     /// By the definition, in f64.
-    fn plain(shape: &ConvShape, stride: usize, input: &[f32], kernel: &[f32], bias: &[f32]) -> Vec<f32> {
-        let (ci, co) = (shape.channels_in, shape.channels_out);
-        let (rows, columns) = ((shape.height - 3) / stride + 1, (shape.width - 3) / stride + 1);
+    fn plain(shape: &ConvShape, input: &[f32], kernel: &[f32], bias: &[f32]) -> Vec<f32> {
+        let (ci, co, stride) = (shape.channels_in, shape.channels_out, shape.stride);
+        let (rows, columns) = (shape.out_height(), shape.out_width());
         let mut out = Vec::with_capacity(rows * columns * co);
         for (y, x, o) in
             (0..rows).flat_map(|y| (0..columns).flat_map(move |x| (0..co).map(move |o| (y, x, o))))
@@ -629,6 +626,20 @@ mod tests {
         out
     }
 
+    /// Rectified and averaged.
+    fn pooled(shape: &ConvShape, values: &[f32]) -> Vec<f32> {
+        let (pool, co) = (shape.pool, shape.channels_out);
+        let mut out = vec![0.0; shape.pooled_len()];
+        for (at, out) in out.iter_mut().enumerate() {
+            let (y, x, c) = (at / co / shape.pooled_width(), at / co % shape.pooled_width(), at % co);
+            for (dy, dx) in (0..pool).flat_map(|dy| (0..pool).map(move |dx| (dy, dx))) {
+                let pixel = (pool * y + dy) * shape.out_width() + pool * x + dx;
+                *out += values[pixel * co + c].max(0.0) / (pool * pool) as f32;
+            }
+        }
+        out
+    }
+
     fn close(found: &[f32], expected: &[f32]) {
         assert_eq!(found.len(), expected.len());
         for (i, (f, e)) in found.iter().zip(expected).enumerate() {
@@ -641,25 +652,25 @@ mod tests {
     fn convolutions_are_the_plain_sum() {
         for width in [3, 4, 5, 8, 9, 14, 15, 21, 30] {
             for channels_in in [3, 16] {
-                let shape = ConvShape { height: 7, width, channels_in, channels_out: 48 };
-                let (input, kernel) = (wave(shape.in_len(), 0.7), wave(shape.weight_len(), 0.31));
-                let bias = wave(48, 1.3);
-                let packed = pack(&kernel, &shape);
-                let expected = plain(&shape, 1, &input, &kernel, &bias);
-                let mut out = vec![0.0; shape.out_len()];
-                let mut sums = vec![0.0; 2 * 48];
-                conv3x3(&shape, &input, &packed, &bias, &mut out, &mut sums);
-                close(&out, &expected);
-                let channel = |c: usize| expected.iter().skip(c).step_by(48).map(|v| f64::from(*v));
-                for c in [0, 20, 47] {
-                    assert!((sums[c] - channel(c).sum::<f64>()).abs() < 1e-2);
-                    assert!((sums[48 + c] - channel(c).map(|v| v * v).sum::<f64>()).abs() < 1e-2);
+                for (stride, pool) in [(1, 2), (1, 1), (2, 1), (2, 2)] {
+                    let shape = ConvShape { height: 8, width, channels_in, channels_out: 48, stride, pool };
+                    let (input, kernel) = (wave(shape.in_len(), 0.7), wave(shape.weight_len(), 0.31));
+                    let bias = wave(48, 1.3);
+                    let packed = pack(&kernel, &shape);
+                    let expected = plain(&shape, &input, &kernel, &bias);
+                    let mut out = vec![0.0; shape.out_len()];
+                    let mut sums = vec![0.0; 2 * 48];
+                    conv3x3(&shape, &input, &packed, &bias, &mut out, &mut sums);
+                    close(&out, &expected);
+                    let channel = |c: usize| expected.iter().skip(c).step_by(48).map(|v| f64::from(*v));
+                    for c in [0, 20, 47] {
+                        assert!((sums[c] - channel(c).sum::<f64>()).abs() < 1e-2);
+                        assert!((sums[48 + c] - channel(c).map(|v| v * v).sum::<f64>()).abs() < 1e-2);
+                    }
+                    let mut out = vec![0.0; shape.pooled_len()];
+                    conv3x3_relu_pool(&shape, &input, &packed, &bias, &mut out, &mut Vec::new());
+                    close(&out, &pooled(&shape, &expected));
                 }
-                let strided =
-                    plain(&shape, 2, &input, &kernel, &bias).iter().map(|v| v.max(0.0)).collect::<Vec<_>>();
-                let mut out = vec![0.0; strided.len()];
-                conv3x3_stride2_relu(&shape, &input, &packed, &bias, &mut out);
-                close(&out, &strided);
             }
         }
     }
@@ -667,23 +678,17 @@ mod tests {
     /// The other vector lengths, which this machine would not choose.
     #[test]
     fn every_vector_length_agrees() {
-        let shape = ConvShape { height: 6, width: 19, channels_in: 16, channels_out: 32 };
+        let shape = ConvShape { height: 6, width: 19, channels_in: 16, channels_out: 32, stride: 1, pool: 2 };
         let (input, kernel) = (wave(shape.in_len(), 0.7), wave(shape.weight_len(), 0.31));
         let bias = wave(32, 1.3);
         let weights = &pack(&kernel, &shape);
-        let expected = plain(&shape, 1, &input, &kernel, &bias);
+        let expected = plain(&shape, &input, &kernel, &bias);
         let mut out = vec![0.0; shape.out_len()];
         let mut sums = vec![0.0; 64];
         let mut run = |with: &dyn Fn(Forward)| {
             out.fill(0.0);
-            with(Forward {
-                shape: &shape,
-                input: &input,
-                weights,
-                bias: &bias,
-                out: &mut out,
-                sums: &mut sums,
-            });
+            let conv = Conv::new(&shape, &input, weights, &bias);
+            with(Forward { conv, out: &mut out, sums: &mut sums });
             close(&out, &expected);
         };
         run(&|forward| pulp::Scalar128b.vectorize(forward));
@@ -697,7 +702,7 @@ mod tests {
 
     #[test]
     fn the_kernel_layouts_are_inverse() {
-        let shape = ConvShape { height: 3, width: 3, channels_in: 5, channels_out: 16 };
+        let shape = ConvShape { height: 3, width: 3, channels_in: 5, channels_out: 16, stride: 1, pool: 1 };
         let kernel = wave(shape.weight_len(), 0.37);
         let mut back = vec![0.0; kernel.len()];
         unpack_add(&pack(&kernel, &shape), &shape, &mut back);

@@ -7,7 +7,7 @@
 //! The trainer's fused block ([`crate::model`]) and the CPU engine ([`crate::engine`]) both run on these.
 //!
 //! A 3x3 convolution reads, for one output pixel and one kernel row, 3 x C neighbouring floats. So it is three
-//! small matrix products per output row, with K = 3 C and a row stride of C instead of K: no im2col copy is made.
+//! small matrix products per output row, with K = 3 C and a row stride of C (at stride 1) instead of K: no im2col copy is made.
 //! Weights are packed `[kernel row][K][output channel]`. The detector's convolutions are the same products, with channels padded
 //! to the vector length ([`Separable`], [`Stem`]).
 //!
@@ -21,9 +21,7 @@ mod product;
 mod separable;
 mod stem;
 
-pub use conv::{
-    ConvGradient, ConvShape, conv3x3, conv3x3_relu_pool, conv3x3_stride2_relu, pack, pack_flipped, unpack_add,
-};
+pub use conv::{ConvGradient, ConvShape, conv3x3, conv3x3_relu_pool, pack, pack_flipped, unpack_add};
 pub use dense::dense;
 pub use pool::{Affine, NormGradient, PoolSums, affine_relu_pool, pool_gradient_sums};
 pub use separable::{Pointwise, Separable, SeparableShape, lanes};

@@ -1,4 +1,4 @@
-//! Normalise, rectify and average-pool, and the way back.
+//! Normalise, rectify and average-pool, and the way back. `P` is [`ConvShape::pool`].
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -13,56 +13,64 @@ pub struct Affine {
     pub shift: Vec<f32>,
 }
 
-/// `out[y][x][c]` = mean over the 2x2 pixels of `max(0, scale[c] * conv_out + shift[c])`.
+impl Affine {
+    fn check(&self, shape: &ConvShape, conv_out: &[f32], pooled: &[f32]) {
+        shape.check();
+        assert_eq!(conv_out.len(), shape.out_len());
+        assert_eq!(pooled.len(), shape.pooled_len());
+        assert_eq!(self.scale.len(), shape.channels_out);
+        assert_eq!(self.shift.len(), shape.channels_out);
+    }
+}
+
+/// `out[y][x][c]` = mean over the P x P pixels of `max(0, scale[c] * conv_out + shift[c])`.
 ///
 /// # Panics
 /// If a length does not fit `shape`.
 pub fn affine_relu_pool(shape: &ConvShape, conv_out: &[f32], affine: &Affine, out: &mut [f32]) {
-    assert_eq!(conv_out.len(), shape.out_len());
-    assert_eq!(out.len(), shape.pooled_len());
-    assert_eq!(affine.scale.len(), shape.channels_out);
-    assert_eq!(affine.shift.len(), shape.channels_out);
-    assert!(shape.channels_out.is_multiple_of(16));
-    Arch::new().dispatch(ForwardPool { shape, conv_out, affine, out });
+    affine.check(shape, conv_out, out);
+    match shape.pool {
+        1 => Arch::new().dispatch(ForwardPool::<1> { shape, conv_out, affine, out }),
+        _ => Arch::new().dispatch(ForwardPool::<2> { shape, conv_out, affine, out }),
+    }
 }
 
-struct ForwardPool<'a> {
+struct ForwardPool<'a, const P: usize> {
     shape: &'a ConvShape,
     conv_out: &'a [f32],
     affine: &'a Affine,
     out: &'a mut [f32],
 }
 
-impl WithSimd for ForwardPool<'_> {
+impl<const P: usize> WithSimd for ForwardPool<'_, P> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let co = self.shape.channels_out;
         let row = self.shape.out_width() * co;
-        let pooled = self.shape.out_width() / 2;
-        let (zero, quarter) = (simd.splat_f32s(0.0), simd.splat_f32s(0.25));
+        let pooled = self.shape.pooled_width();
+        let (zero, share) = (simd.splat_f32s(0.0), simd.splat_f32s(share::<P>()));
         if pooled == 0 {
             return;
         }
         for (y, out) in self.out.chunks_exact_mut(pooled * co).enumerate() {
-            let (top, bottom) =
-                (&self.conv_out[2 * y * row..][..row], &self.conv_out[(2 * y + 1) * row..][..row]);
+            let rows = &self.conv_out[P * y * row..][..P * row];
             for c in (0..co).step_by(S::F32_LANES) {
-                // SAFETY: c + lanes <= co (a multiple of the lanes); 2 x + 1 < out_width, and x < pooled.
+                // SAFETY: c + lanes <= co (a multiple of the lanes); P x + P <= out_width, as x < pooled.
                 unsafe {
                     let scale = load(simd, self.affine.scale.as_ptr().add(c));
                     let shift = load(simd, self.affine.shift.as_ptr().add(c));
                     for x in 0..pooled {
-                        let at = 2 * x * co + c;
                         let mut sum = zero;
-                        for from in [top.as_ptr(), bottom.as_ptr()] {
-                            for p in [at, at + co] {
-                                let v = simd.mul_add_e_f32s(load(simd, from.add(p)), scale, shift);
+                        for i in 0..P {
+                            for j in 0..P {
+                                let v = load(simd, rows.as_ptr().add(i * row + (P * x + j) * co + c));
+                                let v = simd.mul_add_e_f32s(v, scale, shift);
                                 sum = simd.add_f32s(sum, simd.max_f32s(v, zero));
                             }
                         }
-                        store(simd, out.as_mut_ptr().add(x * co + c), simd.mul_f32s(sum, quarter));
+                        store(simd, out.as_mut_ptr().add(x * co + c), simd.mul_f32s(sum, share));
                     }
                 }
             }
@@ -70,32 +78,43 @@ impl WithSimd for ForwardPool<'_> {
     }
 }
 
-/// Rectifies and averages two rows of the convolution.
+/// What one pixel counts in the mean.
+const fn share<const P: usize>() -> f32 {
+    1.0 / (P * P) as f32
+}
+
+/// Rectifies and averages `P` rows of the convolution, each of `row` floats.
 #[inline(always)]
-pub(super) fn relu_pool_row<S: Simd>(simd: S, top: &[f32], bottom: &[f32], out: &mut [f32], co: usize) {
+pub(super) fn relu_pool_row<S: Simd, const P: usize>(
+    simd: S,
+    rows: &[f32],
+    row: usize,
+    out: &mut [f32],
+    co: usize,
+) {
     let pooled = out.len() / co;
-    assert!(top.len() >= 2 * pooled * co && bottom.len() >= 2 * pooled * co);
+    assert!(rows.len() == P * row && row >= P * pooled * co);
     assert!(co.is_multiple_of(S::F32_LANES));
-    let (zero, quarter) = (simd.splat_f32s(0.0), simd.splat_f32s(0.25));
+    let (zero, share) = (simd.splat_f32s(0.0), simd.splat_f32s(share::<P>()));
     for x in 0..pooled {
         for c in (0..co).step_by(S::F32_LANES) {
-            let at = 2 * x * co + c;
-            // SAFETY: c + lanes <= co, and both pixels of either row are there, as checked above.
+            // SAFETY: c + lanes <= co, and all P pixels of every row are there, as checked above.
             unsafe {
                 let mut sum = zero;
-                for from in [top.as_ptr(), bottom.as_ptr()] {
-                    for p in [at, at + co] {
-                        sum = simd.add_f32s(sum, simd.max_f32s(load(simd, from.add(p)), zero));
+                for i in 0..P {
+                    for j in 0..P {
+                        let v = load(simd, rows.as_ptr().add(i * row + (P * x + j) * co + c));
+                        sum = simd.add_f32s(sum, simd.max_f32s(v, zero));
                     }
                 }
-                store(simd, out.as_mut_ptr().add(x * co + c), simd.mul_f32s(sum, quarter));
+                store(simd, out.as_mut_ptr().add(x * co + c), simd.mul_f32s(sum, share));
             }
         }
     }
 }
 
 /// How a gradient passes pooling, rectifier and batch normalisation back to the convolution's output v, a channel at a time:
-/// `scale * r + offset + slope * v`, where r is the gradient behind the rectifier (a quarter of the pooled one where
+/// `scale * r + offset + slope * v`, where r is the gradient behind the rectifier (the pixel's share of the pooled one where
 /// `affine` of v is positive, else 0). The last two terms are how the batch's statistics depend on v.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NormGradient {
@@ -134,18 +153,18 @@ pub fn pool_gradient_sums(
     pooled_gradient: &[f32],
     affine: &Affine,
 ) -> PoolSums {
-    let co = shape.channels_out;
-    assert_eq!(conv_out.len(), shape.out_len());
-    assert_eq!(pooled_gradient.len(), shape.pooled_len());
-    assert_eq!(affine.scale.len(), co);
-    assert_eq!(affine.shift.len(), co);
-    assert!(co.is_multiple_of(16));
-    let mut sums = PoolSums { gradient: vec![0.0; co], product: vec![0.0; co] };
-    Arch::new().dispatch(GradientSums { shape, conv_out, pooled_gradient, affine, sums: &mut sums });
-    sums
+    affine.check(shape, conv_out, pooled_gradient);
+    let nothing = vec![0.0; shape.channels_out];
+    let mut result = PoolSums { gradient: nothing.clone(), product: nothing };
+    let sums = &mut result;
+    match shape.pool {
+        1 => Arch::new().dispatch(GradientSums::<1> { shape, conv_out, pooled_gradient, affine, sums }),
+        _ => Arch::new().dispatch(GradientSums::<2> { shape, conv_out, pooled_gradient, affine, sums }),
+    }
+    result
 }
 
-struct GradientSums<'a> {
+struct GradientSums<'a, const P: usize> {
     shape: &'a ConvShape,
     conv_out: &'a [f32],
     pooled_gradient: &'a [f32],
@@ -153,18 +172,17 @@ struct GradientSums<'a> {
     sums: &'a mut PoolSums,
 }
 
-impl WithSimd for GradientSums<'_> {
+impl<const P: usize> WithSimd for GradientSums<'_, P> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let co = self.shape.channels_out;
         let row = self.shape.out_width() * co;
-        let pooled = self.shape.out_width() / 2;
-        let (zero, quarter) = (simd.splat_f32s(0.0), simd.splat_f32s(0.25));
-        for y in 0..self.shape.out_height() / 2 {
-            let (top, bottom) =
-                (&self.conv_out[2 * y * row..][..row], &self.conv_out[(2 * y + 1) * row..][..row]);
+        let pooled = self.shape.pooled_width();
+        let (zero, share) = (simd.splat_f32s(0.0), simd.splat_f32s(share::<P>()));
+        for y in 0..self.shape.pooled_height() {
+            let rows = &self.conv_out[P * y * row..][..P * row];
             let gradient = &self.pooled_gradient[y * pooled * co..][..pooled * co];
             for c in (0..co).step_by(S::F32_LANES) {
                 let (mut sum, mut product) = (zero, zero);
@@ -173,11 +191,10 @@ impl WithSimd for GradientSums<'_> {
                     let scale = load(simd, self.affine.scale.as_ptr().add(c));
                     let shift = load(simd, self.affine.shift.as_ptr().add(c));
                     for x in 0..pooled {
-                        let r = simd.mul_f32s(load(simd, gradient.as_ptr().add(x * co + c)), quarter);
-                        let at = 2 * x * co + c;
-                        for from in [top.as_ptr(), bottom.as_ptr()] {
-                            for p in [at, at + co] {
-                                let v = load(simd, from.add(p));
+                        let r = simd.mul_f32s(load(simd, gradient.as_ptr().add(x * co + c)), share);
+                        for i in 0..P {
+                            for j in 0..P {
+                                let v = load(simd, rows.as_ptr().add(i * row + (P * x + j) * co + c));
                                 let open = simd.greater_than_f32s(simd.mul_add_e_f32s(v, scale, shift), zero);
                                 let r = simd.select_f32s(open, r, zero);
                                 sum = simd.add_f32s(sum, r);
@@ -197,40 +214,43 @@ impl WithSimd for GradientSums<'_> {
     }
 }
 
-/// Row `y` of the gradient at the convolution's output, `extent` = its rows, columns and channels.
+/// Row `y` of the gradient at the convolution's output.
 #[inline(always)]
-pub(super) fn gradient_row<S: Simd>(
+pub(super) fn gradient_row<S: Simd, const P: usize>(
     simd: S,
     norm: &NormGradient,
     conv_out: &[f32],
     pooled_gradient: &[f32],
-    [rows, columns, co]: [usize; 3],
+    shape: &ConvShape,
     y: usize,
     out: &mut [f32],
 ) {
+    let (columns, co) = (shape.out_width(), shape.channels_out);
     let values = &conv_out[y * columns * co..][..columns * co];
-    let pooled = columns / 2;
+    let pooled = shape.pooled_width();
     assert!(out.len() == columns * co);
     // The row and the column that pooling dropped get nothing from above, but the statistics saw them.
-    let above = (y / 2 < rows / 2).then(|| &pooled_gradient[y / 2 * pooled * co..][..pooled * co]);
-    let (zero, quarter) = (simd.splat_f32s(0.0), simd.splat_f32s(0.25));
+    let above =
+        (y / P < shape.pooled_height()).then(|| &pooled_gradient[y / P * pooled * co..][..pooled * co]);
+    let (zero, share) = (simd.splat_f32s(0.0), simd.splat_f32s(share::<P>()));
     for c in (0..co).step_by(S::F32_LANES) {
-        // SAFETY: c + lanes <= co, x < columns, x / 2 < pooled where read.
+        // SAFETY: c + lanes <= co, x < columns, x / P < pooled where read.
         unsafe {
             let scale = load(simd, norm.affine.scale.as_ptr().add(c));
             let shift = load(simd, norm.affine.shift.as_ptr().add(c));
             let offset = load(simd, norm.offset.as_ptr().add(c));
             let slope = load(simd, norm.slope.as_ptr().add(c));
-            let quarter_scale = simd.mul_f32s(scale, quarter);
+            let share_scale = simd.mul_f32s(scale, share);
             let pixel = Pixel { affine: [scale, shift], rest: [offset, slope], zero };
             let (values, out) = (values.as_ptr().add(c), out.as_mut_ptr().add(c));
             let mut x = 0;
             if let Some(above) = above {
-                while x < 2 * pooled {
-                    let r = simd.mul_f32s(load(simd, above.as_ptr().add(x / 2 * co + c)), quarter_scale);
-                    pixel.run(simd, values.add(x * co), r, out.add(x * co));
-                    pixel.run(simd, values.add((x + 1) * co), r, out.add((x + 1) * co));
-                    x += 2;
+                while x < P * pooled {
+                    let r = simd.mul_f32s(load(simd, above.as_ptr().add(x / P * co + c)), share_scale);
+                    for j in 0..P {
+                        pixel.run(simd, values.add((x + j) * co), r, out.add((x + j) * co));
+                    }
+                    x += P;
                 }
             }
             while x < columns {

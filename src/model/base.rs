@@ -37,8 +37,16 @@ impl BaseCnn {
 
     /// `x` is `[N, 160, 160, 3]`.
     pub fn forward(&self, x: Tensor<4>) -> Outputs {
-        let x = relu(self.norm.forward(self.conv.forward(x.permute([0, 3, 1, 2])))); // [N, 32, 79, 79]
-        let x = self.dense.forward(x.permute([0, 2, 3, 1]).flatten(1, 3)); // [N, 10]
+        let x = self.dense.forward(self.block(x).flatten(1, 3)); // [N, 10]
         self.heads.forward(x)
+    }
+
+    /// Convolution, normalisation, ReLU: `[N, 79, 79, 32]`.
+    fn block(&self, x: Tensor<4>) -> Tensor<4> {
+        #[cfg(feature = "native")]
+        if super::fused::available(&x.device()) {
+            return super::fused::block_train(x, &self.conv, &self.norm, 1);
+        }
+        relu(self.norm.forward(self.conv.forward(x.permute([0, 3, 1, 2])))).permute([0, 2, 3, 1])
     }
 }

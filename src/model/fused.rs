@@ -1,6 +1,6 @@
 //! The training step of a convolution block as one operation of burn's, on the CPU.
 //!
-//! Composed of burn's own operations, Conv3x3 + BN + ReLU + AvgPool2 passes its largest map (64 x 158 x 158 x 32 floats in
+//! Composed of burn's own operations, Conv3x3 + BN + ReLU + AvgPool2 (Base CNN: with stride 2 and no pooling) passes its largest map (64 x 158 x 158 x 32 floats in
 //! D-CNN's first block) through memory a dozen times in a step. Here the convolution's output is written once and
 //! read three times, the gradient at it exists only a few rows at a time, and both run on [`crate::kernels`], one picture to a
 //! thread. The gradients are tested against the composed operations.
@@ -17,6 +17,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, ExtensionType, Flex, TensorMetadata, backend_extension};
 use burn::nn::BatchNorm;
+use burn::nn::conv::Conv2d;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -36,17 +37,29 @@ pub struct BlockTrain<B: Backend> {
     pub variance: FloatTensor<B>,
 }
 
+/// A block's numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BlockOptions {
+    /// See [`ConvShape::stride`].
+    pub stride: usize,
+    /// See [`ConvShape::pool`].
+    pub pool: usize,
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
 /// The operation, for burn's dispatch.
 #[backend_extension(Autodiff, Flex)]
 pub trait FusedBlock: Backend {
-    /// `x` `[N, H, W, C]`, `weight` `[O, C, 3, 3]`, `bias`, `gamma`, `beta` `[O]`; output `[N, (H-2)/2, (W-2)/2, O]`.
+    /// `x` `[N, H, W, C]`, `weight` `[O, C, 3, 3]`, `bias`, `gamma`, `beta` `[O]`; output `[N, h, w, O]` with h and w from
+    /// [`ConvShape::pooled_height`] and [`ConvShape::pooled_width`]. With a stride above 1 there is no gradient for `x`.
     fn fused_block(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        epsilon: f64,
+        options: BlockOptions,
     ) -> BlockTrain<Self>;
 }
 
@@ -74,18 +87,20 @@ pub fn available(device: &Device) -> bool {
     SUSPENDED.load(Ordering::SeqCst) == 0 && device.is_autodiff() && device.clone().inner() == Device::flex()
 }
 
-/// Runs a block on `[N, H, W, C]` and updates the running statistics of `norm`.
-pub fn block_train(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, norm: &BatchNorm) -> Tensor<4> {
+/// Runs a block, a 3x3 convolution without padding, its normalisation, ReLU and average pooling, on `[N, H, W, C]`, and updates the
+/// running statistics of `norm`.
+pub fn block_train(x: Tensor<4>, conv: &Conv2d, norm: &BatchNorm, pool: usize) -> Tensor<4> {
     let device = x.device();
+    let weight = conv.weight.val();
     let [channels, ..] = weight.dims();
-    let bias = bias.unwrap_or_else(|| Tensor::zeros([channels], &device));
+    let bias = conv.bias.as_ref().map_or_else(|| Tensor::zeros([channels], &device), |b| b.val());
     let result = <Dispatch as FusedBlock>::fused_block(
         x.into_dispatch(),
         weight.into_dispatch(),
         bias.into_dispatch(),
         norm.gamma.val().into_dispatch(),
         norm.beta.val().into_dispatch(),
-        norm.epsilon,
+        BlockOptions { stride: conv.stride[0], pool, epsilon: norm.epsilon },
     );
     for (running, batch) in [(&norm.running_mean, result.mean), (&norm.running_var, result.variance)] {
         let old = running.value_sync().mul_scalar(1.0 - norm.momentum);
@@ -102,9 +117,9 @@ impl FusedBlock for Flex {
         bias: FlexTensor,
         gamma: FlexTensor,
         beta: FlexTensor,
-        epsilon: f64,
+        options: BlockOptions,
     ) -> BlockTrain<Self> {
-        let (output, saved) = Saved::forward(x, weight, bias, gamma, beta, epsilon);
+        let (output, saved) = Saved::forward(x, weight, bias, gamma, beta, options);
         saved.into_result(output)
     }
 }
@@ -116,14 +131,14 @@ impl<C: CheckpointStrategy> FusedBlock for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        epsilon: f64,
+        options: BlockOptions,
     ) -> BlockTrain<Self> {
         let (x, x_node) = x.into_parts();
         let (weight, weight_node) = weight.into_parts();
         let (bias, bias_node) = bias.into_parts();
         let (gamma, gamma_node) = gamma.into_parts();
         let (beta, beta_node) = beta.into_parts();
-        let (output, saved) = Saved::forward(x, weight, bias, gamma, beta, epsilon);
+        let (output, saved) = Saved::forward(x, weight, bias, gamma, beta, options);
         let BlockTrain { output, mean, variance } = saved.clone().into_result(output);
         let prepared = FusedBlockBackward
             .prepare::<C>([x_node, weight_node, bias_node, gamma_node, beta_node])
@@ -199,12 +214,13 @@ impl Saved {
         bias: FlexTensor,
         gamma: FlexTensor,
         beta: FlexTensor,
-        epsilon: f64,
+        options: BlockOptions,
     ) -> (FlexTensor, Self) {
         let [x, weight, bias, gamma, beta] = [x, weight, bias, gamma, beta].map(|t| t.to_contiguous());
         let [batch, height, width, channels_in] = x.shape().dims();
         let [channels_out, ..] = weight.shape().dims::<4>();
-        let shape = ConvShape { height, width, channels_in, channels_out };
+        let BlockOptions { stride, pool, epsilon } = options;
+        let shape = ConvShape { height, width, channels_in, channels_out, stride, pool };
         let packed = pack(floats(&weight), &shape);
         let (pictures, bias) = (floats(&x), floats(&bias));
         let mut conv_out = Buffer::of(batch * shape.out_len());
@@ -234,7 +250,7 @@ impl Saved {
             .par_chunks_exact_mut(shape.pooled_len())
             .zip(conv_out.0.par_chunks_exact(shape.out_len()))
             .for_each(|(out, conv_out)| affine_relu_pool(&shape, conv_out, &affine, out));
-        let output = tensor(output, [batch, shape.out_height() / 2, shape.out_width() / 2, channels_out]);
+        let output = tensor(output, [batch, shape.pooled_height(), shape.pooled_width(), channels_out]);
         let saved = Self {
             shape,
             batch,
@@ -355,17 +371,43 @@ impl Drop for Buffer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ConvBlock;
+    use super::super::network::batch_norm;
     use super::*;
+    use crate::weights::Weights;
+    use burn::module::Module;
+    use burn::nn::conv::Conv2dConfig;
+    use burn::tensor::activation::relu;
+    use burn::tensor::module::avg_pool2d;
+    use burn::tensor::ops::AvgPoolOptions;
     use burn::tensor::{Distribution, Tolerance};
 
+    #[derive(Module, Debug)]
+    struct Block {
+        conv: Conv2d,
+        norm: BatchNorm,
+    }
+
+    impl Block {
+        fn new(channels: [usize; 2], stride: usize, device: &Device) -> Self {
+            let conv = Conv2dConfig::new(channels, [3, 3]).with_stride([stride; 2]);
+            Self { conv: conv.init(device), norm: batch_norm(channels[1], device) }
+        }
+
+        /// On `[N, H, W, C]`, of burn's own operations.
+        fn composed(&self, x: Tensor<4>, pool: usize) -> Tensor<4> {
+            let x = relu(self.norm.forward(self.conv.forward(x.permute([0, 3, 1, 2]))));
+            avg_pool2d(x, AvgPoolOptions::new([pool; 2])).permute([0, 2, 3, 1])
+        }
+    }
+
     /// A block's output, loss gradients and statistics, fused or composed.
-    fn step(block: &ConvBlock, x: &Tensor<4>, fused: bool) -> Vec<(&'static str, TensorData)> {
-        let x = x.clone().require_grad();
+    fn step(block: &Block, x: &Tensor<4>, pool: usize, fused: bool) -> Vec<(&'static str, TensorData)> {
+        let differentiable = block.conv.stride[0] == 1;
+        let x = x.clone().set_require_grad(differentiable);
         let y = if fused {
-            block.forward_fused(x.clone())
+            block_train(x.clone(), &block.conv, &block.norm, pool)
         } else {
-            block.forward(x.clone().permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
+            block.composed(x.clone(), pool)
         };
         // Any smooth function of the output that weighs every place differently.
         let ramp = Tensor::<1>::from_floats(
@@ -378,11 +420,10 @@ mod tests {
         let loss = (y.clone().powi_scalar(2) * ramp.clone().reshape(y.dims()) + y.clone() * 0.5).sum();
         let mut grads = loss.backward();
         let gradient = |t: &Tensor<4>| t.grad(&grads).unwrap().into_data();
-        let mut out = vec![
-            ("output", y.clone().into_data()),
-            ("x", gradient(&x)),
-            ("weight", gradient(&block.conv.weight.val())),
-        ];
+        let mut out = vec![("output", y.clone().into_data()), ("weight", gradient(&block.conv.weight.val()))];
+        if differentiable {
+            out.push(("x", gradient(&x)));
+        }
         out.push(("gamma", block.norm.gamma.val().grad_remove(&mut grads).unwrap().into_data()));
         out.push(("beta", block.norm.beta.val().grad_remove(&mut grads).unwrap().into_data()));
         out.push(("running mean", block.norm.running_mean.value_sync().into_data()));
@@ -394,29 +435,34 @@ mod tests {
     fn fused_and_composed_agree() {
         let device = Device::flex().autodiff();
         device.seed(7);
-        // Odd and even maps; one wide enough for every tile size.
-        for (height, width, channels) in [(8, 8, 16), (9, 12, 32), (11, 33, 16)] {
-            let block = ConvBlock::new(channels, channels, true, &device);
-            let norm = block.norm.clone();
-            let random = |spread: f64, shape: [usize; 1]| {
-                Tensor::<1>::random(shape, Distribution::Normal(0.7, spread), &device)
+        // Odd and even maps; one wide enough for every tile size; what the networks have: stride 1 with pooling, stride 2 without.
+        for ([height, width, channels], stride, pool) in [
+            ([8, 8, 16], 1, 2),
+            ([9, 12, 32], 1, 2),
+            ([11, 33, 16], 1, 2),
+            ([8, 9, 16], 1, 1),
+            ([11, 32, 3], 2, 1),
+            ([10, 33, 3], 2, 1),
+            ([12, 34, 16], 2, 2),
+        ] {
+            let new = || Block::new([channels, 32], stride, &device);
+            let random = |spread: f64| {
+                Tensor::<1>::random([32], Distribution::Normal(0.7, spread), &device).require_grad()
             };
-            let block = ConvBlock {
-                norm: BatchNorm {
-                    gamma: norm.gamma.map(|g| random(0.5, g.dims()).require_grad()),
-                    beta: norm.beta.map(|b| random(0.3, b.dims()).require_grad()),
-                    ..norm
-                },
-                ..block
+            let Block { conv, norm } = new();
+            let norm = BatchNorm {
+                gamma: norm.gamma.map(|_| random(0.5)),
+                beta: norm.beta.map(|_| random(0.3)),
+                ..norm
             };
+            let block = Block { conv, norm };
             let x = Tensor::random([3, height, width, channels], Distribution::Normal(0.2, 1.0), &device);
             // Each on its own copy of the running statistics.
-            let other = crate::weights::Weights::from_module("block", &block)
-                .into_module(ConvBlock::new(channels, channels, true, &device))
-                .unwrap();
-            for ((name, fused), (_, composed)) in step(&block, &x, true).iter().zip(&step(&other, &x, false))
+            let other = Weights::from_module("block", &block).into_module(new()).unwrap();
+            for ((name, fused), (_, composed)) in
+                step(&block, &x, pool, true).iter().zip(&step(&other, &x, pool, false))
             {
-                println!("{name} at {height}x{width}x{channels}");
+                println!("{name} at {height}x{width}x{channels}, stride {stride}, pool {pool}");
                 fused.assert_approx_eq::<f32>(composed, Tolerance::rel_abs(1e-3, 2e-4));
             }
         }
