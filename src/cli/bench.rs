@@ -2,11 +2,12 @@
 
 use std::hint::black_box;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use mien::engine::Detector;
 use mien::engine::burn::BurnDetector;
 use mien::engine::fused::{FusedNetwork, Scratch};
@@ -23,7 +24,7 @@ pub struct BenchArgs {
 
 #[derive(Subcommand)]
 enum What {
-    /// Whole training steps, fused against composed of burn's operations, interleaved
+    /// Whole training steps, fused against composed of burn's operations
     Train {
         /// Which network [default: all three]
         #[arg(long, value_enum)]
@@ -35,8 +36,11 @@ enum What {
         #[arg(long, default_value_t = 16)]
         steps: usize,
         /// Leave out the composed steps, as for a profile
-        #[arg(long)]
+        #[arg(long, conflicts_with = "composed_only")]
         fused_only: bool,
+        /// Only the composed steps, and nothing printed but their speed
+        #[arg(long, hide = true, requires = "model")]
+        composed_only: bool,
     },
     /// One picture through the detector and each network on one thread, fused kernels against burn, interleaved
     Engine {
@@ -51,10 +55,11 @@ enum What {
 
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     match args.what {
-        What::Train { model, batch, steps, fused_only } => {
-            train(model, batch, steps, fused_only);
+        What::Train { model: Some(kind), batch, steps, composed_only: true, .. } => {
+            println!("{}", train_steps(kind, batch, steps, false));
             Ok(())
         }
+        What::Train { model, batch, steps, fused_only, .. } => train(model, batch, steps, fused_only),
         What::Engine { runs, weights_dir } => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().context("starting a thread")?;
             pool.install(|| engine(runs, weights_dir))
@@ -62,22 +67,39 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     }
 }
 
-fn train(model: Option<NetworkKind>, batch: usize, steps: usize, fused_only: bool) {
+fn train(model: Option<NetworkKind>, batch: usize, steps: usize, fused_only: bool) -> anyhow::Result<()> {
     super::keep_freed_memory();
-    let models = model.map_or(NetworkKind::value_variants().to_vec(), |m| vec![m]);
+    let models = model.map_or(NetworkKind::ALL.to_vec(), |m| vec![m]);
     for kind in models {
         let name = kind.name();
         let fused = train_steps(kind, batch, steps, true);
         if let Some(bytes) = peak_memory() {
-            println!("{name} peak memory {:.2} GiB", bytes as f64 / f64::from(1 << 30));
+            println!("{name} peak memory so far {:.2} GiB", bytes as f64 / f64::from(1 << 30));
         }
         println!("{name} fused batch {batch}: {fused:.1} pictures/s");
-        if fused_only {
-            continue;
+        if !fused_only {
+            let composed = composed_steps(kind, batch, (steps / 4).max(2))?;
+            println!(
+                "{name} composed batch {batch}: {composed:.1} pictures/s, ratio {:.1}",
+                fused / composed
+            );
         }
-        let composed = train_steps(kind, batch, (steps / 4).max(2), false);
-        println!("{name} composed batch {batch}: {composed:.1} pictures/s, ratio {:.1}", fused / composed);
     }
+    Ok(())
+}
+
+/// The same steps as burn alone does them, in a process of its own: without the allocator's settings, which can't be taken back.
+fn composed_steps(kind: NetworkKind, batch: usize, steps: usize) -> anyhow::Result<f64> {
+    let program = std::env::current_exe().context("finding this program")?;
+    let output = Command::new(program)
+        .args(["bench", "train", "--composed-only", "--model", kind.name()])
+        .args(["--batch".into(), batch.to_string(), "--steps".into(), steps.to_string()])
+        .stderr(Stdio::inherit())
+        .output()
+        .context("starting this program again")?;
+    ensure!(output.status.success(), "the composed steps failed: {}", output.status);
+    let speed = String::from_utf8_lossy(&output.stdout);
+    speed.trim().parse().with_context(|| format!("the composed steps said {speed:?}"))
 }
 
 fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
