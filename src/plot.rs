@@ -1,4 +1,4 @@
-//! Charts as SVG: the course of a run, and how estimates lie against labels.
+//! Charts as SVG: the course of a run, how estimates lie against labels, and how costs grow.
 
 use std::path::Path;
 
@@ -28,10 +28,15 @@ fn failed(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> PlotError {
 /// Name, colour and points.
 type Line<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
 
-/// One or two lines over the passes of a run.
+/// One or two lines.
 struct Curves<'a> {
     title: &'a str,
+    /// What the points' places are.
+    along: &'a str,
+    /// What their heights are in.
     unit: &'a str,
+    /// Whether heights are shown from zero, not from the lowest.
+    from_zero: bool,
     lines: Vec<Line<'a>>,
 }
 
@@ -47,7 +52,9 @@ pub fn run_curves(metrics: &[EpochMetrics], folder: &Path) -> Result<(), PlotErr
             "mae.svg",
             Curves {
                 title: "Mean absolute error of age",
+                along: "pass",
                 unit: "years",
+                from_zero: false,
                 lines: vec![
                     ("training", TRAINING, line(|m| m.regression)),
                     ("validation", VALIDATION, line(|m| m.validation_mae)),
@@ -58,7 +65,9 @@ pub fn run_curves(metrics: &[EpochMetrics], folder: &Path) -> Result<(), PlotErr
             "gender.svg",
             Curves {
                 title: "Gender accuracy",
+                along: "pass",
                 unit: "%",
+                from_zero: false,
                 lines: vec![
                     ("training", TRAINING, line(|m| 100.0 * m.gender_accuracy)),
                     ("validation", VALIDATION, line(|m| 100.0 * m.validation_gender)),
@@ -76,11 +85,15 @@ pub fn run_curves(metrics: &[EpochMetrics], folder: &Path) -> Result<(), PlotErr
 
 fn draw_curves(curves: &Curves, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let points = || curves.lines.iter().flat_map(|(_, _, line)| line.iter());
-    let last = points().map(|p| p.0).fold(2.0, f64::max);
-    let (low, high) =
-        points().map(|p| p.1).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let bounds = |value: fn(&(f64, f64)) -> f64| {
+        points().map(value).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)))
+    };
+    let (first, last) = bounds(|p| p.0);
+    let (first, last) = if first < last { (first, last) } else { (1.0, 2.0) };
+    let (low, high) = bounds(|p| p.1);
     let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
     let margin = (high - low) * 0.05;
+    let low = if curves.from_zero { 0.0 } else { low - margin };
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
@@ -88,8 +101,8 @@ fn draw_curves(curves: &Curves, path: &Path) -> Result<(), Box<dyn std::error::E
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(48)
-        .build_cartesian_2d(1.0..last, low - margin..high + margin)?;
-    chart.configure_mesh().x_desc("pass").y_desc(curves.unit).light_line_style(WHITE).draw()?;
+        .build_cartesian_2d(first..last, low..high + margin)?;
+    chart.configure_mesh().x_desc(curves.along).y_desc(curves.unit).light_line_style(WHITE).draw()?;
     for (name, colour, line) in &curves.lines {
         let colour = *colour;
         chart
@@ -100,6 +113,22 @@ fn draw_curves(curves: &Curves, path: &Path) -> Result<(), Box<dyn std::error::E
     chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
     root.present()?;
     Ok(())
+}
+
+/// Draws what something costs against what it grows with: named lines, of which the first two have colours of their own.
+///
+/// # Errors
+/// [`PlotError`] if the file can't be written.
+pub fn growth(
+    [title, along, unit]: [&str; 3],
+    lines: &[(&str, Vec<(f64, f64)>)],
+    path: &Path,
+) -> Result<(), PlotError> {
+    let colours = [TRAINING, VALIDATION].into_iter().chain(std::iter::repeat(BLACK));
+    let lines = lines.iter().zip(colours).map(|((name, points), colour)| (*name, colour, points.clone()));
+    let curves = Curves { title, along, unit, from_zero: true, lines: lines.collect() };
+    let fail = failed(path);
+    draw_curves(&curves, path).map_err(|e| fail(&e))
 }
 
 /// Draws estimated against labelled age (the middle of a range), a dot a picture.
@@ -243,5 +272,9 @@ mod tests {
         let svg = std::fs::read_to_string(folder.path().join("mae.svg")).unwrap();
         assert!(svg.contains("validation") && svg.contains("<polyline"));
         assert!(run_curves(&[], &folder.path().join("missing")).is_err());
+        let path = folder.path().join("growth.svg");
+        growth(["Time", "faces", "ms"], &[("photo", vec![(1.0, 3.0), (32.0, 90.0)])], &path).unwrap();
+        let svg = std::fs::read_to_string(&path).unwrap();
+        assert!(svg.contains("faces") && svg.contains("photo") && svg.contains("<polyline"));
     }
 }

@@ -15,6 +15,8 @@ use mien::face::INPUT_SIDE;
 use mien::model::{Network, NetworkKind};
 use mien::train::bench::{peak_memory, train_steps};
 
+use super::growth;
+
 /// Measure speed on this machine
 #[derive(clap::Args)]
 pub struct BenchArgs {
@@ -51,6 +53,8 @@ enum What {
         #[arg(long, value_name = "DIR")]
         weights_dir: Option<PathBuf>,
     },
+    /// A whole picture on one thread, as it holds more faces and more pixels: time and memory, as a table and as charts
+    Growth(growth::GrowthArgs),
 }
 
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
@@ -64,6 +68,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().context("starting a thread")?;
             pool.install(|| engine(runs, weights_dir))
         }
+        What::Growth(args) => growth::run(args),
     }
 }
 

@@ -4,6 +4,7 @@ mod annotate;
 pub mod bench;
 pub mod convert;
 pub mod evaluate;
+mod growth;
 pub mod predict;
 pub mod prepare;
 pub mod serve;
