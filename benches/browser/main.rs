@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use report::{FirstResult, Report, Times};
 use server::Server;
+use support::cdp::Connection;
 use support::chromium::{Chromium, Options};
 use support::page::Page;
 use support::repository;
@@ -28,7 +29,7 @@ use support::repository;
 const ROUNDS: usize = 40;
 
 /// Files of the peers that their pages may ask for, below the packages' folder.
-const PEER_FILES: [&str; 13] = [
+const PEER_FILES: [&str; 11] = [
     "onnxruntime-web/dist/ort.wasm.min.mjs",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
@@ -36,9 +37,7 @@ const PEER_FILES: [&str; 13] = [
     "@vladmandic/face-api/model",
     "@vladmandic/human/dist/human.esm.js",
     "@vladmandic/human/models",
-    "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm",
     "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm",
-    "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm",
     "@mediapipe/tasks-vision/vision_bundle.mjs",
     "@mediapipe/tasks-vision/wasm",
     "@mediapipe/face_detection/face_detection_short_range.tflite",
@@ -182,27 +181,29 @@ fn publish(peers: &Path) -> anyhow::Result<Server> {
 
 /// A page of a contender.
 struct Turn {
+    connection: Connection,
     session: String,
     page: Page,
 }
 
 impl Turn {
-    /// Opens an address and waits until the contender has loaded.
+    /// Opens an address, with a script to run in it, and waits until the contender has loaded.
     fn open(chromium: &Chromium, url: &str, script: &str) -> anyhow::Result<Self> {
-        let session = chromium.connection().open_page();
-        let page = Page::new(chromium.connection().clone(), session.clone());
-        let turn = Self { session, page };
-        turn.call(chromium, "Page.enable", json!({}));
-        turn.call(chromium, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
-        turn.call(chromium, "Page.navigate", json!({ "url": url }));
+        let connection = chromium.connection().clone();
+        let session = connection.open_page();
+        let page = Page::new(connection.clone(), session.clone());
+        let turn = Self { connection, session, page };
+        turn.call("Page.enable", json!({}));
+        turn.call("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+        turn.call("Page.navigate", json!({ "url": url }));
         turn.page.wait_for("globalThis.bench?.ready");
         let error = turn.page.evaluate("bench.error ?? null");
         ensure!(error.is_null(), "{url}: {}", error.as_str().unwrap_or_default());
         Ok(turn)
     }
 
-    fn call(&self, chromium: &Chromium, method: &str, params: Value) {
-        chromium.connection().call(&self.session, method, params);
+    fn call(&self, method: &str, params: Value) {
+        self.connection.call(&self.session, method, params);
     }
 }
 
@@ -236,7 +237,7 @@ fn compare(task: &Task, server: &Server, rounds: usize) -> anyhow::Result<Times>
     for round in 0..=rounds {
         for (turn, times) in turns.iter().zip(&mut times) {
             // Browsers give pages in the background less of the machine.
-            turn.call(&chromium, "Page.bringToFront", json!({}));
+            turn.call("Page.bringToFront", json!({}));
             let time = turn.page.evaluate(&format!("bench.time('{}', {})", task.name, task.runs));
             if round > 0 {
                 times.push(time.as_f64().context("a time is a number")?);

@@ -3,7 +3,7 @@
 //! The messages are the part of ONNX's `onnx.proto` that these two networks need.
 
 use mien::face::INPUT_SIDE;
-use mien::face::architecture::{BLOCKS, FeatureMap, MAPS, STEM, Step, VALUES};
+use mien::face::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, STEM, Step, VALUES};
 use mien::model::{AGES, NetworkKind};
 use mien::weights::{Weights, WeightsError};
 use prost::Message;
@@ -72,10 +72,9 @@ pub fn blazeface(weights: &Weights) -> Result<Vec<u8>, WeightsError> {
         graph.node("Concat", &parts.each_ref().map(String::as_str), vec![int("axis", 1)])
     };
     let [regressors, logits] = [regressors, logits].map(|parts| all(parts.try_into().expect("two maps")));
-    let anchors = mien::face::architecture::ANCHORS;
     Ok(graph.finish(
         [1, STEM.input, INPUT_SIDE, INPUT_SIDE],
-        &[("regressors", &regressors, &[1, anchors, VALUES]), ("logits", &logits, &[1, anchors, 1])],
+        &[("regressors", &regressors, &[1, ANCHORS, VALUES]), ("logits", &logits, &[1, ANCHORS, 1])],
     ))
 }
 

@@ -74,16 +74,16 @@ impl Report {
     pub fn to_markdown(&self) -> String {
         let mut text = String::from(
             "# Benchmarks\n\n\
-             Written by `./build.sh bench`: Mien beside other libraries in headless Chromium, all served from this machine, on one thread each, \
-             in turns, on the page's sample picture. What each does is in [`benches/browser/pages`](../benches/browser/pages).\n\n",
+             Written by `./build.sh bench`: Mien beside other libraries in headless Chromium, all served from this machine, on the page's sample \
+             picture. They take turns, and nobody has threads. What each does is in [`benches/browser/pages`](../benches/browser/pages).\n\n",
         );
         for (what, value) in &self.about {
             let _ = writeln!(text, "- {what}: {value}");
         }
         let _ = writeln!(
             text,
-            "\nTimes are medians of {} rounds, with the middle half of the rounds in brackets. The last column is Mien's time as a part of \
-             the other's, so less is better for Mien.",
+            "\nTimes are medians of {} rounds, with the middle half of the rounds in brackets. Ratios are Mien's value over the other's: below 1, Mien \
+             takes less.",
             self.rounds
         );
         for task in &self.times {
@@ -100,8 +100,8 @@ impl Report {
             "\n## The first result, with nothing stored\n\n\
              From navigation to the first age and gender, in a new browser with a new profile each time, medians of {}. Bytes are all that was sent until \
              then, packed by gzip, pictures excepted. The network is this machine's own, so what a download takes is not in the times. Plain pages load the \
-             library and its models and do the whole frame once; Mien's page shows its interface too, and the sample is chosen at once.\n\n\
-             | | ms | bytes | time | bytes |\n|---|---|---|---|---|\n",
+             library and its models and do the whole frame once; Mien's page shows its interface too, and the sample is chosen at once. Ratios are those of Mien's page.\n\n\
+             | | ms | bytes | ratio of times | ratio of bytes |\n|---|---|---|---|---|\n",
             first.times.len()
         );
         for result in &self.first_results {
@@ -131,7 +131,7 @@ impl Times {
         let _ = write!(text, "\n## {}\n\n", self.title);
         let says = self.contenders.iter().any(|(_, _, said)| said.is_some());
         let (head, rule) = if says { (" it says |", "---|") } else { ("", "") };
-        let _ = write!(text, "| | ms |{head} Mien's part |\n|---|---|{rule}---|\n");
+        let _ = write!(text, "| | ms |{head} ratio |\n|---|---|{rule}---|\n");
         let ours = self.contenders.first().map(|(_, times, _)| median(times)).unwrap_or_default();
         for (i, (name, times, said)) in self.contenders.iter().enumerate() {
             let said = said.as_ref().map(|said| format!(" {said} |")).unwrap_or_default();
