@@ -19,10 +19,13 @@ Usage: ./build.sh COMMAND
   serve   build everything, serve the page on http://localhost:8000
   dist    build the static site into dist/, ready for any web server or GitHub Pages
   test    check the formatting, lint, and run every test, those in a real browser included
+  bench   measure Mien beside other libraries in a real browser (from npm: needs Node and 350 MB of disk), and
+          write docs/benchmarks.md
 
 Environment:
   PORT                  the port of `serve` (8000)
-  CHROME                the browser of `test` (chromium or google-chrome, whichever is found)
+  CHROME                the browser of `test` and `bench` (chromium or google-chrome, whichever is found)
+  BENCH_ROUNDS          rounds of `bench`, for trying: nothing is written then
   MIEN_WASM_TOOLCHAIN   `rustup` or `debian`: where the WebAssembly compiler comes from (found out)
 END
     exit 2
@@ -30,6 +33,16 @@ END
 
 # Newer versions may be better, but the sizes stated in the README are this one's.
 binaryen_version=132.0.0
+
+# What `bench` compares with. The last is the back end of the two before it, of the version that they have inside.
+peers=(
+    onnxruntime-web@1.30.0
+    @mediapipe/tasks-vision@1.1.0
+    @mediapipe/face_detection@0.4.1657300184
+    @vladmandic/face-api@1.7.15
+    @vladmandic/human@3.3.6
+    @tensorflow/tfjs-backend-wasm@4.22.0
+)
 
 # What a visitor downloads before the first result, gzip: 1 MiB.
 first_result_budget=1048576
@@ -164,12 +177,24 @@ need_wasm_opt() {
     fi
 }
 
-# Sets and exports CHROME for the tests.
+# Sets and exports MIEN_PEERS, the folder with the packages that Mien is measured beside.
+need_peers() {
+    if [ "${peers[*]}" != "$(cat "$tools/peers/installed" 2>/dev/null)" ]; then
+        have npm || die "the benchmarks need npm. Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+        step "Installing what Mien is measured beside"
+        npm install --prefix "$tools/peers" --no-audit --no-fund --loglevel=error --ignore-scripts --omit=peer \
+            "${peers[@]}" | sed '/^$/d; s/^/    /'
+        echo "${peers[*]}" >"$tools/peers/installed"
+    fi
+    export MIEN_PEERS=$tools/peers/node_modules
+}
+
+# Sets and exports CHROME for the tests and benchmarks.
 need_browser() {
     if [ -z "${CHROME:-}" ]; then
         have_browser || apt_install chromium || true
-        have_browser || die "the tests need Chromium or Chrome. Install it (Debian: sudo apt-get install chromium)
-    or say where it is: CHROME=/path/to/chrome ./build.sh test"
+        have_browser || die "this needs Chromium or Chrome. Install it (Debian: sudo apt-get install chromium)
+    or say where it is, as in CHROME=/path/to/chrome ./build.sh test"
     fi
     export CHROME
 }
@@ -327,10 +352,21 @@ run_tests() {
     cargo test --release
 }
 
+run_bench() {
+    need_browser
+    need_peers
+    dist
+    # The networks by themselves, which no visitor needs.
+    wasm_module mien_bench 3 --features bench
+    step "Benchmarks"
+    MIEN_BENCH_MODULE=$site/pkg cargo bench --bench browser
+}
+
 [ $# = 1 ] || usage
 case $1 in
 serve) serve ;;
 dist) dist ;;
 test) run_tests ;;
+bench) run_bench ;;
 *) usage ;;
 esac

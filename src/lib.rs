@@ -21,7 +21,7 @@
 //! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label; [`plot`] draws them.
 //!
 //! Features: `native` (default) is the program; the browser's two modules are built without it, the small one with nothing, the other with
-//! `webgpu`, which brings `burn`.
+//! `webgpu`, which brings `burn`. `bench` makes a third one, for `benches/browser` alone.
 #![warn(missing_docs)]
 #![cfg_attr(not(feature = "native"), allow(rustdoc::broken_intra_doc_links))]
 
@@ -46,4 +46,6 @@ pub mod track;
 pub mod train;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
+#[cfg(all(target_arch = "wasm32", feature = "bench"))]
+pub mod web_bench;
 pub mod weights;

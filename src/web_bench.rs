@@ -1,0 +1,69 @@
+//! The CPU engine's networks by themselves, as no visitor needs them: for `benches/browser`, which measures them beside other runtimes.
+//!
+//! Only in a browser module of its own, with the feature `bench`.
+
+use wasm_bindgen::prelude::*;
+
+use crate::engine::blazeface::{DetectorScratch, FusedDetector};
+use crate::engine::fused::{FusedNetwork, Scratch};
+use crate::face::{self, DetectorOptions, FaceError, Search};
+use crate::frame::Frame;
+use crate::weights::Weights;
+
+/// The detector and a network, laid out for the CPU's kernels.
+#[wasm_bindgen]
+pub struct WebNetworks {
+    detector: FusedDetector,
+    detector_scratch: DetectorScratch,
+    network: FusedNetwork,
+    scratch: Scratch,
+}
+
+fn error(e: impl std::fmt::Display) -> JsError {
+    JsError::new(&e.to_string())
+}
+
+#[wasm_bindgen]
+impl WebNetworks {
+    /// `detector` and `network` are weight files.
+    ///
+    /// # Errors
+    /// An `Error` for weights that don't fit.
+    pub fn create(detector: &[u8], network: &[u8]) -> Result<WebNetworks, JsError> {
+        Ok(Self {
+            detector: FusedDetector::from_weights(&Weights::from_bytes(detector).map_err(error)?)
+                .map_err(error)?,
+            detector_scratch: DetectorScratch::default(),
+            network: FusedNetwork::from_weights(&Weights::from_bytes(network).map_err(error)?)
+                .map_err(error)?,
+            scratch: Scratch::default(),
+        })
+    }
+
+    /// Runs the detector on 128 x 128 RGB pixels; returns 896 x 16 regressors, then 896 logits.
+    pub fn detect(&mut self, rgb: &[u8]) -> Vec<f32> {
+        let (mut regressors, logits) = self.detector.run(rgb, &mut self.detector_scratch);
+        regressors.extend(logits);
+        regressors
+    }
+
+    /// Looks once for faces in a picture, `width * height * 4` RGBA bytes; returns left, top, width, height and score of each.
+    ///
+    /// # Errors
+    /// An `Error` for a picture of the wrong size.
+    pub fn find(&mut self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<f32>, JsError> {
+        let frame = Frame::new(width, height, rgba).map_err(error)?;
+        let run = |rgb: &[u8]| Ok::<_, FaceError>(self.detector.run(rgb, &mut self.detector_scratch));
+        let faces = face::find(&frame, Search::Whole, &DetectorOptions::default(), run).map_err(error)?;
+        Ok(faces.iter().flat_map(|f| [f.bbox.x, f.bbox.y, f.bbox.width, f.bbox.height, f.score]).collect())
+    }
+
+    /// Runs the network on one face's input ([`crate::crop::network_input`]); returns 100 probabilities of the ages 0 to 99, the age in
+    /// years and the probability of female.
+    pub fn estimate(&mut self, input: &[f32]) -> Vec<f32> {
+        let estimate = self.network.run(input, &mut self.scratch);
+        let mut values = estimate.age_distribution;
+        values.extend([estimate.age, estimate.female]);
+        values
+    }
+}
