@@ -36,7 +36,7 @@ pub struct TrainArgs {
     model: NetworkKind,
 
     /// Folder that `mien prepare` wrote
-    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    #[arg(long, value_name = "DIR", required = false, required_unless_present = "config")]
     data: PathBuf,
 
     /// Data sets to train on
@@ -48,7 +48,7 @@ pub struct TrainArgs {
     validate_on: Vec<String>,
 
     /// Folder of the run: checkpoint, metrics, best weights
-    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    #[arg(long, value_name = "DIR", required = false, required_unless_present = "config")]
     run: PathBuf,
 
     /// Weights to start from
