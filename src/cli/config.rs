@@ -42,7 +42,9 @@ fn options(path: &Path, command: &Command, typed: &ArgMatches) -> anyhow::Result
             continue;
         };
         let contradicted = command.get_arg_conflicts_with(argument).iter().any(|a| is_typed(a.get_id()));
-        if !is_typed(argument.get_id()) && !contradicted {
+        // An empty list is an option that is not given.
+        let empty = value.as_array().is_some_and(Vec::is_empty);
+        if !is_typed(argument.get_id()) && !contradicted && !empty {
             let value = plain(value).with_context(|| format!("{shown}: {key}"))?;
             options.push(format!("--{key}={value}").into());
         }
