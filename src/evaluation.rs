@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::age::AgeLabel;
 use crate::data::labels::Gender;
@@ -54,7 +54,7 @@ impl Prediction {
 }
 
 /// Measures over some pictures.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
     /// Pictures.
     pub n: usize,

@@ -17,11 +17,12 @@
 //! And, with the feature `native`, how the networks come to be and how good they are:
 //!
 //! - [`data`]: labelled faces, from eight data sets' layouts to the tensors of a training step.
-//! - [`train`]: losses, schedule, the loop, checkpoints, calibration.
+//! - [`train`]: losses, schedule, the loop, checkpoints, calibration, the study's experiments.
 //! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label; [`plot`] draws them.
 //!
 //! Features: `native` (default) is the program; the browser's two modules are built without it, the small one with nothing, the other with
-//! `webgpu`, which brings `burn`. `bench` makes a third one, for `benches/browser` alone.
+//! `webgpu`, which brings `burn`; `bench` makes a third one, for `benches/browser` alone. With `webgpu` or `cuda` the program can also
+//! train on a graphics processor.
 #![warn(missing_docs)]
 #![cfg_attr(not(feature = "native"), allow(rustdoc::broken_intra_doc_links))]
 

@@ -21,17 +21,26 @@ enum Command {
     Serve(cli::serve::ServeArgs),
     Prepare(cli::prepare::PrepareArgs),
     Train(cli::train::TrainArgs),
+    Experiment(cli::experiment::ExperimentArgs),
     Convert(cli::convert::ConvertArgs),
     Bench(cli::bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let arguments = match cli::config::parse::<Arguments>() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("mien: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = match arguments.command {
         Command::Predict(args) => cli::predict::run(args),
         Command::Evaluate(args) => cli::evaluate::run(args).map(|()| ExitCode::SUCCESS),
         Command::Serve(args) => cli::serve::run(args).map(|()| ExitCode::SUCCESS),
         Command::Prepare(args) => cli::prepare::run(args).map(|()| ExitCode::SUCCESS),
         Command::Train(args) => cli::train::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Experiment(args) => cli::experiment::run(args).map(|()| ExitCode::SUCCESS),
         Command::Convert(args) => cli::convert::run(args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => cli::bench::run(args).map(|()| ExitCode::SUCCESS),
     };

@@ -6,6 +6,9 @@ use std::process::Output;
 
 use assert_cmd::Command;
 use image::{RgbaImage, imageops};
+use mien::data::crops::{CROP_LEN, Row, paths};
+use mien::data::labels::Gender;
+use mien::data::split::Part;
 use serde_json::Value;
 
 fn mien(arguments: &[&str]) -> Output {
@@ -186,19 +189,17 @@ fn converting_keeps_the_estimate() {
 }
 
 /// A labelled data set made of the one face: found, not found, and a row that can't be read.
-#[test]
-fn evaluation_counts() {
-    let folder = tempfile::tempdir().unwrap();
+fn write_labelled(folder: &Path) {
     let table = "dataset,split,file,age,gender,race\n\
                  toy,test,a.png,36,F,White\ntoy,test,b.png,30-39,F,White\ntoy,test,c.png,30-99,M,\n\
                  toy,test,d.png,20,F,\ntoy,test,e.png,abc,F,\n";
-    fs::write(folder.path().join("labels.csv"), table).unwrap();
+    fs::write(folder.join("labels.csv"), table).unwrap();
     let mut blank = Vec::new();
     RgbaImage::from_pixel(64, 64, image::Rgba([50, 60, 70, 255]))
         .write_to(&mut std::io::Cursor::new(&mut blank), image::ImageFormat::Png)
         .unwrap();
     let face = fs::read(astronaut()).unwrap();
-    let mut tar = tar::Builder::new(fs::File::create(folder.path().join("toy-test.tar")).unwrap());
+    let mut tar = tar::Builder::new(fs::File::create(folder.join("toy-test.tar")).unwrap());
     for (name, bytes) in
         [("a.png", &face), ("b.png", &face), ("c.png", &blank), ("d.png", &b"broken".to_vec())]
     {
@@ -209,6 +210,12 @@ fn evaluation_counts() {
         tar.append_data(&mut header, name, bytes.as_slice()).unwrap();
     }
     tar.finish().unwrap();
+}
+
+#[test]
+fn evaluation_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    write_labelled(folder.path());
     let csv = folder.path().join("predictions.csv");
     let data = text(folder.path());
     let arguments = [
@@ -248,4 +255,137 @@ fn evaluation_counts() {
     let output = mien(&["evaluate", "--data", data, "--dataset", "other", "--split", "test"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("it has toy-test"));
+}
+
+/// Prepared crops of 20 flat pictures, 16 of them to train on.
+fn write_crops(folder: &Path, name: &str) {
+    let (crops, table) = paths(folder, name);
+    let mut writer = csv::Writer::from_path(table).unwrap();
+    let mut bytes = Vec::new();
+    for i in 0..20u8 {
+        bytes.extend(std::iter::repeat_n(10 * i, CROP_LEN));
+        let row = Row {
+            file: format!("{i}.png"),
+            refused: None,
+            part: if i % 5 == 4 { Part::Validation } else { Part::Train },
+            age_low: f32::from(i),
+            age_high: f32::from(i),
+            gender: Some(if i % 2 == 0 { Gender::Female } else { Gender::Male }),
+            race: None,
+        };
+        writer.serialize(row).unwrap();
+    }
+    writer.flush().unwrap();
+    fs::write(crops, bytes).unwrap();
+}
+
+#[test]
+fn training_takes_options_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write_crops(folder.path(), "a");
+    write_crops(folder.path(), "b");
+    let file = at("train.toml");
+    let lists =
+        "model = \"m-cnn\"\ndatasets = [\"a\", \"b\"]\nloss-weights = [1, 0.1, 1.5]\nbalance = true\n";
+    let options =
+        format!("{lists}data = {:?}\nrun = {:?}\nepochs = 1\nbatch = 4\n", folder.path(), at("run"));
+    fs::write(&file, &options).unwrap();
+    let steps = |run: &str| {
+        let log = fs::read_to_string(at(run).join("metrics.csv")).unwrap();
+        log.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+
+    // The command line wins: two passes of 8 steps.
+    let output = mien(&["train", "--config", text(&file), "--epochs", "2", "--balance=false"]);
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(steps("run"), ["8", "16"]);
+    // What is kept repeats the run: in its own folder there is nothing left to do, in another the same comes out.
+    let kept = at("run/config.toml");
+    let settings: toml::Table = fs::read_to_string(&kept).unwrap().parse().unwrap();
+    assert_eq!((settings["epochs"].as_integer(), settings["balance"].as_bool()), (Some(2), Some(false)));
+    assert_eq!(settings["rate"].as_float(), Some(1e-3));
+    assert!(!settings.contains_key("pictures") && !settings.contains_key("config"));
+    let output = mien(&["train", "--config", text(&kept)]);
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(steps("run"), ["8", "16"]);
+    let output = mien(&["train", "--config", text(&kept), "--run", text(&at("again"))]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let best = |run: &str| fs::read(at(run).join("best.safetensors")).unwrap();
+    assert_eq!(best("again"), best("run"));
+    // A length in pictures takes the place of the file's passes.
+    let output = mien(&["train", "--config", text(&file), "--run", text(&at("short")), "--pictures", "9"]);
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(steps("short"), ["3"]);
+    // Other settings in a folder that holds a run leave its file as it is.
+    let output = mien(&["train", "--config", text(&kept), "--epochs", "3"]);
+    assert!(errors(&output).contains("other settings"), "{}", errors(&output));
+    assert_eq!(fs::read_to_string(&kept).unwrap().parse::<toml::Table>().unwrap(), settings);
+
+    for (more, reasons) in [
+        ("epoch = 3\nlearning-rate = 1\n", ["no such option: epoch, learning-rate", "train.toml"]),
+        ("seed = \"x\"\n", ["'x' for '--seed", "train.toml"]),
+        ("seed = { a = 1 }\n", ["seed: must be text, a number", "train.toml"]),
+        ("seed = \n", ["train.toml", "TOML parse error"]),
+    ] {
+        fs::write(&file, format!("{options}{more}")).unwrap();
+        let output = mien(&["train", "--config", text(&file)]);
+        assert_eq!(output.status.code(), Some(1));
+        let errors = errors(&output);
+        assert!(reasons.iter().all(|reason| errors.contains(reason)), "{errors}");
+    }
+    fs::write(&file, lists).unwrap();
+    let output = mien(&["train", "--config", text(&file)]);
+    assert!(!output.status.success() && errors(&output).contains("data"), "{}", errors(&output));
+}
+
+#[test]
+fn an_experiment_is_trained_once_and_measured_on_test_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    write_labelled(folder.path());
+    write_crops(folder.path(), "large");
+    write_crops(folder.path(), "toy");
+    let (data, run, table) = (text(folder.path()).to_owned(), at("run"), at("table.md"));
+    let arguments = format!(
+        "experiment table-4-1 --models m-cnn --seeds 1,2 --data {data} --run {} --pretrain-on large,toy \
+         --finetune-on toy --pretrain-pictures 24 --finetune-pictures 8 --batch 4 --test-data {data} \
+         --test-dataset toy --output {}",
+        text(&run),
+        text(&table)
+    );
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let output = mien(&arguments);
+    assert!(output.status.success(), "{}", errors(&output));
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    // KL and focal, two stages, two seeds.
+    assert_eq!(said.matches("\npass ").count(), 8, "{said}");
+    let written = fs::read_to_string(&table).unwrap();
+    assert!(said.ends_with(&written));
+    let rows: Vec<&str> = written.lines().filter(|line| line.starts_with("| M-CNN |")).collect();
+    assert_eq!(rows.len(), 2, "{written}");
+    assert!(written.contains("toy-test, 3 pictures, 1 without a face found"), "{written}");
+
+    // Its figures are those of `evaluate`.
+    let pretrained = |seed: u64| {
+        let folder = format!("m-cnn-kl-gap-3-weights-1-1-1-seed-{seed}/pre-trained/best.safetensors");
+        let weights = run.join(folder);
+        let arguments = format!(
+            "evaluate --data {data} --dataset toy --split test --json --model m-cnn --weights {}",
+            text(&weights)
+        );
+        let output = mien(&arguments.split(' ').collect::<Vec<_>>());
+        let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+        result["mae"].as_f64().unwrap()
+    };
+    let (first, second) = (pretrained(1), pretrained(2));
+    let spread = (first - second).abs() / 2f64.sqrt();
+    let expected = format!("| M-CNN | KL | {:.2} ± {spread:.2} |", (first + second) / 2.0);
+    assert!(rows[0].starts_with(&expected), "{expected} {}", rows[0]);
+
+    // Nothing is trained or measured twice.
+    let output = mien(&arguments);
+    assert!(output.status.success() && errors(&output).is_empty(), "{}", errors(&output));
+    let again = String::from_utf8(output.stdout).unwrap();
+    assert!(again.ends_with(&written) && !again.contains("\npass "), "{again}");
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use mien::crop;
-use mien::data::labels::Sample;
+use mien::data::labels::{Refusal, Refusals, Sample};
 use mien::data::tars::TarSet;
 use mien::estimator::Estimator;
 use mien::evaluation::{Evaluation, Prediction};
@@ -12,7 +12,7 @@ use mien::face::Search;
 use mien::picture::Picture;
 use mien::plot;
 
-use super::EstimatorArgs;
+use super::{EstimatorArgs, EstimatorSource};
 
 /// Estimate the faces of a labelled data set and compare with the labels
 ///
@@ -50,26 +50,7 @@ pub struct EvaluateArgs {
 
 pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
     let set = TarSet::open(&args.data, &args.dataset, &args.split)?;
-    let source = args.estimator.load()?;
-    let bar = super::progress_bar(set.samples.len() as u64, "pictures");
-    let mut refusals = set.refusals.clone();
-    let mut predictions = Vec::with_capacity(set.samples.len());
-    super::for_each_in_order(
-        &source,
-        &set.samples,
-        |estimator, sample| judge(estimator, &set, sample),
-        |sample, result| {
-            match result {
-                Ok(prediction) => predictions.push(prediction),
-                Err(error) => {
-                    bar.suspend(|| eprintln!("mien: {}: {error:#}", sample.file));
-                    refusals.count(mien::data::labels::Refusal::UnreadablePicture);
-                }
-            }
-            bar.inc(1);
-        },
-    )?;
-    bar.finish_and_clear();
+    let (predictions, refusals) = predictions(&args.estimator.load()?, &set)?;
     if refusals.total() > 0 {
         eprintln!("left out: {refusals}");
     }
@@ -92,6 +73,33 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
         print!("{}", evaluation.markdown());
     }
     Ok(())
+}
+
+/// What the network says of every picture, and what was left out.
+pub(super) fn predictions(
+    source: &EstimatorSource,
+    set: &TarSet,
+) -> anyhow::Result<(Vec<Prediction>, Refusals)> {
+    let bar = super::progress_bar(set.samples.len() as u64, "pictures");
+    let mut refusals = set.refusals.clone();
+    let mut predictions = Vec::with_capacity(set.samples.len());
+    super::for_each_in_order(
+        source,
+        &set.samples,
+        |estimator, sample| judge(estimator, set, sample),
+        |sample, result| {
+            match result {
+                Ok(prediction) => predictions.push(prediction),
+                Err(error) => {
+                    bar.suspend(|| eprintln!("mien: {}: {error:#}", sample.file));
+                    refusals.count(Refusal::UnreadablePicture);
+                }
+            }
+            bar.inc(1);
+        },
+    )?;
+    bar.finish_and_clear();
+    Ok((predictions, refusals))
 }
 
 fn judge(estimator: &Estimator, set: &TarSet, sample: &Sample) -> anyhow::Result<Prediction> {

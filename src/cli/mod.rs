@@ -2,8 +2,11 @@
 
 mod annotate;
 pub mod bench;
+pub mod config;
 pub mod convert;
+mod device;
 pub mod evaluate;
+pub mod experiment;
 mod growth;
 pub mod predict;
 pub mod prepare;

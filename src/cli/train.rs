@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use burn::tensor::Device;
+use clap::ArgAction;
+use indicatif::ProgressBar;
 use mien::data::augment::Augmentation;
 use mien::data::batch::Dataset;
 use mien::data::crops::Crops;
@@ -13,22 +14,33 @@ use mien::data::split::Part;
 use mien::model::NetworkKind;
 use mien::train::loss::{ClassLoss, LossConfig};
 use mien::train::schedule::ScheduleKind;
-use mien::train::trainer::{BEST, Event, TrainConfig, train};
+use mien::train::trainer::{BEST, Event, Length, TrainConfig, train};
 use mien::weights::Precision;
+use serde::Serialize;
+
+use super::device::TrainDevice;
 
 /// Train a network on prepared crops; the same command again goes on with a run that was cut off
-#[derive(clap::Args)]
+///
+/// All options may also come from a file; the run's folder gets one, config.toml, that repeats the run.
+#[derive(clap::Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct TrainArgs {
+    /// TOML file with any of the options below, such as `epochs = 7`; the command line wins
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+
     /// Which network
     #[arg(long, value_enum, default_value_t = NetworkKind::DCnn)]
     model: NetworkKind,
 
     /// Folder that `mien prepare` wrote
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", required = false, required_unless_present = "config")]
     data: PathBuf,
 
     /// Data sets to train on
-    #[arg(long, value_delimiter = ',', required = true)]
+    #[arg(long, value_delimiter = ',', required_unless_present = "config")]
     datasets: Vec<String>,
 
     /// Data sets whose validation part chooses the best weights [default: those trained on]
@@ -36,7 +48,7 @@ pub struct TrainArgs {
     validate_on: Vec<String>,
 
     /// Folder of the run: checkpoint, metrics, best weights
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", required = false, required_unless_present = "config")]
     run: PathBuf,
 
     /// Weights to start from
@@ -60,12 +72,17 @@ pub struct TrainArgs {
     loss_weights: Vec<f32>,
 
     /// Weigh rare ages more in the focal loss
-    #[arg(long)]
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = false,
+        default_missing_value = "true")]
     balance: bool,
 
-    /// Passes over the training pictures
-    #[arg(long, default_value_t = 20)]
-    epochs: usize,
+    /// Passes over the training pictures [default: 20]
+    #[arg(long, conflicts_with = "pictures")]
+    epochs: Option<usize>,
+
+    /// Pictures seen, instead of whole passes
+    #[arg(long, conflicts_with = "epochs")]
+    pictures: Option<usize>,
 
     /// Pictures run through the network at once
     #[arg(long, default_value_t = 64)]
@@ -94,6 +111,59 @@ pub struct TrainArgs {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
+
+    /// What to train on
+    #[arg(long, value_enum, default_value_t = TrainDevice::Cpu)]
+    device: TrainDevice,
+}
+
+/// What `mien train` says while it runs.
+pub(super) struct Display {
+    bar: ProgressBar,
+    began: Instant,
+    losses: Option<[f32; 3]>,
+}
+
+impl Display {
+    pub(super) fn new() -> Self {
+        Self { bar: super::progress_bar(0, "steps"), began: Instant::now(), losses: None }
+    }
+
+    pub(super) fn show(&mut self, event: &Event) {
+        match event {
+            Event::Start { step, steps } => {
+                self.bar.set_length(*steps as u64);
+                self.bar.set_position(*step as u64);
+                self.bar.reset_eta();
+            }
+            Event::Step { step, losses } => {
+                let means = self.losses.get_or_insert(*losses);
+                means.iter_mut().zip(losses).for_each(|(mean, loss)| *mean += (loss - *mean) * 0.05);
+                let [class, regression, gender] = means;
+                self.bar.set_position(*step as u64);
+                self.bar.set_message(format!("class {class:.3} mae {regression:.2} gender {gender:.3}"));
+            }
+            Event::Epoch(m) => self.bar.suspend(|| {
+                println!(
+                    "pass {:3}: class {:.3}, mae {:.2}, gender {:.3} | validation mae {:.3}, gender {:.2} % | {:.0} pictures/s, {:.0} min",
+                    m.epoch,
+                    m.class,
+                    m.regression,
+                    m.gender,
+                    m.validation_mae,
+                    100.0 * m.validation_gender,
+                    m.pictures_per_second,
+                    self.began.elapsed().as_secs_f64() / 60.0
+                );
+            }),
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 pub fn run(args: TrainArgs) -> anyhow::Result<()> {
@@ -101,8 +171,13 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
     let &[class_weight, regression_weight, gender_weight] = args.loss_weights.as_slice() else {
         bail!("--loss-weights takes three numbers, such as 1,1,1");
     };
-    if args.gap < 1.0 || args.epochs == 0 || args.accumulate == 0 || args.batch < 2 {
-        bail!("--gap, --epochs and --accumulate must be at least 1, --batch at least 2");
+    let length = match (args.pictures, args.epochs) {
+        (Some(pictures), _) => Length::Pictures(pictures),
+        (None, epochs) => Length::Epochs(epochs.unwrap_or(20)),
+    };
+    let none = matches!(length, Length::Pictures(0) | Length::Epochs(0));
+    if args.gap < 1.0 || none || args.accumulate == 0 || args.batch < 2 {
+        bail!("--gap, --epochs, --pictures and --accumulate must be at least 1, --batch at least 2");
     }
     let open = |names: &[String], part| {
         let sets = names.iter().map(|name| Crops::open(&args.data, name)).collect::<Result<Vec<_>, _>>();
@@ -126,7 +201,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         balance: args.balance,
         batch: args.batch,
         accumulate: args.accumulate,
-        epochs: args.epochs,
+        length,
         rate: args.rate,
         schedule: args.schedule,
         weight_decay: args.weight_decay,
@@ -136,41 +211,19 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
     };
     println!("{} training pictures, {} for validation", training.len(), validation.len());
 
-    let bar = super::progress_bar(0, "steps");
-    let began = Instant::now();
-    let mut means = [0.0f32; 3];
-    let mut show = |event: Event| {
-        match event {
-        Event::Start { step, steps } => {
-            bar.set_length(steps as u64);
-            bar.set_position(step as u64);
-            bar.reset_eta();
+    let repeat = toml::to_string(&args).context("writing the configuration")?;
+    let mut written = Ok(());
+    let mut display = Display::new();
+    train(&config, &training, &validation, init.as_ref(), &args.run, &args.device.open()?, |event| {
+        display.show(&event);
+        // Only now is it certain that the folder holds no other run.
+        if matches!(event, Event::Start { .. }) {
+            written = std::fs::write(args.run.join("config.toml"), &repeat);
         }
-        Event::Step { step, losses } => {
-            means.iter_mut().zip(losses).for_each(|(m, l)| *m += (l - *m) * if *m == 0.0 { 1.0 } else { 0.05 });
-            bar.set_position(step as u64);
-            bar.set_message(format!("class {:.3} mae {:.2} gender {:.3}", means[0], means[1], means[2]));
-        }
-        Event::Epoch(m) => bar.suspend(|| {
-            println!(
-                "pass {:3}: class {:.3}, mae {:.2}, gender {:.3} | validation mae {:.3}, gender {:.2} % | {:.0} pictures/s, {:.0} min",
-                m.epoch,
-                m.class,
-                m.regression,
-                m.gender,
-                m.validation_mae,
-                100.0 * m.validation_gender,
-                m.pictures_per_second,
-                began.elapsed().as_secs_f64() / 60.0
-            );
-        }),
-    }
-    };
-    train(&config, &training, &validation, init.as_ref(), &args.run, &Device::flex(), |event| {
-        show(event);
-        ControlFlow::Continue(())
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
-    bar.finish_and_clear();
+    drop(display);
+    written.with_context(|| format!("config.toml in {}", args.run.display()))?;
     let best = args.run.join(BEST);
     if let Some(output) = args.output {
         let bytes = super::read_weights(&best)?.to_bytes(Precision::Half)?;

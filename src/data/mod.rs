@@ -16,6 +16,8 @@ pub mod layouts;
 pub mod prepare;
 pub mod split;
 pub mod tars;
+#[cfg(test)]
+pub(crate) mod toy;
 
 use std::path::PathBuf;
 

@@ -7,12 +7,14 @@
 //! - [`validate`]: metrics on held-out crops.
 //! - [`trainer`]: the loop.
 //! - [`calibrate`]: how wide the stated age range must be.
+//! - [`experiment`]: the study's tables, as many runs.
 //! - [`bench`](mod@bench): pictures a second.
 
 pub mod average;
 pub mod bench;
 pub mod calibrate;
 pub mod checkpoint;
+pub mod experiment;
 pub mod loss;
 pub mod schedule;
 pub mod trainer;

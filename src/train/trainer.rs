@@ -43,8 +43,9 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Batches whose gradients make one step: the study's batch of 512 in the memory of a smaller one.
     pub accumulate: usize,
-    /// Passes over the training pictures.
-    pub epochs: usize,
+    /// How long.
+    #[serde(flatten)]
+    pub length: Length,
     /// Highest learning rate.
     pub rate: f64,
     /// Its course.
@@ -57,6 +58,16 @@ pub struct TrainConfig {
     pub augmentation: Augmentation,
     /// Seed of everything random.
     pub seed: u64,
+}
+
+/// How long a run is. Validation comes at the end of every pass and at the end of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    /// So many passes over the training pictures, at least 1.
+    Epochs(usize),
+    /// So many pictures seen, at least 1, rounded up to whole steps: the same work whatever the size of the data sets.
+    Pictures(usize),
 }
 
 /// Why a run failed.
@@ -144,7 +155,7 @@ pub enum Event<'a> {
         /// Class, regression and gender loss of it.
         losses: [f32; 3],
     },
-    /// A pass is done.
+    /// A pass, or the whole run, is done.
     Epoch(&'a EpochMetrics),
 }
 
@@ -183,7 +194,10 @@ pub fn train(
     if per_epoch == 0 {
         return Err(TrainError::TooFew { found: training.len(), batch: step_len });
     }
-    let steps = per_epoch * config.epochs;
+    let steps = match config.length {
+        Length::Epochs(epochs) => per_epoch * epochs,
+        Length::Pictures(pictures) => pictures.div_ceil(step_len),
+    };
     let path = folder.join(CHECKPOINT);
     let described = serde_json::to_string(config).expect("plain data");
     let mut run = start(config, &described, steps, init, &path, &device)?;
@@ -203,9 +217,12 @@ pub fn train(
         let order = order(training.len(), config.seed, epoch);
         let mut sums = [0.0f64; 4];
         let first = run.state.step % per_epoch;
+        // The last pass may be cut short.
+        let end = (epoch * per_epoch + per_epoch).min(steps);
+        let taken = end - run.state.step;
         let began = Instant::now();
         let mut rate = 0.0;
-        for pictures in order.chunks_exact(step_len).skip(first) {
+        for pictures in order.chunks_exact(step_len).skip(first).take(taken) {
             rate = run.state.schedule.rate(run.state.step);
             device.seed(config.seed ^ (run.state.step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let parts = step(config, training, pictures, epoch, rate, balance.as_ref(), &device, &mut run)?;
@@ -218,7 +235,7 @@ pub fn train(
             let stop = on_event(Event::Step { step: run.state.step, losses: [class, regression, gender] })
                 .is_break();
             // At the end of a pass validation comes first, so that a resumed run does not leave it out.
-            if (stop || saved.elapsed() > CHECKPOINT_EVERY) && !run.state.step.is_multiple_of(per_epoch) {
+            if (stop || saved.elapsed() > CHECKPOINT_EVERY) && run.state.step < end {
                 save(&run, &path)?;
                 saved = Instant::now();
                 if stop {
@@ -226,7 +243,7 @@ pub fn train(
                 }
             }
         }
-        let taken = (per_epoch - first) as f64;
+        let taken = taken as f64;
         let pictures_per_second = taken * step_len as f64 / began.elapsed().as_secs_f64();
         let network = FusedNetwork::from_weights(&run.average)?;
         let judged = judge(&network, validation)?;
@@ -370,35 +387,11 @@ fn log(path: &Path, metrics: &EpochMetrics) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::crops::{CROP_LEN, Crops, Row, paths};
-    use crate::data::labels::Gender;
-    use crate::data::split::Part;
+    use crate::data::toy;
 
-    /// 40 flat pictures whose brightness tells the age and whose colour tells the gender.
-    fn toy(folder: &Path) -> (Dataset, Dataset) {
-        let (crops, table) = paths(folder, "toy");
-        let mut writer = csv::Writer::from_path(table).unwrap();
-        let mut bytes = Vec::new();
-        for i in 0..40u8 {
-            let female = i % 2 == 0;
-            let level = 5 * i;
-            let pixel = if female { [level, level, 30] } else { [30, level, level] };
-            bytes.extend(pixel.into_iter().cycle().take(CROP_LEN));
-            let row = Row {
-                file: format!("{i}.png"),
-                refused: None,
-                part: if i % 5 == 4 { Part::Validation } else { Part::Train },
-                age_low: f32::from(i),
-                age_high: f32::from(i),
-                gender: Some(if female { Gender::Female } else { Gender::Male }),
-                race: None,
-            };
-            writer.serialize(row).unwrap();
-        }
-        writer.flush().unwrap();
-        std::fs::write(crops, bytes).unwrap();
-        let open = |part| Dataset::new(vec![Crops::open(folder, "toy").unwrap()], part);
-        (open(Part::Train), open(Part::Validation))
+    fn open(folder: &Path) -> (Dataset, Dataset) {
+        toy::write(folder, "toy");
+        toy::open(folder, "toy")
     }
 
     fn config(epochs: usize) -> TrainConfig {
@@ -408,7 +401,7 @@ mod tests {
             balance: false,
             batch: 4,
             accumulate: 2,
-            epochs,
+            length: Length::Epochs(epochs),
             rate: 3e-3,
             schedule: ScheduleKind::Cosine,
             weight_decay: 0.01,
@@ -420,7 +413,7 @@ mod tests {
 
     /// Trains until step `until`, and returns the averaged weights in the checkpoint.
     fn run_until(folder: &Path, until: usize, init: &Weights, epochs: usize) -> Weights {
-        let (training, validation) = toy(folder);
+        let (training, validation) = open(folder);
         assert_eq!((training.len(), validation.len()), (32, 8));
         let run = folder.join("run");
         let config = config(epochs);
@@ -454,7 +447,7 @@ mod tests {
     #[test]
     fn a_run_learns_and_is_logged() {
         let folder = tempfile::tempdir().unwrap();
-        let (training, validation) = toy(folder.path());
+        let (training, validation) = open(folder.path());
         let run = folder.path().join("run");
         let mut maes = Vec::new();
         let device = Device::flex();
@@ -479,9 +472,40 @@ mod tests {
     }
 
     #[test]
+    fn a_length_in_pictures_ends_within_a_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let (training, validation) = open(folder.path());
+        let run = folder.path().join("run");
+        // 4 steps of 8 pictures are a pass; 41 pictures are 6 steps.
+        let config = TrainConfig { length: Length::Pictures(41), ..config(1) };
+        let go_on = |until: usize| {
+            train(&config, &training, &validation, None, &run, &Device::flex(), |event| match event {
+                Event::Step { step, .. } if step >= until => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+            .unwrap();
+            let log = read_metrics(&run).unwrap_or_default();
+            log.iter().map(|m| (m.epoch, m.step)).collect::<Vec<_>>()
+        };
+        assert_eq!(go_on(5), [(1, 4)]);
+        assert_eq!(go_on(usize::MAX), [(1, 4), (2, 6)]);
+        // Nothing is left to do.
+        assert_eq!(go_on(usize::MAX), [(1, 4), (2, 6)]);
+        assert_eq!(std::fs::read_to_string(run.join(METRICS)).unwrap().lines().count(), 3);
+    }
+
+    #[test]
+    fn checkpoints_hold_the_length_as_one_field() {
+        // The text that a checkpoint is recognised by.
+        let text = serde_json::to_string(&config(7)).unwrap();
+        assert!(text.contains(r#""accumulate":2,"epochs":7,"rate":0.003,"#), "{text}");
+        assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), config(7));
+    }
+
+    #[test]
     fn too_few_pictures_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let (training, validation) = toy(folder.path());
+        let (training, validation) = open(folder.path());
         let config = TrainConfig { batch: 32, ..config(1) };
         let run = folder.path().join("run");
         let result =
