@@ -75,7 +75,7 @@ impl Report {
         let mut text = String::from(
             "# Benchmarks\n\n\
              Written by `./build.sh bench`: Mien beside other libraries in headless Chromium, all served from this machine, on the page's sample \
-             picture. They take turns, and nobody has threads. What each does is in [`benches/browser/pages`](../benches/browser/pages).\n\n",
+             picture. They take turns, each on one thread. What each does is in [`benches/browser/pages`](../benches/browser/pages).\n\n",
         );
         for (what, value) in &self.about {
             let _ = writeln!(text, "- {what}: {value}");
