@@ -47,6 +47,9 @@ peers=(
 # What a visitor downloads before the first result, gzip: 1 MiB.
 first_result_budget=1048576
 
+# And for WebGPU, later and in the background: 2.5 MB.
+gpu_budget=2500000
+
 target=${CARGO_TARGET_DIR:-target}
 tools=$target/tools # programs that were installed for the build; nothing outside the project changes
 site=target/site    # the finished modules, and what they were made of
@@ -274,7 +277,12 @@ dist() {
     need_wasm_toolchain
     need_wasm_bindgen
     need_wasm_opt
-    # The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts.
+    # The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts. It is burn's
+    # compiler for GPU kernels that is left of it. In bytes as gzip sends them, as `dist` printed:
+    #   2,656,945  networks as burn modules; opt-level s, fat LTO, one codegen unit, no names, wasm-opt -Os
+    #   2,455,561  without burn's CPU back end
+    #   1,801,739  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu.rs)
+    # (wasm-opt -Oz made that 1,790,242.)
     wasm_module mien_cpu 3
     wasm_module mien_gpu s --features webgpu
 
@@ -310,6 +318,8 @@ dist() {
     note "$(printf '%-26s %10s %10s' '' bytes gzip)"
     size "pkg/mien_cpu" dist/pkg/mien_cpu*
     size "pkg/mien_gpu (lazy)" dist/pkg/mien_gpu*
+    [ "$packed" -le "$gpu_budget" ] ||
+        die "the WebGPU module takes $packed bytes (gzip); the budget is $gpu_budget"
     for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
     local page
     page=$(find dist -name pkg -prune -o -name weights -prune -o \

@@ -5,8 +5,7 @@ use thiserror::Error;
 
 use crate::age::AgeDistribution;
 use crate::crop;
-use crate::engine::fused::RawEstimate;
-use crate::engine::{Engine, EngineError, EngineKind};
+use crate::engine::{Engine, EngineError, EngineKind, RawEstimate};
 use crate::face::{self, Detection, DetectorOptions, Search};
 use crate::frame::{Frame, Similarity};
 use crate::model::NetworkKind;
@@ -134,7 +133,7 @@ impl Estimator {
     }
 
     async fn look(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
-        let run = async |rgb: &[u8]| self.engine.detect(rgb).await;
+        let run = async |views: &[&[u8]]| self.engine.detect(views).await;
         Ok(face::find_async::<EngineError>(frame, search, &self.options, run).await?)
     }
 

@@ -89,6 +89,131 @@ fn the_page_and_the_command_line_say_the_same() {
     });
 }
 
+// ---- WebGPU ----
+
+/// Has a worker keep what its module asks of WebGPU, as `gpu`.
+const WATCH_GPU: &str = "
+    self.gpu = { devices: [], shaders: [], readBacks: 0 };
+    const watch = (type, name, see) => {
+        const original = type.prototype[name];
+        type.prototype[name] = function (...args) { return see(original.apply(this, args), ...args); };
+    };
+    if (self.name === 'mien-webgpu') {
+        watch(GPUAdapter, 'requestDevice', async (device) => { gpu.devices.push(await device); return device; });
+        watch(GPUDevice, 'createShaderModule', (module, { code }) => { gpu.shaders.push(code); return module; });
+        watch(GPUBuffer, 'mapAsync', (mapped, mode) => { if (mode & GPUMapMode.READ) gpu.readBacks += 1; return mapped; });
+    }
+";
+
+/// Browsers differ in the extensions that they have, and one shader that a browser refuses loses the device.
+#[test]
+fn every_shader_is_plain_wgsl() {
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.before_workers(WATCH_GPU);
+        for model in ["d-cnn", "m-cnn"] {
+            page.open(&site.page(&format!("?engine=webgpu&model={model}")));
+            let estimate = page.estimate_after(|page| page.click("#use-sample"));
+            assert_eq!(estimate.engine, "webgpu", "the page has fallen back\n{}", page.words());
+            let shaders = page.worker("mien-webgpu").evaluate("gpu.shaders");
+            let shaders: Vec<&str> =
+                shaders.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+            println!("{model}: {} shaders", shaders.len());
+            assert!(!shaders.is_empty(), "no shader was seen");
+            for shader in shaders {
+                assert!(shader.contains("@compute"), "not a compute shader: {shader}");
+                let extension = shader.split([';', '\n']).find(|statement| {
+                    let word = statement.trim_start().split(|c: char| !c.is_alphanumeric()).next();
+                    word.is_some_and(|word| ["enable", "requires", "diagnostic"].contains(&word))
+                });
+                assert_eq!(extension, None, "{shader}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_picture_takes_three_read_backs() {
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.before_workers(WATCH_GPU);
+        page.open(&site.page("?engine=webgpu"));
+        let worker = || page.worker("mien-webgpu");
+        let mut before = 0;
+        for _ in 0..2 {
+            let estimate = page.estimate_after(|page| page.click("#use-sample"));
+            assert_eq!((estimate.engine.as_str(), estimate.faces.len()), ("webgpu", 1));
+            let read_backs = worker().evaluate("gpu.readBacks").as_u64().unwrap();
+            // All views of the picture, then the face from close up, then its estimate.
+            assert_eq!(read_backs - before, 3);
+            before = read_backs;
+        }
+    });
+}
+
+#[test]
+fn a_lost_gpu_gives_way_to_the_cpu_within_a_frame() {
+    visit(Options { camera: true, webgpu: true }, |site, page| {
+        site.before_workers(WATCH_GPU);
+        page.open(&site.page("?engine=webgpu"));
+        let estimate = page.estimate_after(|page| page.click("#start-camera"));
+        assert_eq!(estimate.engine, "webgpu", "the page has fallen back\n{}", page.words());
+        // From here on every result is kept, and every frame that fails.
+        page.evaluate(
+            "(() => {
+                window.seen = [];
+                const { mien } = mienApp;
+                const estimate = mien.estimate.bind(mien);
+                mien.estimate = (...args) => {
+                    const after = window.destroyed;
+                    const answer = estimate(...args);
+                    if (after) answer.then(({ engine, faces }) => seen.push(`${engine} ${faces.length}`), (error) => seen.push(error.message));
+                    return answer;
+                };
+            })()",
+        );
+        let lost =
+            page.worker("mien-webgpu").evaluate("gpu.devices.map((device) => device.destroy()).length");
+        assert_eq!(lost, 1, "one device was in use");
+        page.evaluate("window.destroyed = true");
+        page.wait_for("seen.length >= 3");
+        assert_eq!(page.evaluate("seen.slice(0, 3)"), json!(["cpu 1", "cpu 1", "cpu 1"]));
+        assert_eq!(page.evaluate("mienApp.lastError"), Value::Null);
+        assert_eq!(page.evaluate("document.documentElement.dataset.state"), "running");
+        let engine = page.evaluate("document.querySelector('#engine').innerText");
+        let engine = engine.as_str().unwrap();
+        assert!(engine.contains("CPU") && engine.contains("WebGPU has stopped"), "{engine}");
+    });
+}
+
+/// Which of the two is faster depends on the machine; so each gets its turn, by a clock that runs a thousand times as fast.
+#[test]
+fn both_engines_are_timed_and_the_faster_one_stays() {
+    for (slow, fast) in [("cpu", "webgpu"), ("webgpu", "cpu")] {
+        visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+            site.before_workers(&format!(
+                "if (self.name === 'mien-{slow}') {{
+                    const now = performance.now.bind(performance);
+                    performance.now = () => 1000 * now();
+                }}"
+            ));
+            page.open(&site.page("?engine=auto"));
+            let first = page.estimate_after(|page| page.click("#use-sample"));
+            assert_eq!(first.engine, "cpu", "the CPU needs no waiting for");
+            page.wait_for("mienApp.mien.comparison");
+            let times = page.evaluate("mienApp.mien.comparison");
+            let ms = |engine: &str| times[engine].as_f64().unwrap();
+            assert!(ms(fast) > 0.0 && ms(fast) < ms(slow), "{times}");
+            page.wait_for(&format!("mienApp.mien.engine === '{fast}'"));
+            let next = page.estimate_after(|page| page.click("#use-sample"));
+            assert_eq!(next.engine, fast);
+            for property in ["innerText", "title"] {
+                let text = page.evaluate(&format!("document.querySelector('#engine').{property}"));
+                let text = text.as_str().unwrap();
+                assert!(text.contains("CPU") && text.contains("WebGPU"), "{property}: {text}");
+            }
+        });
+    }
+}
+
 // ---- privacy ----
 
 #[test]

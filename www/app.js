@@ -43,7 +43,7 @@ let loading;
 
 /** Mien, loaded once; a failed load is tried again by the next who asks. */
 function load() {
-  loading ??= Mien.load({ ...wishes(), onProgress: showProgress, onEngineChange: showEngine }).then(loaded, (error) => {
+  loading ??= Mien.load({ ...wishes(), onProgress: showProgress, onEngineChange: showEngine, onComparison: (times) => meter.compare(times) }).then(loaded, (error) => {
     loading = undefined;
     status.progressDone();
     throw error;
@@ -88,7 +88,7 @@ function showProgress({ stage, engine, loaded, total }) {
 
 function showEngine({ engine, reason }) {
   meter.idle(engine);
-  if (reason === 'lost') status.say('The graphics processor stopped; the CPU goes on.');
+  if (reason === 'lost') meter.lost();
 }
 
 // After everything is there, so that it takes nothing from the first start.

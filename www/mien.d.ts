@@ -23,7 +23,12 @@ export interface MienOptions {
   onProgress?: (progress: Progress) => void;
   /** The same news as the event 'enginechange'. */
   onEngineChange?: (change: EngineChange) => void;
+  /** The same news as the event 'comparison'. */
+  onComparison?: (comparison: Comparison) => void;
 }
+
+/** Milliseconds of one estimate of the same picture on each engine, the median of a few. The smaller decides. */
+export type Comparison = Record<EngineKind, number>;
 
 export interface Progress {
   /** 'download' while bytes arrive, then 'start' once, while the engine starts. */
@@ -100,6 +105,7 @@ export class MienError extends Error {
 
 export interface MienEventMap {
   enginechange: CustomEvent<EngineChange>;
+  comparison: CustomEvent<Comparison>;
 }
 
 export class Mien extends EventTarget {
@@ -115,6 +121,8 @@ export class Mien extends EventTarget {
   readonly model: string;
   /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */
   readonly timings: Partial<Record<EngineKind, number>>;
+  /** With engine 'auto', once both engines have run the same picture with a face. */
+  readonly comparison: Comparison | undefined;
 
   /**
    * Finds the faces and estimates each. Runs in a worker; calls are answered in order.

@@ -33,6 +33,7 @@ export class Mien extends EventTarget {
   /** @type {Engine | undefined} */ #active;
   /** @type {Map<URL['href'], Promise<Uint8Array>>} */ #files = new Map();
   #times = { cpu: [], webgpu: [] };
+  #comparison;
   #mayTryWebGpu = false;
   #closing = new AbortController();
   #onProgress;
@@ -51,7 +52,7 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').MienOptions} [options]
    * @returns {Promise<Mien>}
    */
-  static async load({ model = 'd-cnn', engine = 'auto', onProgress, onEngineChange } = {}) {
+  static async load({ model = 'd-cnn', engine = 'auto', onProgress, onEngineChange, onComparison } = {}) {
     const lack = whyUnsupported();
     if (lack) throw lack;
     if (!ENGINES.includes(engine)) throw new TypeError(`engine is one of ${ENGINES.join(', ')}, not ${engine}`);
@@ -62,6 +63,7 @@ export class Mien extends EventTarget {
 
     const mien = new Mien(model, onProgress);
     if (onEngineChange) mien.addEventListener('enginechange', ({ detail }) => onEngineChange(detail));
+    if (onComparison) mien.addEventListener('comparison', ({ detail }) => onComparison(detail));
     try {
       mien.#active = await mien.#engine(engine === 'webgpu' ? 'webgpu' : 'cpu');
     } catch (error) {
@@ -96,6 +98,11 @@ export class Mien extends EventTarget {
       if (times.length > 0) timings[kind] = median(times);
     }
     return timings;
+  }
+
+  /** With engine 'auto', once both engines have run the same picture: milliseconds of each. */
+  get comparison() {
+    return this.#comparison;
   }
 
   /**
@@ -156,8 +163,11 @@ export class Mien extends EventTarget {
     const gpu = await this.#engine('webgpu');
     const gpuTime = await gpu.probe(pixels);
     const cpuTime = await this.#active.probe(pixels);
+    if (this.#closing.signal.aborted) return;
     this.#remember('webgpu', gpuTime);
-    if (gpuTime < cpuTime && !this.#closing.signal.aborted) this.#use(gpu, 'faster');
+    this.#comparison = { cpu: cpuTime, webgpu: gpuTime };
+    this.dispatchEvent(new CustomEvent('comparison', { detail: this.#comparison }));
+    if (gpuTime < cpuTime) this.#use(gpu, 'faster');
     else this.#drop('webgpu');
   }
 

@@ -47,10 +47,7 @@ impl FusedDetector {
 
         let mut blocks = Vec::with_capacity(BLOCKS.len());
         for (i, step) in BLOCKS.iter().enumerate() {
-            let name = match i.checked_sub(MAPS[0].blocks) {
-                None => format!("backbone1.{i}"),
-                Some(i) => format!("backbone2.{i}"),
-            };
+            let name = block_name(i);
             let depthwise = [step.input, 1, step.kernel, step.kernel];
             let depthwise = convolution(weights, &format!("{name}.depthwise"), depthwise)?;
             let pointwise = [step.output, step.input, 1, 1];
@@ -115,8 +112,16 @@ impl FusedDetector {
     }
 }
 
+/// Name of a block's weights.
+pub(super) fn block_name(index: usize) -> String {
+    match index.checked_sub(MAPS[0].blocks) {
+        None => format!("backbone1.{index}"),
+        Some(index) => format!("backbone2.{index}"),
+    }
+}
+
 /// Kernel and bias of a convolution.
-fn convolution<'a>(
+pub(super) fn convolution<'a>(
     weights: &'a Weights,
     name: &str,
     shape: [usize; 4],

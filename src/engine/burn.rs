@@ -1,52 +1,25 @@
-//! The networks on burn.
-//!
-//! Traps of burn 0.22.1 in browsers: without its features `autotune` and `fusion` every shader of ours is valid WGSL without
-//! extensions; with them, matrix kernels that need `subgroups` are tried, browsers refuse those, and the device is lost.
+//! The networks on burn, on the CPU: slow, and the definition of what is right.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::fused::RawEstimate;
-use super::{EngineError, EngineKind};
+use super::{EngineError, RawEstimate};
 use crate::crop;
 use crate::face::{self, BlazeFace, INPUT_SIDE};
 use crate::model::{AGES, Network, NetworkKind, Outputs};
 use crate::weights::{Weights, WeightsError};
 
-/// The detector on a device of burn's.
+/// The detector as its burn module.
 #[derive(Debug)]
 pub struct BurnDetector {
     network: BlazeFace,
     device: Device,
 }
 
-/// One of the three networks on a device of burn's.
+/// One of the three networks as its burn module.
 #[derive(Debug)]
 pub struct BurnNetwork {
     network: Network,
     device: Device,
-}
-
-/// The device of an engine.
-///
-/// # Errors
-/// [`EngineError::Unavailable`].
-pub async fn device(kind: EngineKind) -> Result<Device, EngineError> {
-    match kind {
-        EngineKind::WebGpu => {
-            webgpu().await.map_err(|reason| EngineError::Unavailable { engine: kind.name(), reason })
-        }
-        EngineKind::Cpu | EngineKind::Reference => Ok(Device::flex()),
-    }
-}
-
-#[cfg(feature = "webgpu")]
-async fn webgpu() -> Result<Device, String> {
-    Device::wgpu_options().init_async().await.map_err(|e| e.to_string())
-}
-
-#[cfg(not(feature = "webgpu"))]
-async fn webgpu() -> Result<Device, String> {
-    Err("it is not in this build".into())
 }
 
 impl BurnDetector {
@@ -65,11 +38,7 @@ impl BurnDetector {
     pub async fn run(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
         let input = TensorData::new(face::normalise(rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
         let (regressors, logits) = self.network.forward(Tensor::from_data(input, &self.device));
-        // One read-back instead of two: each is a round trip to the device.
-        let all = Tensor::cat(vec![regressors.flatten::<1>(0, 2), logits.flatten::<1>(0, 1)], 0);
-        let mut regressors = read(all).await?;
-        let logits = regressors.split_off(regressors.len() / 17 * 16);
-        Ok((regressors, logits))
+        Ok((read(regressors.flatten(0, 2)).await?, read(logits.flatten(0, 1)).await?))
     }
 }
 
@@ -87,7 +56,7 @@ impl BurnNetwork {
         self.network.kind()
     }
 
-    /// As [`super::Engine::estimate`]: all faces in one pass, one read-back.
+    /// As [`super::Engine::estimate`].
     ///
     /// # Errors
     /// [`EngineError::Lost`].

@@ -1,16 +1,21 @@
 //! How the networks run.
 //!
-//! - [`fused`] and, for the detector, [`blazeface`]: on the CPU, by the kernels of [`crate::kernels`], with batch normalisation folded
-//!   into the weights. Nothing of burn's is needed, and the small browser module has none of it.
-//! - `burn` (feature `burn`): on WebGPU (feature `webgpu`) or, as the reference that everything is tested against, on the CPU.
+//! - [`folded`]: the three networks with batch normalisation folded into their weights, as both engines run them.
+//! - [`fused`] and, for the detector, [`blazeface`]: on the CPU, by the kernels of [`crate::kernels`]. Nothing of burn's is needed, and
+//!   the small browser module has none of it.
+//! - `webgpu` (feature `burn`): on WebGPU (feature `webgpu`), by burn's convolutions.
+//! - `burn` (feature `native`): the burn modules that define the networks, which everything is tested against.
 //!
 //! An [`Engine`] holds the detector and one of the three networks. What it is given and what it returns are plain numbers, so
 //! nothing else in Mien knows which engine runs.
 
 pub mod blazeface;
-#[cfg(feature = "burn")]
+#[cfg(feature = "native")]
 pub mod burn;
+pub mod folded;
 pub mod fused;
+#[cfg(feature = "burn")]
+pub mod webgpu;
 
 use std::cell::RefCell;
 
@@ -22,7 +27,7 @@ use crate::face::FaceError;
 use crate::model::NetworkKind;
 use crate::weights::{Weights, WeightsError};
 use blazeface::{DetectorScratch, FusedDetector};
-use fused::{FusedNetwork, RawEstimate, Scratch};
+use fused::{FusedNetwork, Scratch};
 
 /// Why an engine can't start or go on.
 #[derive(Debug, Error)]
@@ -79,13 +84,39 @@ impl EngineKind {
     }
 }
 
+/// What a network says of one face.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawEstimate {
+    /// Probability of each age 0..99.
+    pub age_distribution: Vec<f32>,
+    /// Age in years from the cascaded regression.
+    pub age: f32,
+    /// Probability of female.
+    pub female: f32,
+}
+
+impl RawEstimate {
+    /// From logits and the regression's result.
+    pub fn from_logits(age_logits: &[f32], age: f32, gender_logits: [f32; 2]) -> Self {
+        let largest = age_logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut age_distribution: Vec<f32> = age_logits.iter().map(|l| (l - largest).exp()).collect();
+        let sum: f32 = age_distribution.iter().sum();
+        age_distribution.iter_mut().for_each(|p| *p /= sum);
+        let female = 1.0 / (1.0 + (gender_logits[0] - gender_logits[1]).exp());
+        Self { age_distribution, age, female }
+    }
+}
+
 /// The face detector, ready to run.
 #[derive(Debug)]
 pub enum Detector {
     /// By fused kernels on the CPU, with the buffers that it needs.
     Fused(Box<FusedDetector>, RefCell<DetectorScratch>),
-    /// By burn.
-    #[cfg(feature = "burn")]
+    /// On WebGPU.
+    #[cfg(feature = "webgpu")]
+    WebGpu(Box<webgpu::WebGpuDetector>),
+    /// The definition.
+    #[cfg(feature = "native")]
     Burn(Box<burn::BurnDetector>),
 }
 
@@ -108,8 +139,36 @@ impl Detector {
     pub async fn run(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
         match self {
             Self::Fused(network, scratch) => Ok(network.run(rgb, &mut scratch.borrow_mut())),
-            #[cfg(feature = "burn")]
+            #[cfg(feature = "webgpu")]
+            Self::WebGpu(network) => Ok(network.run(&[rgb]).await?.remove(0)),
+            #[cfg(feature = "native")]
             Self::Burn(network) => network.run(rgb).await,
+        }
+    }
+
+    /// The same of several pictures: on WebGPU in one pass.
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`].
+    ///
+    /// # Panics
+    /// If one of them has another length.
+    pub async fn run_all(&self, pictures: &[&[u8]]) -> Result<Vec<(Vec<f32>, Vec<f32>)>, EngineError> {
+        match self {
+            Self::Fused(network, scratch) => {
+                let scratch = &mut scratch.borrow_mut();
+                Ok(pictures.iter().map(|rgb| network.run(rgb, scratch)).collect())
+            }
+            #[cfg(feature = "webgpu")]
+            Self::WebGpu(network) => network.run(pictures).await,
+            #[cfg(feature = "native")]
+            Self::Burn(network) => {
+                let mut outputs = Vec::with_capacity(pictures.len());
+                for rgb in pictures {
+                    outputs.push(network.run(rgb).await?);
+                }
+                Ok(outputs)
+            }
         }
     }
 }
@@ -118,7 +177,9 @@ impl Detector {
 #[derive(Debug)]
 enum Runner {
     Fused(Box<FusedNetwork>, RefCell<Scratch>),
-    #[cfg(feature = "burn")]
+    #[cfg(feature = "webgpu")]
+    WebGpu(Box<webgpu::WebGpuNetwork>),
+    #[cfg(feature = "native")]
     Burn(Box<burn::BurnNetwork>),
 }
 
@@ -131,25 +192,37 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine. The reference needs a build with the feature `burn`, WebGPU one with `webgpu`.
+    /// Starts an engine. The reference needs a build with the feature `native`, WebGPU one with `webgpu`.
     ///
     /// # Errors
     /// [`EngineError::Weights`] for weights of another network, [`EngineError::Unavailable`] where there is no such engine.
     pub async fn start(kind: EngineKind, detector: &Weights, network: &Weights) -> Result<Self, EngineError> {
-        if kind == EngineKind::Cpu {
-            let network = FusedNetwork::from_weights(network)?;
-            let network = Runner::Fused(Box::new(network), RefCell::default());
-            return Ok(Self { kind, detector: Detector::on_cpu(detector)?, network });
+        match kind {
+            EngineKind::Cpu => {
+                let network = FusedNetwork::from_weights(network)?;
+                let network = Runner::Fused(Box::new(network), RefCell::default());
+                Ok(Self { kind, detector: Detector::on_cpu(detector)?, network })
+            }
+            #[cfg(feature = "webgpu")]
+            EngineKind::WebGpu => {
+                let device = webgpu::device().await?;
+                let detector = Detector::WebGpu(Box::new(webgpu::WebGpuDetector::new(detector, &device)?));
+                let network = Runner::WebGpu(Box::new(webgpu::WebGpuNetwork::new(network, &device)?));
+                Ok(Self { kind, detector, network })
+            }
+            #[cfg(feature = "native")]
+            EngineKind::Reference => {
+                let device = ::burn::tensor::Device::flex();
+                let detector = Detector::Burn(Box::new(burn::BurnDetector::new(detector, &device)?));
+                let network = Runner::Burn(Box::new(burn::BurnNetwork::new(network, device)?));
+                Ok(Self { kind, detector, network })
+            }
+            #[allow(unreachable_patterns)] // not in every build
+            _ => Err(EngineError::Unavailable {
+                engine: kind.name(),
+                reason: "it is not in this build".into(),
+            }),
         }
-        #[cfg(feature = "burn")]
-        {
-            let device = burn::device(kind).await?;
-            let detector = Detector::Burn(Box::new(burn::BurnDetector::new(detector, &device)?));
-            let network = Runner::Burn(Box::new(burn::BurnNetwork::new(network, device)?));
-            Ok(Self { kind, detector, network })
-        }
-        #[cfg(not(feature = "burn"))]
-        Err(EngineError::Unavailable { engine: kind.name(), reason: "it is not in this build".into() })
     }
 
     /// Which one this is.
@@ -161,17 +234,19 @@ impl Engine {
     pub fn network(&self) -> NetworkKind {
         match &self.network {
             Runner::Fused(network, _) => network.kind(),
-            #[cfg(feature = "burn")]
+            #[cfg(feature = "webgpu")]
+            Runner::WebGpu(network) => network.kind(),
+            #[cfg(feature = "native")]
             Runner::Burn(network) => network.kind(),
         }
     }
 
-    /// Runs the detector: see [`Detector::run`].
+    /// Runs the detector: see [`Detector::run_all`].
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn detect(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
-        self.detector.run(rgb).await
+    pub async fn detect(&self, pictures: &[&[u8]]) -> Result<Vec<(Vec<f32>, Vec<f32>)>, EngineError> {
+        self.detector.run_all(pictures).await
     }
 
     /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once.
@@ -188,12 +263,27 @@ impl Engine {
                 let inputs = crops.iter().map(|crop| crop::network_input(network.kind(), crop));
                 inputs.map(|input| network.run(&input, scratch)).collect()
             }
-            #[cfg(feature = "burn")]
+            #[cfg(feature = "webgpu")]
+            Runner::WebGpu(network) => network.run(crops).await?,
+            #[cfg(feature = "native")]
             Runner::Burn(network) => network.run(crops).await?,
         };
         let finite = |e: &RawEstimate| {
             e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite())
         };
         if estimates.iter().all(finite) { Ok(estimates) } else { Err(EngineError::NotFinite) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::AGES;
+
+    #[test]
+    fn gender_is_a_softmax() {
+        let estimate = RawEstimate::from_logits(&[0.0; AGES], 5.0, [1.0, 3.0]);
+        assert!((estimate.female - 1.0 / (1.0 + (-2.0f32).exp())).abs() < 1e-6);
+        assert!((estimate.age_distribution[7] - 0.01).abs() < 1e-6);
     }
 }

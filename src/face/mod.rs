@@ -189,14 +189,16 @@ pub fn find<E: From<FaceError>>(
     options: &DetectorOptions,
     mut run: impl FnMut(&[u8]) -> Result<(Vec<f32>, Vec<f32>), E>,
 ) -> Result<Vec<Detection>, E> {
-    let search = pin!(find_async(frame, search, options, async |rgb: &[u8]| run(rgb)));
+    let run = async |views: &[&[u8]]| views.iter().map(|rgb| run(rgb)).collect();
+    let search = pin!(find_async(frame, search, options, run));
     match search.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(found) => found,
         Poll::Pending => unreachable!("nothing in it waits"),
     }
 }
 
-/// [`find`] with a network that must be waited for (WebGPU).
+/// [`find`] with a network that must be waited for (WebGPU). So that it needs to be waited for but twice, `run` gets several pictures
+/// at once: first all views of the frame, then all faces from close up.
 ///
 /// # Errors
 /// What `run` returns, or a [`FaceError`] about its outputs.
@@ -204,11 +206,18 @@ pub async fn find_async<E: From<FaceError>>(
     frame: &Frame<'_>,
     search: Search,
     options: &DetectorOptions,
-    mut run: impl AsyncFnMut(&[u8]) -> Result<(Vec<f32>, Vec<f32>), E>,
+    mut run: impl AsyncFnMut(&[&[u8]]) -> Result<Vec<(Vec<f32>, Vec<f32>)>, E>,
 ) -> Result<Vec<Detection>, E> {
-    let mut look = async |view: &Letterbox, options: &DetectorOptions| {
-        let (regressors, logits) = run(&view.input).await?;
-        Ok::<_, E>(detections(&regressors, &logits, &view.to_frame, options)?)
+    let mut look = async |views: &[&Letterbox], options: &DetectorOptions| {
+        if views.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inputs: Vec<&[u8]> = views.iter().map(|view| view.input.as_slice()).collect();
+        let outputs = run(&inputs).await?;
+        let seen = views.iter().zip(outputs).map(|(view, (regressors, logits))| {
+            Ok::<_, E>(detections(&regressors, &logits, &view.to_frame, options)?)
+        });
+        seen.collect::<Result<Vec<_>, E>>()
     };
     let mut regions = vec![Region::whole(frame)];
     if search == Search::Tiled {
@@ -219,27 +228,25 @@ pub async fn find_async<E: From<FaceError>>(
         first.min_score *= CANDIDATE;
     }
     let views = letterboxes(frame, &regions);
-    let mut found = Vec::with_capacity(regions.len());
-    for (region, view) in regions.into_iter().zip(views) {
-        found.push((region, look(&view, &first).await?));
-    }
-    let faces = merge(frame, found, options);
+    let found = look(&views.iter().collect::<Vec<_>>(), &first).await?;
+    let mut faces = merge(frame, regions.into_iter().zip(found).collect(), options);
     if search == Search::Whole {
         return Ok(faces);
     }
 
+    faces.truncate(MOST_FACES);
+    let views: Vec<_> = faces.iter().map(|face| close_up(frame, face)).collect();
+    let mut found = look(&views.iter().flatten().collect::<Vec<_>>(), options).await?.into_iter();
     let mut confirmed = Vec::with_capacity(faces.len());
-    for face in faces.into_iter().take(MOST_FACES) {
+    for (face, view) in faces.into_iter().zip(&views) {
         let sure = face.score >= options.min_score;
-        match close_up(frame, &face) {
-            Some(view) => {
-                let second = confirm(&face, look(&view, options).await?);
-                let way = if sure { SURE } else { UNSURE };
-                let least = options.min_score + way * (1.0 - options.min_score);
-                confirmed.extend(second.filter(|face| face.score >= least));
-            }
-            None if sure => confirmed.push(face),
-            None => {}
+        if view.is_some() {
+            let second = confirm(&face, found.next().expect("as many as there are views"));
+            let way = if sure { SURE } else { UNSURE };
+            let least = options.min_score + way * (1.0 - options.min_score);
+            confirmed.extend(second.filter(|face| face.score >= least));
+        } else if sure {
+            confirmed.push(face);
         }
     }
     // Two candidates may turn out to be one face.

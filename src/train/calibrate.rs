@@ -24,7 +24,7 @@ pub fn range_mass(judged: &[Judged]) -> f32 {
 mod tests {
     use super::*;
     use crate::age::AgeLabel;
-    use crate::engine::fused::RawEstimate;
+    use crate::engine::RawEstimate;
 
     #[test]
     fn an_honest_distribution_needs_its_own_mass() {

@@ -7,7 +7,8 @@ use crate::crop;
 use crate::data::DataError;
 use crate::data::batch::{Dataset, middle};
 use crate::data::labels::Gender;
-use crate::engine::fused::{FusedNetwork, RawEstimate, Scratch};
+use crate::engine::RawEstimate;
+use crate::engine::fused::{FusedNetwork, Scratch};
 
 /// A prediction beside its label.
 #[derive(Debug, Clone)]

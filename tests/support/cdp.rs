@@ -38,6 +38,8 @@ struct State {
     /// (session, request) of what has not been answered yet, and its address.
     in_flight: HashMap<(String, String), String>,
     last_network_event: Option<Instant>,
+    /// Sessions of the workers that run.
+    workers: Vec<String>,
     /// Console messages and uncaught exceptions, for the message of a failed test.
     console: Vec<String>,
 }
@@ -81,6 +83,11 @@ impl Connection {
         let target = self.call("", "Target.createTarget", json!({ "url": "about:blank" }));
         let to = json!({ "targetId": target["targetId"], "flatten": true });
         text(&self.call("", "Target.attachToTarget", to)["sessionId"])
+    }
+
+    /// The sessions of the pages' workers that run.
+    pub fn workers(&self) -> Vec<String> {
+        self.state().workers.clone()
     }
 
     /// Every address asked for since the browser started, by any page or worker.
@@ -177,7 +184,9 @@ impl Connection {
             }
             "Target.detachedFromTarget" => {
                 let gone = text(&params["sessionId"]);
-                self.state().in_flight.retain(|(session, _), _| *session != gone);
+                let mut state = self.state();
+                state.in_flight.retain(|(session, _), _| *session != gone);
+                state.workers.retain(|session| *session != gone);
             }
             "Runtime.consoleAPICalled" => {
                 let words = params["args"].as_array().into_iter().flatten();
@@ -200,6 +209,9 @@ impl Connection {
         self.send(&session, "Network.enable", json!({}));
         self.send(&session, "Runtime.enable", json!({}));
         self.send(&session, "Target.setAutoAttach", auto_attach());
+        if params["targetInfo"]["type"] == "worker" {
+            self.state().workers.push(session.clone());
+        }
         self.send(&session, "Runtime.runIfWaitingForDebugger", json!({}));
         // A worker's first script is asked for by its page, and nobody is told when it has come; but now it has.
         let script = text(&params["targetInfo"]["url"]);

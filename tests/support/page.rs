@@ -47,6 +47,13 @@ impl Page {
         Page { connection, session }
     }
 
+    /// The page's worker of that name, which runs now, to evaluate expressions in it.
+    pub fn worker(&self, name: &str) -> Page {
+        let workers = self.connection.workers().into_iter().map(|it| Page::new(self.connection.clone(), it));
+        let is_it = |worker: &Page| worker.try_evaluate("self.name") == Ok(name.into());
+        { workers }.find(is_it).unwrap_or_else(|| panic!("no worker {name} runs\n{}", self.describe()))
+    }
+
     fn call(&self, method: &str, params: Value) -> Value {
         self.connection.call(&self.session, method, params)
     }

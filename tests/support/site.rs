@@ -14,7 +14,7 @@ pub struct Site {
     server: Child,
     origin: String,
     log: Arc<Mutex<Vec<String>>>,
-    _root: tempfile::TempDir,
+    root: tempfile::TempDir,
 }
 
 impl Site {
@@ -26,8 +26,20 @@ impl Site {
         );
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("index.html"), "").unwrap();
-        std::os::unix::fs::symlink(&dist, root.path().join(BELOW.trim_matches('/'))).unwrap();
+        let below = root.path().join(BELOW.trim_matches('/'));
+        std::fs::create_dir(&below).unwrap();
+        for entry in std::fs::read_dir(&dist).unwrap().map(Result::unwrap) {
+            std::os::unix::fs::symlink(entry.path(), below.join(entry.file_name())).unwrap();
+        }
         Site::serve(root)
+    }
+
+    /// Has the page's workers run a script before their own.
+    pub fn before_workers(&self, script: &str) {
+        let worker = self.root.path().join(BELOW.trim_matches('/')).join("worker.js");
+        let own = std::fs::read_to_string(&worker).unwrap();
+        std::fs::remove_file(&worker).unwrap(); // the link, not what it leads to
+        std::fs::write(&worker, format!("{script}\n{own}")).unwrap();
     }
 
     /// A site that has nothing to do with the page: nothing of the page may ever reach it.
@@ -57,7 +69,7 @@ impl Site {
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| sink.lock().unwrap().push(line))
         });
-        Site { server, origin, log, _root: root }
+        Site { server, origin, log, root }
     }
 
     pub fn origin(&self) -> &str {

@@ -33,11 +33,13 @@ export class Status {
   }
 }
 
-/** Engine, milliseconds, and for a camera estimates a second. */
+/** Engine, milliseconds, and for a camera estimates a second; then what is to be said of the other engine. */
 export class Meter {
   #root;
   #ends = [];
   #drawn = 0;
+  #parts = [];
+  #note;
 
   constructor(root) {
     this.#root = root;
@@ -46,7 +48,7 @@ export class Meter {
   /** Nothing measured yet. */
   idle(engine) {
     this.#ends = [];
-    this.#root.textContent = ENGINE_NAMES[engine] ?? '';
+    this.#write([ENGINE_NAMES[engine]]);
   }
 
   /** @param {import('../mien.js').Result} result */
@@ -55,12 +57,34 @@ export class Meter {
     this.#ends = [...this.#ends, now].filter((end) => now - end <= 2000);
     if (isVideo && now - this.#drawn < METER_EVERY_MS) return;
     this.#drawn = now;
-    const ms = timings.detect + timings.network;
-    const parts = [ENGINE_NAMES[engine], `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`];
+    const parts = [ENGINE_NAMES[engine], milliseconds(timings.detect + timings.network)];
     const span = (now - this.#ends[0]) / 1000;
     if (isVideo && span > 0.3) parts.push(`${Math.round((this.#ends.length - 1) / span)} fps`);
-    this.#root.textContent = parts.join(' · ');
+    this.#write(parts);
   }
+
+  /** Both engines have run the same picture. @param {import('../mien.js').Comparison} times */
+  compare(times) {
+    const other = times.webgpu < times.cpu ? 'cpu' : 'webgpu';
+    this.#note = `${ENGINE_NAMES[other]}: ${milliseconds(times[other])}`;
+    this.#root.title = `On the same picture: CPU ${milliseconds(times.cpu)}, WebGPU ${milliseconds(times.webgpu)}`;
+    this.#write(this.#parts);
+  }
+
+  /** WebGPU is gone. Said here, where it stays; the line of words is the next result's. */
+  lost() {
+    this.#note = 'WebGPU has stopped';
+    this.#write(this.#parts);
+  }
+
+  #write(parts) {
+    this.#parts = parts;
+    this.#root.textContent = [...parts, this.#note].filter(Boolean).join(' · ');
+  }
+}
+
+function milliseconds(ms) {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 /** Tells screen readers what was found, politely and not at every frame. */
