@@ -8,10 +8,10 @@ use crate::model::{AGES, NORM_EPSILON, NetworkKind};
 use crate::weights::{Weights, WeightsError};
 
 /// What a network says of one face.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RawEstimate {
     /// Probability of each age 0..99.
-    pub age_distribution: Vec<f32>,
+    pub age_distribution: [f32; AGES],
     /// Age in years from the cascaded regression.
     pub age: f32,
     /// Probability of female.
@@ -20,9 +20,13 @@ pub struct RawEstimate {
 
 impl RawEstimate {
     /// From logits and the regression's result.
+    ///
+    /// # Panics
+    /// If there are not 100 logits of ages.
     pub fn from_logits(age_logits: &[f32], age: f32, gender_logits: [f32; 2]) -> Self {
+        let age_logits: [f32; AGES] = age_logits.try_into().expect("a logit for each age");
         let largest = age_logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut age_distribution: Vec<f32> = age_logits.iter().map(|l| (l - largest).exp()).collect();
+        let mut age_distribution = age_logits.map(|l| (l - largest).exp());
         let sum: f32 = age_distribution.iter().sum();
         age_distribution.iter_mut().for_each(|p| *p /= sum);
         let female = 1.0 / (1.0 + (gender_logits[0] - gender_logits[1]).exp());

@@ -17,8 +17,8 @@ use std::cell::RefCell;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::crop;
-use crate::face::FaceError;
+use crate::crop::InputMaker;
+use crate::face::{FaceError, RawDetections};
 use crate::model::NetworkKind;
 use crate::weights::{Weights, WeightsError};
 use blazeface::{DetectorScratch, FusedDetector};
@@ -98,26 +98,27 @@ impl Detector {
         Ok(Self::Fused(Box::new(FusedDetector::from_weights(weights)?), RefCell::default()))
     }
 
-    /// Runs 128 x 128 RGB pixels ([`crate::face::Letterbox::input`]); returns their regressors (896 x 16) and logits (896).
+    /// Runs 128 x 128 RGB pixels, and fills in what the network says of them.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
     ///
     /// # Panics
     /// If `rgb` has another length.
-    pub async fn run(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
+    pub async fn run(&self, rgb: &[u8], raw: &mut RawDetections) -> Result<(), EngineError> {
         match self {
-            Self::Fused(network, scratch) => Ok(network.run(rgb, &mut scratch.borrow_mut())),
+            Self::Fused(network, scratch) => network.run(rgb, raw, &mut scratch.borrow_mut()),
             #[cfg(feature = "burn")]
-            Self::Burn(network) => network.run(rgb).await,
+            Self::Burn(network) => (raw.regressors, raw.logits) = network.run(rgb).await?,
         }
+        Ok(())
     }
 }
 
 /// One of the three networks, ready to run.
 #[derive(Debug)]
 enum Runner {
-    Fused(Box<FusedNetwork>, RefCell<Scratch>),
+    Fused(Box<FusedNetwork>, RefCell<(InputMaker, Scratch)>),
     #[cfg(feature = "burn")]
     Burn(Box<burn::BurnNetwork>),
 }
@@ -170,30 +171,36 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn detect(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
-        self.detector.run(rgb).await
+    pub async fn detect(&self, rgb: &[u8], raw: &mut RawDetections) -> Result<(), EngineError> {
+        self.detector.run(rgb, raw).await
     }
 
-    /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once.
+    /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once, and fills in an estimate for each; what `estimates`
+    /// held before goes.
     ///
     /// # Errors
     /// [`EngineError::Lost`], [`EngineError::NotFinite`].
-    pub async fn estimate(&self, crops: &[Vec<u8>]) -> Result<Vec<RawEstimate>, EngineError> {
+    pub async fn estimate(
+        &self,
+        crops: &[Vec<u8>],
+        estimates: &mut Vec<RawEstimate>,
+    ) -> Result<(), EngineError> {
+        estimates.clear();
         if crops.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let estimates: Vec<RawEstimate> = match &self.network {
-            Runner::Fused(network, scratch) => {
-                let scratch = &mut scratch.borrow_mut();
-                let inputs = crops.iter().map(|crop| crop::network_input(network.kind(), crop));
-                inputs.map(|input| network.run(&input, scratch)).collect()
+        match &self.network {
+            Runner::Fused(network, buffers) => {
+                let (maker, scratch) = &mut *buffers.borrow_mut();
+                let run = |crop: &Vec<u8>| network.run(maker.run(network.kind(), crop), scratch);
+                estimates.extend(crops.iter().map(run));
             }
             #[cfg(feature = "burn")]
-            Runner::Burn(network) => network.run(crops).await?,
-        };
+            Runner::Burn(network) => *estimates = network.run(crops).await?,
+        }
         let finite = |e: &RawEstimate| {
             e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite())
         };
-        if estimates.iter().all(finite) { Ok(estimates) } else { Err(EngineError::NotFinite) }
+        if estimates.iter().all(finite) { Ok(()) } else { Err(EngineError::NotFinite) }
     }
 }

@@ -6,10 +6,10 @@
 //!   ([`letterbox`](mod@letterbox)),
 //! - [`network`] (BlazeFace) gives values for each of its [`anchors`],
 //! - [`decode`] turns them into boxes and landmarks, [`suppress`] into one for each face,
-//! - [`merge`] joins the parts of the frame,
+//! - [`tiles::merge`] joins the parts of the frame,
 //! - and a [`close_up`](mod@close_up) of each face in a photo places its landmarks.
 //!
-//! [`find`] is all of it, around whatever runs the network.
+//! A [`Finder`] does all of it, around whatever runs the network.
 
 pub mod anchors;
 pub mod architecture;
@@ -27,14 +27,16 @@ use std::task::{Context, Poll, Waker};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::frame::{Frame, Similarity};
+use crate::frame::{Border, Frame, Sampler, Similarity};
+
+use letterbox::SmallCopy;
 
 pub use close_up::{close_up, confirm};
-pub use letterbox::{Letterbox, letterbox, letterboxes, normalise};
+pub use letterbox::{letterbox, normalise};
 #[cfg(feature = "burn")]
 pub use network::BlazeFace;
 pub use suppress::iou;
-pub use tiles::{Region, merge, tiles};
+pub use tiles::{Region, tiles};
 
 /// Width and height of the network's input, in pixels.
 pub const INPUT_SIDE: usize = 128;
@@ -72,7 +74,7 @@ impl BoundingBox {
 }
 
 /// A face.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Detection {
     /// Where the face is, in frame pixels: from the brows to the chin, near square. May reach beyond the frame.
     pub bbox: BoundingBox,
@@ -81,6 +83,15 @@ pub struct Detection {
     /// x, y in frame pixels of the right eye, the left eye (the subject's: the right eye is on the left in a
     /// picture that is not mirrored), the tip of the nose, the middle of the mouth, the right and the left ear tragion.
     pub landmarks: [[f32; 2]; 6],
+}
+
+/// What the network says of one input ([`BlazeFace::forward`](network::BlazeFace::forward)).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawDetections {
+    /// 896 x 16 values, in input pixels relative to the [`anchors`].
+    pub regressors: Vec<f32>,
+    /// 896 scores before the sigmoid.
+    pub logits: Vec<f32>,
 }
 
 /// What counts as a face.
@@ -96,6 +107,13 @@ impl Default for DetectorOptions {
     /// MediaPipe's: 0.5 and 0.3.
     fn default() -> Self {
         Self { min_score: 0.5, max_iou: 0.3 }
+    }
+}
+
+impl DetectorOptions {
+    /// The least score of a close-up that is to go `way` from the least score to 1.
+    fn least_from_close_up(&self, way: f32) -> f32 {
+        self.min_score + way * (1.0 - self.min_score)
     }
 }
 
@@ -148,22 +166,6 @@ const UNSURE: f32 = 0.5;
 /// The most faces that get a second look.
 const MOST_FACES: usize = 50;
 
-/// The faces in the network's outputs: `regressors`, 896 x 16, and `logits`, 896 ([`BlazeFace::forward`]), mapped to the
-/// frame by `to_frame` ([`Letterbox`]), sorted by falling score.
-///
-/// # Errors
-/// [`FaceError`] if an output has another length or holds infinities or NaN.
-pub fn detections(
-    regressors: &[f32],
-    logits: &[f32],
-    to_frame: &Similarity,
-    options: &DetectorOptions,
-) -> Result<Vec<Detection>, FaceError> {
-    let found = decode::decode(regressors, logits, options.min_score)?;
-    let faces = suppress::weighted(found.into_iter().map(|d| (d, 1.0)).collect(), options.max_iou);
-    Ok(faces.into_iter().map(|face| mapped(&face, to_frame)).collect())
-}
-
 /// The detection in the coordinates that `transform` leads to. The box stays upright, whatever the rotation.
 fn mapped(face: &Detection, transform: &Similarity) -> Detection {
     let scale = transform.scale();
@@ -176,74 +178,165 @@ fn mapped(face: &Detection, transform: &Similarity) -> Detection {
     }
 }
 
-/// Finds the faces in a frame, sorted by falling score.
+/// Finds faces, and keeps its buffers: once it has seen a frame of some size, looking at more of them allocates nothing
+/// ([`Search::Tiled`] does).
 ///
-/// `run` is the network: it gets 128 x 128 RGB pixels ([`Letterbox::input`]; [`normalise`] makes [`BlazeFace`]'s input of them) and
-/// returns regressors and logits ([`BlazeFace::forward`]).
+/// Its functions take `run`, which is the network: it gets 128 x 128 RGB pixels ([`normalise`] makes [`BlazeFace`]'s input of them) and
+/// fills in what it says of them.
+#[derive(Debug, Clone, Default)]
+pub struct Finder {
+    options: DetectorOptions,
+    view: View,
+    candidates: Vec<(Detection, f32)>,
+    faces: Vec<Detection>,
+}
+
+/// What the network is shown, and what it sees there.
+#[derive(Debug, Clone, Default)]
+struct View {
+    sampler: Sampler,
+    input: Vec<u8>,
+    raw: RawDetections,
+    decoded: Vec<Detection>,
+    candidates: Vec<(Detection, f32)>,
+    /// In frame pixels.
+    seen: Vec<Detection>,
+}
+
+impl View {
+    /// Looks at a part of a picture. `to_picture` leads from the input's pixels to the picture's, `to_frame` to the frame's.
+    async fn look<E: From<FaceError>>(
+        &mut self,
+        picture: &Frame<'_>,
+        [to_picture, to_frame]: [&Similarity; 2],
+        options: &DetectorOptions,
+        run: &mut impl AsyncFnMut(&[u8], &mut RawDetections) -> Result<(), E>,
+    ) -> Result<(), E> {
+        picture.sample_into(to_picture, [INPUT_SIDE; 2], Border::Black, &mut self.sampler, &mut self.input);
+        run(&self.input, &mut self.raw).await?;
+        decode::decode(&self.raw, options.min_score, &mut self.decoded)?;
+        self.candidates.clear();
+        self.candidates.extend(self.decoded.iter().map(|d| (*d, 1.0)));
+        suppress::weighted(&mut self.candidates, options.max_iou, &mut self.seen);
+        self.seen.iter_mut().for_each(|face| *face = mapped(face, to_frame));
+        Ok(())
+    }
+}
+
+impl Finder {
+    /// With other options than the default ones.
+    pub fn new(options: DetectorOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// The faces that were found last, sorted by falling score.
+    pub fn faces(&self) -> &[Detection] {
+        &self.faces
+    }
+
+    /// Finds the faces in a frame: see [`Finder::faces`].
+    ///
+    /// # Errors
+    /// What `run` returns, or a [`FaceError`] about what it filled in.
+    pub async fn find<E: From<FaceError>>(
+        &mut self,
+        frame: &Frame<'_>,
+        search: Search,
+        mut run: impl AsyncFnMut(&[u8], &mut RawDetections) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { options, view, candidates, faces } = self;
+        let mut first = *options;
+        if search != Search::Whole {
+            first.min_score *= CANDIDATE;
+        }
+        candidates.clear();
+        let whole = Region::whole(frame);
+        let parts = if search == Search::Tiled { tiles(frame) } else { Vec::new() };
+        if parts.is_empty() {
+            let to_frame = letterbox(&whole);
+            view.look(frame, [&to_frame; 2], &first, &mut run).await?;
+            candidates.extend(tiles::candidates(frame, &whole, view.seen.iter().copied()));
+        } else {
+            let copy = SmallCopy::of(frame);
+            let from_copy = Similarity::new(copy.scale, 0.0, 0.0, 0.0);
+            for region in [whole].iter().chain(&parts) {
+                let to_copy = letterbox(&region.scaled(1.0 / copy.scale));
+                let to_frame = from_copy.after(&to_copy);
+                view.look(&copy.frame(), [&to_copy, &to_frame], &first, &mut run).await?;
+                candidates.extend(tiles::candidates(frame, region, view.seen.iter().copied()));
+            }
+        }
+        tiles::merge(candidates, options, faces);
+        if search == Search::Whole {
+            return Ok(());
+        }
+
+        for face in faces.iter().take(MOST_FACES) {
+            let sure = face.score >= options.min_score;
+            match close_up(frame, &face.bbox) {
+                Some(to_frame) => {
+                    view.look(frame, [&to_frame; 2], options, &mut run).await?;
+                    let least = options.least_from_close_up(if sure { SURE } else { UNSURE });
+                    let second = confirm(&face.bbox, &view.seen).filter(|face| face.score >= least);
+                    candidates.extend(second.map(|face| (face, 1.0)));
+                }
+                None if sure => candidates.push((*face, 1.0)),
+                None => {}
+            }
+        }
+        // Two candidates may turn out to be one face.
+        tiles::merge(candidates, options, faces);
+        Ok(())
+    }
+
+    /// Looks for known faces only, each where it is expected, from close up: one run of the network for each. Says whether all of them are
+    /// in sight; where one is not, or is too large for a close-up, the frame has to be searched.
+    ///
+    /// # Errors
+    /// As [`Finder::find`].
+    pub async fn follow<E: From<FaceError>>(
+        &mut self,
+        frame: &Frame<'_>,
+        expected: &[BoundingBox],
+        mut run: impl AsyncFnMut(&[u8], &mut RawDetections) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let Self { options, view, candidates, faces } = self;
+        candidates.clear();
+        for bbox in expected {
+            let Some(to_frame) = close_up(frame, bbox) else { return Ok(false) };
+            view.look(frame, [&to_frame; 2], options, &mut run).await?;
+            let least = options.least_from_close_up(SURE);
+            match confirm(bbox, &view.seen).filter(|face| face.score >= least) {
+                Some(face) => candidates.push((face, 1.0)),
+                None => return Ok(false),
+            }
+        }
+        // Two windows may have ended on one face.
+        tiles::merge(candidates, options, faces);
+        Ok(faces.len() == expected.len())
+    }
+}
+
+/// [`Finder::find`] once, with a network that needs no waiting for.
 ///
 /// # Errors
-/// What `run` returns, or a [`FaceError`] about its outputs.
+/// As [`Finder::find`].
 pub fn find<E: From<FaceError>>(
     frame: &Frame,
     search: Search,
     options: &DetectorOptions,
-    mut run: impl FnMut(&[u8]) -> Result<(Vec<f32>, Vec<f32>), E>,
+    mut run: impl FnMut(&[u8], &mut RawDetections) -> Result<(), E>,
 ) -> Result<Vec<Detection>, E> {
-    let search = pin!(find_async(frame, search, options, async |rgb: &[u8]| run(rgb)));
-    match search.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(found) => found,
-        Poll::Pending => unreachable!("nothing in it waits"),
-    }
-}
-
-/// [`find`] with a network that must be waited for (WebGPU).
-///
-/// # Errors
-/// What `run` returns, or a [`FaceError`] about its outputs.
-pub async fn find_async<E: From<FaceError>>(
-    frame: &Frame<'_>,
-    search: Search,
-    options: &DetectorOptions,
-    mut run: impl AsyncFnMut(&[u8]) -> Result<(Vec<f32>, Vec<f32>), E>,
-) -> Result<Vec<Detection>, E> {
-    let mut look = async |view: &Letterbox, options: &DetectorOptions| {
-        let (regressors, logits) = run(&view.input).await?;
-        Ok::<_, E>(detections(&regressors, &logits, &view.to_frame, options)?)
-    };
-    let mut regions = vec![Region::whole(frame)];
-    if search == Search::Tiled {
-        regions.extend(tiles(frame));
-    }
-    let mut first = *options;
-    if search != Search::Whole {
-        first.min_score *= CANDIDATE;
-    }
-    let views = letterboxes(frame, &regions);
-    let mut found = Vec::with_capacity(regions.len());
-    for (region, view) in regions.into_iter().zip(views) {
-        found.push((region, look(&view, &first).await?));
-    }
-    let faces = merge(frame, found, options);
-    if search == Search::Whole {
-        return Ok(faces);
-    }
-
-    let mut confirmed = Vec::with_capacity(faces.len());
-    for face in faces.into_iter().take(MOST_FACES) {
-        let sure = face.score >= options.min_score;
-        match close_up(frame, &face) {
-            Some(view) => {
-                let second = confirm(&face, look(&view, options).await?);
-                let way = if sure { SURE } else { UNSURE };
-                let least = options.min_score + way * (1.0 - options.min_score);
-                confirmed.extend(second.filter(|face| face.score >= least));
-            }
-            None if sure => confirmed.push(face),
-            None => {}
+    let mut finder = Finder::new(*options);
+    {
+        let run = async |rgb: &[u8], raw: &mut RawDetections| run(rgb, raw);
+        let found = pin!(finder.find(frame, search, run));
+        match found.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(found) => found?,
+            Poll::Pending => unreachable!("nothing in it waits"),
         }
     }
-    // Two candidates may turn out to be one face.
-    Ok(merge(frame, vec![(Region::whole(frame), confirmed)], options))
+    Ok(finder.faces)
 }
 
 /// What the tests of this folder share.
@@ -269,11 +362,12 @@ mod testing {
 
     /// [`find`] with the network on the CPU.
     pub fn find_with(network: &BlazeFace, frame: &Frame, search: Search) -> Vec<Detection> {
-        find(frame, search, &DetectorOptions::default(), |rgb| {
+        find(frame, search, &DetectorOptions::default(), |rgb, raw| {
             let data = TensorData::new(normalise(rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
             let (regressors, logits) = network.forward(Tensor::from_data(data, &Device::flex()));
             let vec = |data: TensorData| data.try_into_vec().unwrap();
-            Ok::<_, FaceError>((vec(regressors.into_data()), vec(logits.into_data())))
+            *raw = RawDetections { regressors: vec(regressors.into_data()), logits: vec(logits.into_data()) };
+            Ok::<_, FaceError>(())
         })
         .unwrap()
     }
@@ -305,9 +399,7 @@ mod tests {
     #[test]
     fn errors_of_the_network_come_through() {
         let frame = Frame::new(1, 1, &[0; 4]).unwrap();
-        let error = find(&frame, Search::Whole, &DetectorOptions::default(), |_| {
-            Ok::<_, FaceError>((vec![], vec![]))
-        });
+        let error = find(&frame, Search::Whole, &DetectorOptions::default(), |_, _| Ok::<_, FaceError>(()));
         assert!(matches!(error, Err(FaceError::Length { output: "regressors", .. })));
     }
 }
