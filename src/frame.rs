@@ -4,6 +4,8 @@
 //! [`Frame::sample`] cuts that square. The detector's input and every face crop are made by this one
 //! function, in training and in use, so a network never sees pictures resampled in another way.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 /// Why a picture can't be used.
@@ -150,6 +152,14 @@ impl<'a> Frame<'a> {
     /// Height in pixels.
     pub fn height(&self) -> usize {
         self.height
+    }
+
+    /// Pixels of a row, red, green, blue and alpha each.
+    ///
+    /// # Panics
+    /// If the frame has no such row or pixels.
+    pub fn row(&self, y: usize, pixels: Range<usize>) -> &'a [[u8; 4]] {
+        &self.rgba[y * self.width * 4..][..self.width * 4].as_chunks().0[pixels]
     }
 
     /// Cuts a picture of `width` x `height` out of the frame, RGB, rows from the top (`width * height * 3` bytes).

@@ -11,6 +11,7 @@
 //! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
 //! - [`estimator`]: all of that in one call, a frame in, faces with estimates out: the public API.
 //! - [`track`]: who is who from frame to frame, and steadier numbers.
+//! - [`video`]: the work that each frame of a video needs, and no more.
 //! - `web`: what JavaScript sees (only on wasm32).
 //! - [`weights`]: the files that networks come in.
 //!
@@ -45,6 +46,7 @@ pub mod plot;
 pub mod track;
 #[cfg(feature = "native")]
 pub mod train;
+pub mod video;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 #[cfg(all(target_arch = "wasm32", feature = "bench"))]

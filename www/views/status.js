@@ -2,6 +2,8 @@ import { describeAll } from './words.js';
 
 const ENGINE_NAMES = { cpu: 'CPU', webgpu: 'WebGPU' };
 const METER_EVERY_MS = 500;
+// What its milliseconds and frames a second are the mean of.
+const METER_OVER_MS = 2000;
 // A camera's numbers waver; only a face that comes or goes is news worth telling soon.
 const ANNOUNCE_EVERY_MS = { news: 1500, same: 8000 };
 
@@ -33,34 +35,65 @@ export class Status {
   }
 }
 
-/** Engine, milliseconds, and for a camera estimates a second. */
+/** Engine, milliseconds, and for a camera estimates a second; on demand, the milliseconds of each stage. */
 export class Meter {
   #root;
-  #ends = [];
+  #summary;
+  #stages;
+  #note;
+  #frames = [];
   #drawn = 0;
 
+  /** @param {HTMLDetailsElement} root */
   constructor(root) {
     this.#root = root;
+    this.#summary = root.querySelector('summary');
+    this.#stages = root.querySelectorAll('[data-stage]');
+    this.#note = root.querySelector('p');
+    root.addEventListener('keydown', ({ key }) => {
+      if (key !== 'Escape' || !root.open) return;
+      root.open = false;
+      this.#summary.focus();
+    });
+    document.addEventListener('pointerdown', ({ target }) => {
+      if (!root.contains(target)) root.open = false;
+    });
   }
 
   /** Nothing measured yet. */
   idle(engine) {
-    this.#ends = [];
-    this.#root.textContent = ENGINE_NAMES[engine] ?? '';
+    this.#frames = [];
+    this.#drawn = 0;
+    this.#root.hidden = !engine;
+    this.#summary.textContent = ENGINE_NAMES[engine] ?? '';
+    for (const stage of this.#stages) stage.textContent = '–';
+    this.#note.textContent = 'Shown once there is a picture.';
   }
 
   /** @param {import('../mien.js').Result} result */
-  count({ engine, timings }, isVideo) {
+  count({ engine, timings, look }, isVideo) {
     const now = performance.now();
-    this.#ends = [...this.#ends, now].filter((end) => now - end <= 2000);
+    const frame = { end: now, timings, look };
+    this.#frames = isVideo ? [...this.#frames, frame].filter(({ end }) => now - end <= METER_OVER_MS) : [frame];
     if (isVideo && now - this.#drawn < METER_EVERY_MS) return;
     this.#drawn = now;
-    const ms = timings.detect + timings.network;
-    const parts = [ENGINE_NAMES[engine], `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`];
-    const span = (now - this.#ends[0]) / 1000;
-    if (isVideo && span > 0.3) parts.push(`${Math.round((this.#ends.length - 1) / span)} fps`);
-    this.#root.textContent = parts.join(' · ');
+    const count = this.#frames.length;
+    const mean = (stage) => this.#frames.reduce((sum, { timings }) => sum + timings[stage], 0) / count;
+    const parts = [ENGINE_NAMES[engine], milliseconds(mean('total'))];
+    const span = (now - this.#frames[0].end) / 1000;
+    if (span > 0.3) parts.push(`${Math.round((count - 1) / span)} fps`);
+    this.#root.hidden = false;
+    this.#summary.textContent = parts.join(' · ');
+    for (const stage of this.#stages) stage.textContent = milliseconds(mean(stage.dataset.stage));
+    const skipped = this.#frames.filter(({ look }) => look === 'skip').length;
+    const note = isVideo ? [`On average, over the last ${count === 1 ? 'picture' : `${count} pictures`}.`] : [];
+    if (skipped > 0) note.push(`${skipped} showed nothing new and ${skipped === 1 ? 'was' : 'were'} skipped.`);
+    this.#note.textContent = note.join(' ');
   }
+}
+
+function milliseconds(ms) {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 /** Tells screen readers what was found, politely and not at every frame. */
