@@ -173,8 +173,8 @@ impl<'a> Frame<'a> {
         out
     }
 
-    /// [`Frame::sample`] into a buffer, whose former content goes. Nothing is allocated where buffer and `sampler` have served
-    /// for such a cut before.
+    /// [`Frame::sample`] into a buffer, whose former content goes. Nothing is allocated where buffer and `sampler` have served for
+    /// a cut of that size from a frame of this size before.
     pub fn sample_into(
         &self,
         transform: &Similarity,
@@ -237,6 +237,8 @@ impl<'a> Frame<'a> {
         // Only the columns that count.
         let left = columns.iter().next().map_or(0, |(from, _)| from);
         let right = columns.iter().last().map_or(0, |(from, weights)| from + weights.len());
+        sums.clear();
+        sums.reserve(self.width);
         sums.resize(right - left, [0.0; 4]);
         for (top, row_weights) in rows.iter() {
             // Down the columns first: whole rows at a time, as they lie in memory.
@@ -347,6 +349,8 @@ impl Spans {
         let (start, scale, last) = (f64::from(start), f64::from(scale), len as f64);
         self.spans.clear();
         self.weights.clear();
+        // Every input pixel, and those at the output pixels' edges twice.
+        self.weights.reserve(len + 2 * count);
         for i in 0..count {
             let (low, high) = (start + i as f64 * scale, start + (i + 1) as f64 * scale);
             let (first, end) = (low.clamp(0.0, last), high.clamp(0.0, last));

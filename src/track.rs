@@ -199,7 +199,7 @@ impl Tracker {
             let mut near = self.known_faces().filter(|(_, face)| self.reaches(face, detection).is_some());
             let (_, face) = near.next()?;
             let rivals = detections.iter().filter(|other| self.reaches(face, other).is_some()).count();
-            (near.next().is_none() && rivals == 1).then(|| Recognised {
+            (near.next().is_none() && rivals == 1).then_some(Recognised {
                 id: face.track.id,
                 estimates: face.count,
                 seconds: self.clock - face.estimated,

@@ -118,7 +118,7 @@ impl Detector {
 /// One of the three networks, ready to run.
 #[derive(Debug)]
 enum Runner {
-    Fused(Box<FusedNetwork>, RefCell<(InputMaker, Scratch)>),
+    Fused(Box<FusedNetwork>, Box<RefCell<(InputMaker, Scratch)>>),
     #[cfg(feature = "burn")]
     Burn(Box<burn::BurnNetwork>),
 }
@@ -139,7 +139,7 @@ impl Engine {
     pub async fn start(kind: EngineKind, detector: &Weights, network: &Weights) -> Result<Self, EngineError> {
         if kind == EngineKind::Cpu {
             let network = FusedNetwork::from_weights(network)?;
-            let network = Runner::Fused(Box::new(network), RefCell::default());
+            let network = Runner::Fused(Box::new(network), Box::default());
             return Ok(Self { kind, detector: Detector::on_cpu(detector)?, network });
         }
         #[cfg(feature = "burn")]

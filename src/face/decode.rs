@@ -24,6 +24,7 @@ pub fn decode(raw: &RawDetections, min_score: f32, found: &mut Vec<Detection>) -
         }
     }
     found.clear();
+    found.reserve(ANCHORS);
     found.extend(
         anchors()
             .zip(logits)

@@ -216,6 +216,7 @@ impl View {
         run(&self.input, &mut self.raw).await?;
         decode::decode(&self.raw, options.min_score, &mut self.decoded)?;
         self.candidates.clear();
+        self.candidates.reserve(self.decoded.capacity());
         self.candidates.extend(self.decoded.iter().map(|d| (*d, 1.0)));
         suppress::weighted(&mut self.candidates, options.max_iou, &mut self.seen);
         self.seen.iter_mut().for_each(|face| *face = mapped(face, to_frame));

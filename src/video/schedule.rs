@@ -101,7 +101,9 @@ impl Schedule {
     /// keep up, so that no frame is much dearer than the others.
     pub fn estimates(&mut self, known: &[Option<Recognised>], faces: &mut Vec<usize>) {
         faces.clear();
+        faces.reserve(known.len());
         self.waiting.clear();
+        self.waiting.reserve(known.len());
         for (index, known) in known.iter().enumerate() {
             match known {
                 Some(known) if known.estimates >= SETTLED => self.waiting.push((known.seconds, index)),

@@ -52,7 +52,7 @@ impl Head {
     }
 
     /// From pixels of a frame to pixels of the picture.
-    fn from_frame(&self, at: &At) -> Similarity {
+    fn view(&self, at: &At) -> Similarity {
         let turn = Similarity::new(self.face.bbox.width / at.width, -at.degrees.to_radians(), 0.0, 0.0);
         let ([fx, fy], [cx, cy]) = (turn.apply([at.x, at.y]), self.face.bbox.centre());
         turn.shifted(cx - fx, cy - fy)
@@ -68,7 +68,7 @@ impl Head {
     fn windows(&self, places: &[(At, At)]) -> Vec<u8> {
         let mut rgba = [120, 118, 115, 255].repeat(WIDTH * HEIGHT);
         for (at, head) in places {
-            let from_frame = self.from_frame(head);
+            let from_frame = self.view(head);
             let half = (1.05 * at.width) as i32;
             let (left, top) = (at.x as i32 - half, at.y as i32 - half);
             let side = 2 * half as usize;
@@ -298,7 +298,7 @@ fn how_far_a_face_is_followed() {
                 count += 1;
                 if now(finder.follow::<crate::engine::EngineError>(&frame, &[place(&from)], run)).unwrap() {
                     followed += 1;
-                    let to_frame = head.from_frame(&to).inverse().unwrap();
+                    let to_frame = head.view(&to).inverse().unwrap();
                     let truth = head.face.landmarks.map(|p| to_frame.apply(p));
                     let found = finder.faces()[0].landmarks;
                     off +=
