@@ -21,9 +21,9 @@
 //! - [`train`]: losses, schedule, the loop, checkpoints, calibration, the study's experiments.
 //! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label; [`plot`] draws them.
 //!
-//! Features: `native` (default) is the program; the browser's two modules are built without it, the small one with nothing, the other with
-//! `webgpu`, which brings `burn`; `bench` makes a third one, for `benches/browser` alone. With `webgpu` or `cuda` the program can also
-//! train on a graphics processor.
+//! Features: `native` (default) is the program; the browser's modules are built without it, the small one with nothing (and again with
+//! `relaxed-simd`, for browsers that have it), the other with `webgpu`, which brings `burn`; `bench` makes one more, for `benches/browser`
+//! alone. With `webgpu` or `cuda` the program can also train on a graphics processor.
 #![warn(missing_docs)]
 #![cfg_attr(not(feature = "native"), allow(rustdoc::broken_intra_doc_links))]
 
