@@ -19,8 +19,8 @@ use crate::track::{Observation, Recognised, Track, Tracker};
 use scene::Scene;
 use schedule::{Known, Look, Schedule};
 
-/// A video, its faces, and the buffers to find them with: from the second frame of a size on, nothing is allocated on the CPU engine
-/// until there are more faces than ever before.
+/// A video, its faces, and the buffers to find them with: once frames of a size have been searched and followed, nothing is allocated on
+/// the CPU engine until there are more faces than ever before.
 #[derive(Debug, Clone, Default)]
 pub struct Video {
     schedule: Schedule,
