@@ -11,7 +11,7 @@ use clap::Subcommand;
 use mien::engine::Detector;
 use mien::engine::burn::BurnDetector;
 use mien::engine::fused::{FusedNetwork, Scratch};
-use mien::face::INPUT_SIDE;
+use mien::face::{INPUT_SIDE, View};
 use mien::model::{Network, NetworkKind};
 use mien::train::bench::{peak_memory, train_steps};
 
@@ -112,9 +112,13 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let weights = super::detector_weights(&super::weights_folder(weights_dir.as_deref())?)?;
     let (fused, burn) =
         (Detector::on_cpu(&weights)?, Detector::Burn(Box::new(BurnDetector::new(&weights, &device)?)));
-    let rgb: Vec<u8> = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
-    let run = |detector: &Detector| drop(black_box(pollster::block_on(detector.run(&rgb))));
-    compare("blazeface", runs, || run(&fused), || run(&burn));
+    let input = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
+    let mut views = [View { input, ..View::default() }];
+    let mut others = views.clone();
+    let run = |detector: &Detector, views: &mut [View]| {
+        drop(black_box(pollster::block_on(detector.run(views))));
+    };
+    compare("blazeface", runs, || run(&fused, &mut views), || run(&burn, &mut others));
 
     for kind in NetworkKind::ALL {
         let network = Network::new(kind, &device);
@@ -127,7 +131,7 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
             black_box(outputs.age.into_data());
             black_box(outputs.gender_logits.into_data());
         };
-        compare(kind.name(), runs, || drop(black_box(fused.run(&input, &mut scratch))), run_burn);
+        compare(kind.name(), runs, || _ = black_box(fused.run(&input, &mut scratch)), run_burn);
     }
     Ok(())
 }

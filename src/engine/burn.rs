@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{EngineError, RawEstimate};
 use crate::crop;
-use crate::face::{self, BlazeFace, INPUT_SIDE};
+use crate::face::{self, BlazeFace, INPUT_SIDE, RawDetections};
 use crate::model::{AGES, Network, NetworkKind, Outputs};
 use crate::weights::{Weights, WeightsError};
 
@@ -31,14 +31,15 @@ impl BurnDetector {
         Ok(Self { network: BlazeFace::from_weights(weights, device)?, device: device.clone() })
     }
 
-    /// As [`super::Detector::run`].
+    /// As [`super::Detector::run`], for one view.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn run(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
+    pub async fn run(&self, rgb: &[u8]) -> Result<RawDetections, EngineError> {
         let input = TensorData::new(face::normalise(rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
         let (regressors, logits) = self.network.forward(Tensor::from_data(input, &self.device));
-        Ok((read(regressors.flatten(0, 2)).await?, read(logits.flatten(0, 1)).await?))
+        let regressors = read(regressors.flatten(0, 2)).await?;
+        Ok(RawDetections { regressors, logits: read(logits.flatten(0, 1)).await? })
     }
 }
 

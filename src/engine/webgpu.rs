@@ -32,13 +32,13 @@ use super::blazeface::{block_name, convolution};
 use super::folded::{self, FoldedNetwork, LOGITS};
 use super::{EngineError, RawEstimate};
 use crate::crop;
-use crate::face::INPUT_SIDE;
 use crate::face::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES};
+use crate::face::{INPUT_SIDE, RawDetections, View};
 use crate::model::NetworkKind;
 use crate::weights::{Weights, WeightsError};
 
-/// The most pictures that go through the detector at once; a bound on the device's memory.
-const MOST_PICTURES: usize = 16;
+/// The most views that go through the detector at once; a bound on the device's memory.
+const MOST_VIEWS: usize = 16;
 
 /// The browser's device.
 ///
@@ -225,20 +225,22 @@ impl WebGpuDetector {
         Ok(Self { stem, blocks, heads, device: device.clone() })
     }
 
-    /// As [`super::Detector::run_all`]: one read-back for up to 16 pictures.
+    /// As [`super::Detector::run`]: one read-back for up to 16 views.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn run(&self, pictures: &[&[u8]]) -> Result<Vec<(Vec<f32>, Vec<f32>)>, EngineError> {
-        let mut outputs = Vec::with_capacity(pictures.len());
-        for pictures in pictures.chunks(MOST_PICTURES) {
-            let values = pictures.iter().flat_map(|rgb| rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0));
-            let shape = [pictures.len(), INPUT_SIDE, INPUT_SIDE, 3];
-            let input = Tensor::from_data(TensorData::new(values.collect(), shape), &self.device);
+    pub async fn run(&self, views: &mut [View]) -> Result<(), EngineError> {
+        for views in views.chunks_mut(MOST_VIEWS) {
+            let pixels = views.iter().flat_map(|view| &view.input);
+            let values = pixels.map(|v| f32::from(*v) / 127.5 - 1.0).collect();
+            let shape = [views.len(), INPUT_SIDE, INPUT_SIDE, 3];
+            let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
             let values = read(self.forward(input).flatten(0, 1)).await?;
-            outputs.extend(values.chunks_exact(ANCHORS * (VALUES + 1)).map(by_anchor));
+            for (view, values) in views.iter_mut().zip(values.chunks_exact(ANCHORS * (VALUES + 1))) {
+                by_anchor(values, &mut view.raw);
+            }
         }
-        Ok(outputs)
+        Ok(())
     }
 
     /// `[N, 128, 128, 3]` to `[N, 896 * 17]`, map by map and cell by cell.
@@ -255,20 +257,20 @@ impl WebGpuDetector {
     }
 }
 
-/// Regressors and logits of one picture.
-fn by_anchor(values: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let (mut regressors, mut logits) = (Vec::with_capacity(ANCHORS * VALUES), Vec::with_capacity(ANCHORS));
+/// Regressors and logits of one view.
+fn by_anchor(values: &[f32], raw: &mut RawDetections) {
+    raw.regressors.clear();
+    raw.logits.clear();
     let mut rest = values;
     for map in &MAPS {
         let (here, after) = rest.split_at(map.side * map.side * map.anchors * (VALUES + 1));
         for cell in here.chunks_exact(map.anchors * (VALUES + 1)) {
-            let (cell_regressors, cell_logits) = cell.split_at(map.anchors * VALUES);
-            regressors.extend(cell_regressors);
-            logits.extend(cell_logits);
+            let (regressors, logits) = cell.split_at(map.anchors * VALUES);
+            raw.regressors.extend(regressors);
+            raw.logits.extend(logits);
         }
         rest = after;
     }
-    (regressors, logits)
 }
 
 // ---- the networks ----
@@ -397,22 +399,23 @@ mod tests {
         let device = Device::flex();
         let file = include_bytes!("../../model-weights/blazeface/blazeface-short.safetensors");
         let weights = Weights::from_bytes(file).unwrap();
-        let pictures: Vec<Vec<u8>> = (0..MOST_PICTURES + 2)
+        let mut views: Vec<View> = (0..MOST_VIEWS + 2)
             .map(|seed| (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * (seed + 31) % 251) as u8).collect())
+            .map(|input| View { input, ..View::default() })
             .collect();
-        let pictures: Vec<&[u8]> = pictures.iter().map(Vec::as_slice).collect();
         let detector = WebGpuDetector::new(&weights, &device).unwrap();
-        let outputs = pollster::block_on(detector.run(&pictures)).unwrap();
-        assert_eq!(outputs.len(), pictures.len());
+        pollster::block_on(detector.run(&mut views)).unwrap();
         let definition = BurnDetector::new(&weights, &device).unwrap();
-        for at in [0, 1, MOST_PICTURES + 1] {
-            let (regressors, logits) = pollster::block_on(definition.run(pictures[at])).unwrap();
-            for (found, expected) in [(&outputs[at].0, regressors), (&outputs[at].1, logits)] {
+        for at in [0, 1, MOST_VIEWS + 1] {
+            let RawDetections { regressors, logits } =
+                pollster::block_on(definition.run(&views[at].input)).unwrap();
+            let found = &views[at].raw;
+            for (found, expected) in [(&found.regressors, regressors), (&found.logits, logits)] {
                 assert_eq!(found.len(), expected.len());
                 let largest = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
                 let off = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                println!("picture {at}: off by {off:e} of {largest}");
-                assert!(off / largest < 1e-4, "picture {at}: {off}");
+                println!("view {at}: off by {off:e} of {largest}");
+                assert!(off / largest < 1e-4, "view {at}: {off}");
             }
         }
     }

@@ -2,6 +2,8 @@ import { describeAll } from './words.js';
 
 const ENGINE_NAMES = { cpu: 'CPU', webgpu: 'WebGPU' };
 const METER_EVERY_MS = 500;
+// What its milliseconds and frames a second are the mean of.
+const METER_OVER_MS = 2000;
 // A camera's numbers waver; only a face that comes or goes is news worth telling soon.
 const ANNOUNCE_EVERY_MS = { news: 1500, same: 8000 };
 
@@ -33,53 +35,82 @@ export class Status {
   }
 }
 
-/** Engine, milliseconds, and for a camera estimates a second; then what is to be said of the other engine. */
+/** Engine, milliseconds, and for a camera estimates a second; then what is to be said of the other engine. On demand, the milliseconds of each stage. */
 export class Meter {
   #root;
-  #ends = [];
+  #summary;
+  #stages;
+  #note;
+  #frames = [];
   #drawn = 0;
   #parts = [];
-  #note;
+  /** What is to be said of the other engine. */
+  #other;
 
+  /** @param {HTMLDetailsElement} root */
   constructor(root) {
     this.#root = root;
+    this.#summary = root.querySelector('summary');
+    this.#stages = root.querySelectorAll('[data-stage]');
+    this.#note = root.querySelector('p');
+    root.addEventListener('keydown', ({ key }) => {
+      if (key !== 'Escape' || !root.open) return;
+      root.open = false;
+      this.#summary.focus();
+    });
+    document.addEventListener('pointerdown', ({ target }) => {
+      if (!root.contains(target)) root.open = false;
+    });
   }
 
   /** Nothing measured yet. */
   idle(engine) {
-    this.#ends = [];
+    this.#frames = [];
+    this.#drawn = 0;
+    this.#root.hidden = !engine;
     this.#write([ENGINE_NAMES[engine]]);
+    for (const stage of this.#stages) stage.textContent = '–';
+    this.#note.textContent = 'Shown once there is a picture.';
   }
 
   /** @param {import('../mien.js').Result} result */
-  count({ engine, timings }, isVideo) {
+  count({ engine, timings, look }, isVideo) {
     const now = performance.now();
-    this.#ends = [...this.#ends, now].filter((end) => now - end <= 2000);
+    const frame = { end: now, timings, look };
+    this.#frames = isVideo ? [...this.#frames, frame].filter(({ end }) => now - end <= METER_OVER_MS) : [frame];
     if (isVideo && now - this.#drawn < METER_EVERY_MS) return;
     this.#drawn = now;
-    const parts = [ENGINE_NAMES[engine], milliseconds(timings.detect + timings.network)];
-    const span = (now - this.#ends[0]) / 1000;
-    if (isVideo && span > 0.3) parts.push(`${Math.round((this.#ends.length - 1) / span)} fps`);
+    const count = this.#frames.length;
+    const mean = (stage) => this.#frames.reduce((sum, { timings }) => sum + timings[stage], 0) / count;
+    const parts = [ENGINE_NAMES[engine], milliseconds(mean('total'))];
+    const span = (now - this.#frames[0].end) / 1000;
+    if (span > 0.3) parts.push(`${Math.round((count - 1) / span)} fps`);
+    this.#root.hidden = false;
     this.#write(parts);
+    for (const stage of this.#stages) stage.textContent = milliseconds(mean(stage.dataset.stage));
+    const skipped = this.#frames.filter(({ look }) => look === 'skip').length;
+    const note = isVideo ? [`On average, over the last ${count === 1 ? 'picture' : `${count} pictures`}.`] : [];
+    if (skipped > 0) note.push(`${skipped} showed nothing new and ${skipped === 1 ? 'was' : 'were'} skipped.`);
+    this.#note.textContent = note.join(' ');
   }
 
   /** Both engines have run the same picture. @param {import('../mien.js').Comparison} times */
   compare(times) {
     const other = times.webgpu < times.cpu ? 'cpu' : 'webgpu';
-    this.#note = `${ENGINE_NAMES[other]}: ${milliseconds(times[other])}`;
+    this.#other = `${ENGINE_NAMES[other]}: ${milliseconds(times[other])}`;
     this.#root.title = `On the same picture: CPU ${milliseconds(times.cpu)}, WebGPU ${milliseconds(times.webgpu)}`;
     this.#write(this.#parts);
   }
 
   /** WebGPU is gone. Said here, where it stays; the line of words is the next result's. */
   lost() {
-    this.#note = 'WebGPU has stopped';
+    this.#other = 'WebGPU has stopped';
     this.#write(this.#parts);
   }
 
   #write(parts) {
     this.#parts = parts;
-    this.#root.textContent = [...parts, this.#note].filter(Boolean).join(' · ');
+    this.#summary.textContent = [...parts, this.#other].filter(Boolean).join(' · ');
   }
 }
 
