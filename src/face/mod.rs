@@ -197,7 +197,7 @@ pub fn find<E: From<FaceError>>(
     }
 }
 
-/// [`find`] with a network that must be waited for (WebGPU). So that it needs to be waited for but twice, `run` gets several pictures
+/// [`find`] with a network that must be waited for (WebGPU). So that it is waited for as rarely as can be, `run` gets several pictures
 /// at once: first all views of the frame, then all faces from close up.
 ///
 /// # Errors
