@@ -281,7 +281,7 @@ dist() {
     # glue in bytes as gzip -9 sends them; the first and the last were printed by `dist`, the others come of the same steps by hand:
     #   2,656,945  networks as burn modules; opt-level s, fat LTO, one codegen unit, no names, wasm-opt -Os
     #   2,455,561  without burn's CPU back end
-    #   1,800,295  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu.rs)
+    #   1,800,307  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu.rs)
     # wasm-opt -Oz instead of -Os made 1,790,242 of 1,801,733 (the same module); not worth an option of its own.
     wasm_module mien_cpu 3
     wasm_module mien_gpu s --features webgpu
