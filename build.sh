@@ -280,12 +280,12 @@ dist() {
     need_wasm_toolchain
     need_wasm_bindgen
     need_wasm_opt
-    # The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts. It is burn's
-    # compiler for GPU kernels that is left of it. In bytes as gzip sends them, as `dist` printed:
+    # The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts. Module and
+    # glue in bytes as gzip -9 sends them; the first and the last were printed by `dist`, the others come of the same steps by hand:
     #   2,656,945  networks as burn modules; opt-level s, fat LTO, one codegen unit, no names, wasm-opt -Os
     #   2,455,561  without burn's CPU back end
-    #   1,801,739  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu.rs)
-    # (wasm-opt -Oz made that 1,790,242.)
+    #   1,800,307  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu.rs)
+    # wasm-opt -Oz instead of -Os made 1,790,242 of 1,801,733 (the same module); not worth an option of its own.
     wasm_module mien_cpu 3
     # The same for browsers with relaxed SIMD, whose fused multiply-add gains a tenth and more (Cargo.toml). Others would refuse it.
     wasm_module mien_cpu_relaxed 3 --features relaxed-simd \

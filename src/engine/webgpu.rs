@@ -1,14 +1,14 @@
 //! The networks on WebGPU, by burn's convolutions.
 //!
-//! A GPU waits for its next kernel longer than it works on one of ours, and each read-back is a round trip to it. So all faces of a
-//! frame go through in one pass, layers are merged where that saves a kernel, weights and everything between the layers stay on
-//! the device, and a pass ends in one read-back. A camera's frame takes at most three: the detector's first look, its second
-//! look at all faces, and the network.
+//! Each kernel costs its start, and each read-back is a round trip to the device. So all faces of a frame go through in one pass,
+//! layers are merged where that saves a kernel, weights and everything between the layers stay on the device, and a pass ends in
+//! one read-back. A camera's frame with up to 16 candidates for a face takes at most three: the detector's first look, its second look at
+//! all of them, and the network.
 //!
 //! What is used of burn decides the size of the browser module:
 //!
 //! - Dense layers are 1x1 convolutions. A matrix product brings every kernel for it that there is, and so do burn's modules, by their
-//!   initialisation with orthogonal matrices: a third of the module.
+//!   initialisation with orthogonal matrices: see the sizes in `build.sh`.
 //! - The last step, from the logits of a hundred ages to probabilities and an age, is left to the CPU.
 //!
 //! Pixels still come by way of the CPU. A browser would hand a frame to a texture itself (`copyExternalImageToTexture`), and burn
