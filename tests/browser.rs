@@ -103,11 +103,12 @@ fn a_camera_costs_what_its_frames_need_and_the_page_says_what() {
         }
 
         // The camera of the tests shows one face that does not move: searched for, followed, and then left alone.
-        page.evaluate("window.seen = {}");
-        page.estimate_after(|page| page.click("#start-camera"));
         page.evaluate(
-            "void setInterval(() => { if (mienApp.lastResult) seen[mienApp.lastResult.look] = mienApp.lastResult; }, 5)",
+            "void (window.seen = {}, setInterval(() => {
+                if (mienApp.lastResult.faces[0]?.id) seen[mienApp.lastResult.look] = mienApp.lastResult;
+            }, 5))",
         );
+        page.click("#start-camera");
         page.wait_for("seen.search && seen.follow && seen.skip");
         let seen = page.evaluate("seen");
         for look in ["search", "follow", "skip"] {

@@ -35,24 +35,26 @@ export class Status {
   }
 }
 
-/** Engine, milliseconds, and for a camera estimates a second; then what is to be said of the other engine. On demand, the milliseconds of each stage. */
+/**
+ * Engine, milliseconds, for a camera estimates a second, and what is to be said of the other engine; on demand, the
+ * milliseconds of each stage.
+ */
 export class Meter {
   #root;
   #summary;
   #stages;
-  #note;
+  #sentences;
   #frames = [];
   #drawn = 0;
   #parts = [];
-  /** What is to be said of the other engine. */
-  #other;
+  #note;
 
   /** @param {HTMLDetailsElement} root */
   constructor(root) {
     this.#root = root;
     this.#summary = root.querySelector('summary');
     this.#stages = root.querySelectorAll('[data-stage]');
-    this.#note = root.querySelector('p');
+    this.#sentences = root.querySelector('p');
     root.addEventListener('keydown', ({ key }) => {
       if (key !== 'Escape' || !root.open) return;
       root.open = false;
@@ -70,7 +72,7 @@ export class Meter {
     this.#root.hidden = !engine;
     this.#write([ENGINE_NAMES[engine]]);
     for (const stage of this.#stages) stage.textContent = '–';
-    this.#note.textContent = 'Shown once there is a picture.';
+    this.#sentences.textContent = 'Shown once there is a picture.';
   }
 
   /** @param {import('../mien.js').Result} result */
@@ -89,29 +91,33 @@ export class Meter {
     this.#write(parts);
     for (const stage of this.#stages) stage.textContent = milliseconds(mean(stage.dataset.stage));
     const skipped = this.#frames.filter(({ look }) => look === 'skip').length;
-    const note = isVideo ? [`On average, over the last ${count === 1 ? 'picture' : `${count} pictures`}.`] : [];
-    if (skipped > 0) note.push(`${skipped} showed nothing new and ${skipped === 1 ? 'was' : 'were'} skipped.`);
-    this.#note.textContent = note.join(' ');
+    const sentences = isVideo ? [`On average, over the last ${count === 1 ? 'picture' : `${count} pictures`}.`] : [];
+    if (skipped > 0) sentences.push(`${skipped} showed nothing new and ${skipped === 1 ? 'was' : 'were'} skipped.`);
+    this.#sentences.textContent = sentences.join(' ');
   }
 
   /** Both engines have run the same picture. @param {import('../mien.js').Comparison} times */
   compare(times) {
     const other = times.webgpu < times.cpu ? 'cpu' : 'webgpu';
-    this.#other = `${ENGINE_NAMES[other]}: ${milliseconds(times[other])}`;
+    this.#note = `${ENGINE_NAMES[other]}: ${milliseconds(times[other])}`;
     this.#root.title = `On the same picture: CPU ${milliseconds(times.cpu)}, WebGPU ${milliseconds(times.webgpu)}`;
     this.#write(this.#parts);
   }
 
   /** WebGPU is gone. Said here, where it stays; the line of words is the next result's. */
   lost() {
-    this.#other = 'WebGPU has stopped';
+    this.#note = 'WebGPU has stopped';
     this.#write(this.#parts);
   }
 
   #write(parts) {
     this.#parts = parts;
-    this.#summary.textContent = [...parts, this.#other].filter(Boolean).join(' · ');
+    this.#summary.textContent = [...parts, this.#note].filter(Boolean).join(' · ');
   }
+}
+
+function milliseconds(ms) {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 function milliseconds(ms) {
