@@ -1,6 +1,6 @@
 //! Ages: the soft label that networks are trained on, and the distribution that they answer with.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::AGES;
 
@@ -74,22 +74,21 @@ fn soft_label(age: f32, gap: f32) -> [f32; AGES] {
 }
 
 /// Probabilities of the ages 0..99.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct AgeDistribution(Vec<f32>);
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AgeDistribution([f32; AGES]);
+
+impl Serialize for AgeDistribution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0)
+    }
+}
 
 impl AgeDistribution {
-    /// From 100 probabilities, which are made to sum to 1; `None` if they can't be (not 100, negative, not finite, all zero).
-    pub fn new(mut probabilities: Vec<f32>) -> Option<Self> {
+    /// From probabilities, which are made to sum to 1; `None` if they can't be (negative, not finite, all zero).
+    pub fn new(probabilities: [f32; AGES]) -> Option<Self> {
         let sum: f32 = probabilities.iter().sum();
-        let valid = probabilities.len() == AGES
-            && sum > 0.0
-            && sum.is_finite()
-            && probabilities.iter().all(|p| *p >= 0.0);
-        valid.then(|| {
-            probabilities.iter_mut().for_each(|p| *p /= sum);
-            Self(probabilities)
-        })
+        let valid = sum > 0.0 && sum.is_finite() && probabilities.iter().all(|p| *p >= 0.0);
+        valid.then(|| Self(probabilities.map(|p| p / sum)))
     }
 
     /// The 100 probabilities.
@@ -169,14 +168,14 @@ mod tests {
 
     #[test]
     fn distributions() {
-        assert!(AgeDistribution::new(vec![0.0; AGES]).is_none());
-        assert!(AgeDistribution::new(vec![0.1; 99]).is_none());
-        assert!(AgeDistribution::new(vec![f32::NAN; AGES]).is_none());
-        let uniform = AgeDistribution::new(vec![2.0; AGES]).unwrap();
+        assert!(AgeDistribution::new([0.0; AGES]).is_none());
+        assert!(AgeDistribution::new([-0.1; AGES]).is_none());
+        assert!(AgeDistribution::new([f32::NAN; AGES]).is_none());
+        let uniform = AgeDistribution::new([2.0; AGES]).unwrap();
         assert!((uniform.mean() - 49.5).abs() < 1e-3);
         let [low, high] = uniform.central_range(0.8);
         assert!((low - 9.5).abs() < 1e-3 && (high - 89.5).abs() < 1e-3, "{low} {high}");
-        let mut one = vec![0.0; AGES];
+        let mut one = [0.0; AGES];
         one[42] = 1.0;
         let one = AgeDistribution::new(one).unwrap();
         assert_eq!(one.mean(), 42.0);

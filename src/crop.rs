@@ -4,7 +4,7 @@
 //! least squares. M-CNN's three 64x64 pictures are cut out of that one. Training crops are cut by the same code, with a margin for
 //! augmentation around them.
 
-use crate::frame::{Border, Frame, Similarity};
+use crate::frame::{Border, Frame, Sampler, Similarity};
 use crate::model::NetworkKind;
 
 /// Side of the aligned crop in pixels.
@@ -48,6 +48,11 @@ pub fn cut(frame: &Frame, alignment: &Similarity) -> Vec<u8> {
     frame.sample(alignment, SIDE, SIDE, Border::Replicate)
 }
 
+/// [`cut`] into a buffer, as [`Frame::sample_into`].
+pub fn cut_into(frame: &Frame, alignment: &Similarity, sampler: &mut Sampler, out: &mut Vec<u8>) {
+    frame.sample_into(alignment, [SIDE; 2], Border::Replicate, sampler, out);
+}
+
 /// The same with its margin: [`STORED_SIDE`] x [`STORED_SIDE`] RGB.
 pub fn cut_with_margin(frame: &Frame, alignment: &Similarity) -> Vec<u8> {
     let shift = Similarity::new(1.0, 0.0, -(MARGIN as f32), -(MARGIN as f32));
@@ -59,28 +64,49 @@ pub fn cut_with_margin(frame: &Frame, alignment: &Similarity) -> Vec<u8> {
 /// # Panics
 /// If `crop` is not [`SIDE`] x [`SIDE`] RGB.
 pub fn network_input(kind: NetworkKind, crop: &[u8]) -> Vec<f32> {
-    assert_eq!(crop.len(), SIDE * SIDE * 3);
-    match kind {
-        NetworkKind::Base | NetworkKind::DCnn => normalise(crop),
-        NetworkKind::MCnn => {
-            let rgba: Vec<u8> = crop.as_chunks().0.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]).collect();
-            let frame = Frame::new(SIDE, SIDE, &rgba).expect("sizes match");
-            let side = kind.side();
-            SCALES
-                .iter()
-                .flat_map(|extent| {
+    InputMaker::default().run(kind, crop).to_vec()
+}
+
+/// Makes the inputs of a network, one after the other in the same buffers.
+#[derive(Debug, Clone, Default)]
+pub struct InputMaker {
+    input: Vec<f32>,
+    rgba: Vec<u8>,
+    part: Vec<u8>,
+    sampler: Sampler,
+}
+
+impl InputMaker {
+    /// [`network_input`], which allocates nothing from the second one on.
+    ///
+    /// # Panics
+    /// If `crop` is not [`SIDE`] x [`SIDE`] RGB.
+    pub fn run(&mut self, kind: NetworkKind, crop: &[u8]) -> &[f32] {
+        assert_eq!(crop.len(), SIDE * SIDE * 3);
+        let Self { input, rgba, part, sampler } = self;
+        input.clear();
+        match kind {
+            NetworkKind::Base | NetworkKind::DCnn => input.extend(normalised(crop)),
+            NetworkKind::MCnn => {
+                rgba.clear();
+                rgba.extend(crop.as_chunks().0.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]));
+                let frame = Frame::new(SIDE, SIDE, rgba).expect("sizes match");
+                let side = kind.side();
+                for extent in SCALES {
                     let scale = extent / side as f32;
                     let corner = NOSE.map(|centre| centre - extent / 2.0);
-                    let part = Similarity::new(scale, 0.0, corner[0], corner[1]);
-                    normalise(&frame.sample(&part, side, side, Border::Replicate))
-                })
-                .collect()
+                    let transform = Similarity::new(scale, 0.0, corner[0], corner[1]);
+                    frame.sample_into(&transform, [side; 2], Border::Replicate, sampler, part);
+                    input.extend(normalised(part));
+                }
+            }
         }
+        input
     }
 }
 
-fn normalise(rgb: &[u8]) -> Vec<f32> {
-    rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect()
+fn normalised(rgb: &[u8]) -> impl Iterator<Item = f32> {
+    rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0)
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use thiserror::Error;
+use web_time::Instant;
 
 use crate::age::AgeDistribution;
 use crate::crop;
 use crate::engine::{Engine, EngineError, EngineKind, RawEstimate};
-use crate::face::{self, Detection, DetectorOptions, Search};
+use crate::face::{Detection, Finder, RawDetections, Search};
 use crate::frame::{Frame, Similarity};
-use crate::model::NetworkKind;
+use crate::model::{AGES, NetworkKind};
 use crate::weights::{Weights, WeightsError};
 
 /// Name of the detector in its weight file.
@@ -41,7 +42,7 @@ pub struct GenderProbabilities {
 }
 
 /// What the network says of one face.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
     /// Age in years, from the cascaded regression.
     pub age: f32,
@@ -54,7 +55,7 @@ pub struct Estimate {
 }
 
 /// A face with its estimate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Face {
     /// Left, top, width, height in frame pixels.
     #[serde(rename = "box")]
@@ -68,12 +69,40 @@ pub struct Face {
     pub estimate: Estimate,
 }
 
-/// Finds faces and estimates their age and gender.
+/// Where the time of a frame went: milliseconds of each stage, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Timings {
+    /// Finding the faces.
+    pub detect: f64,
+    /// Cutting them out, aligned.
+    pub crop: f64,
+    /// Their ages and genders.
+    pub network: f64,
+    /// Telling who is who, averaging, and what else makes a result of it.
+    pub track: f64,
+}
+
+/// Milliseconds from one stage to the next.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Since the start or the last lap.
+    pub(crate) fn lap(&mut self) -> f64 {
+        let now = Instant::now();
+        (now - std::mem::replace(&mut self.0, now)).as_secs_f64() * 1e3
+    }
+}
+
+/// Finds faces and estimates their age and gender, of single pictures; for the frames of a video there is
+/// [`Video`](crate::video::Video).
 #[derive(Debug)]
 pub struct Estimator {
-    engine: Engine,
+    pub(crate) engine: Engine,
     range_mass: f32,
-    options: DetectorOptions,
 }
 
 impl Estimator {
@@ -95,7 +124,7 @@ impl Estimator {
             }
         };
         let engine = Engine::start(kind, detector, network).await?;
-        Ok(Self { engine, range_mass, options: DetectorOptions::default() })
+        Ok(Self { engine, range_mass })
     }
 
     /// Which engine runs.
@@ -133,8 +162,10 @@ impl Estimator {
     }
 
     async fn look(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
-        let run = async |views: &[&[u8]]| self.engine.detect(views).await;
-        Ok(face::find_async::<EngineError>(frame, search, &self.options, run).await?)
+        let mut finder = Finder::default();
+        let run = async |views: &[Vec<u8>], raws: &mut [RawDetections]| self.engine.detect(views, raws).await;
+        finder.find(frame, search, run).await?;
+        Ok(finder.faces().to_vec())
     }
 
     /// What the network says of the faces under these alignments ([`crop::alignment`]).
@@ -147,13 +178,15 @@ impl Estimator {
         alignments: &[Similarity],
     ) -> Result<Vec<RawEstimate>, EstimatorError> {
         let crops: Vec<_> = alignments.iter().map(|alignment| crop::cut(frame, alignment)).collect();
-        Ok(self.engine.estimate(&crops).await?)
+        let mut estimates = Vec::new();
+        self.engine.estimate(&crops, &mut estimates).await?;
+        Ok(estimates)
     }
 
     /// The estimate in a form to show: with its range, as probabilities.
-    pub fn finish(&self, age_distribution: &[f32], age: f32, female: f32) -> Estimate {
+    pub fn finish(&self, age_distribution: &[f32; AGES], age: f32, female: f32) -> Estimate {
         let age_distribution =
-            AgeDistribution::new(age_distribution.to_vec()).expect("engines give 100 finite probabilities");
+            AgeDistribution::new(*age_distribution).expect("engines give finite probabilities");
         let age = age.clamp(0.0, 100.0);
         let [low, high] = age_distribution.central_range(self.range_mass);
         Estimate {
@@ -169,19 +202,35 @@ impl Estimator {
     /// # Errors
     /// [`EstimatorError::Engine`].
     pub async fn estimate(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Face>, EstimatorError> {
+        Ok(self.estimate_timed(frame, search).await?.0)
+    }
+
+    /// The same, and how long each stage took.
+    ///
+    /// # Errors
+    /// [`EstimatorError::Engine`].
+    pub async fn estimate_timed(
+        &self,
+        frame: &Frame<'_>,
+        search: Search,
+    ) -> Result<(Vec<Face>, Timings), EstimatorError> {
+        let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
         let detections = self.detect(frame, search).await?;
-        let (detections, alignments): (Vec<_>, Vec<_>) = detections
+        timings.detect = watch.lap();
+        let (detections, crops): (Vec<_>, Vec<_>) = detections
             .into_iter()
-            .filter_map(|detection| crop::alignment(&detection.landmarks).map(|a| (detection, a)))
+            .filter_map(|d| crop::alignment(&d.landmarks).map(|alignment| (d, crop::cut(frame, &alignment))))
             .unzip();
-        let estimates = self.raw_estimates(frame, &alignments).await?;
-        let pairs = detections.into_iter().zip(estimates);
-        Ok(pairs
-            .map(|(detection, raw)| {
-                let estimate = self.finish(&raw.age_distribution, raw.age, raw.female);
-                Face::new(&detection, estimate)
-            })
-            .collect())
+        timings.crop = watch.lap();
+        let mut estimates = Vec::new();
+        self.engine.estimate(&crops, &mut estimates).await?;
+        timings.network = watch.lap();
+        let face = |(detection, raw): (&Detection, &RawEstimate)| {
+            Face::new(detection, self.finish(&raw.age_distribution, raw.age, raw.female))
+        };
+        let faces = detections.iter().zip(&estimates).map(face).collect();
+        timings.track = watch.lap();
+        Ok((faces, timings))
     }
 }
 

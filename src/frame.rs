@@ -4,6 +4,8 @@
 //! [`Frame::sample`] cuts that square. The detector's input and every face crop are made by this one
 //! function, in training and in use, so a network never sees pictures resampled in another way.
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 /// Why a picture can't be used.
@@ -152,20 +154,44 @@ impl<'a> Frame<'a> {
         self.height
     }
 
+    /// Pixels of a row, red, green, blue and alpha each.
+    ///
+    /// # Panics
+    /// If the frame has no such row or pixels.
+    pub fn row(&self, y: usize, pixels: Range<usize>) -> &'a [[u8; 4]] {
+        &self.rgba[y * self.width * 4..][..self.width * 4].as_chunks().0[pixels]
+    }
+
     /// Cuts a picture of `width` x `height` out of the frame, RGB, rows from the top (`width * height * 3` bytes).
     ///
     /// The output pixel centred on p shows the frame at `transform.apply(p)`. Enlarging interpolates bilinearly. Shrinking averages the area of
     /// the output pixel, so that fine detail is averaged away rather than aliased: exactly where the transform does not turn,
     /// else by ceil(s) x ceil(s) bilinear samples at a scale of s (16 x 16 at most, to bound the work).
     pub fn sample(&self, transform: &Similarity, width: usize, height: usize, border: Border) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.sample_into(transform, [width, height], border, &mut Sampler::default(), &mut out);
+        out
+    }
+
+    /// [`Frame::sample`] into a buffer, whose former content goes. Nothing is allocated where buffer and `sampler` have served for
+    /// a cut of that size from a frame of this size before.
+    pub fn sample_into(
+        &self,
+        transform: &Similarity,
+        [width, height]: [usize; 2],
+        border: Border,
+        sampler: &mut Sampler,
+        out: &mut Vec<u8>,
+    ) {
+        out.clear();
         if transform.b == 0.0 && transform.a >= 1.5 {
-            return self.average_areas(transform, width, height, border);
+            return self.average_areas(transform, [width, height], border, sampler, out);
         }
         // Up to a hundredth above a whole factor needs no further sample.
         let grid = ((transform.scale() - 0.01).ceil().max(1.0) as usize).min(16);
         let weight = 1.0 / (grid * grid) as f32;
         let inside = self.holds(transform, width, height);
-        let mut out = Vec::with_capacity(width * height * 3);
+        out.reserve(width * height * 3);
         for y in 0..height {
             for x in 0..width {
                 let mut sum = [0.0f32; 3];
@@ -184,7 +210,6 @@ impl<'a> Frame<'a> {
                 out.extend(sum.map(|s| (s * weight + 0.5) as u8));
             }
         }
-        out
     }
 
     /// Whether every pixel that the output touches lies inside of the frame.
@@ -198,15 +223,24 @@ impl<'a> Frame<'a> {
     }
 
     /// Shrinks without turning: each output pixel is the mean of the frame's pixels under it, those cut by its edge in part.
-    fn average_areas(&self, transform: &Similarity, width: usize, height: usize, border: Border) -> Vec<u8> {
-        let columns = spans(transform.tx, transform.a, width, self.width, border);
-        let rows = spans(transform.ty, transform.a, height, self.height, border);
-        let mut out = Vec::with_capacity(width * height * 3);
+    fn average_areas(
+        &self,
+        transform: &Similarity,
+        [width, height]: [usize; 2],
+        border: Border,
+        Sampler { columns, rows, sums }: &mut Sampler,
+        out: &mut Vec<u8>,
+    ) {
+        columns.lay_out([transform.tx, transform.a], width, self.width, border);
+        rows.lay_out([transform.ty, transform.a], height, self.height, border);
+        out.reserve(width * height * 3);
         // Only the columns that count.
-        let left = columns.first().map_or(0, |(from, _)| *from);
-        let right = columns.last().map_or(0, |(from, weights)| from + weights.len());
-        let mut sums = vec![[0.0f32; 4]; right - left];
-        for (top, row_weights) in &rows {
+        let left = columns.iter().next().map_or(0, |(from, _)| from);
+        let right = columns.iter().last().map_or(0, |(from, weights)| from + weights.len());
+        sums.clear();
+        sums.reserve(self.width);
+        sums.resize(right - left, [0.0; 4]);
+        for (top, row_weights) in rows.iter() {
             // Down the columns first: whole rows at a time, as they lie in memory.
             sums.fill([0.0; 4]);
             for (i, weight) in row_weights.iter().enumerate() {
@@ -217,7 +251,7 @@ impl<'a> Frame<'a> {
                     }
                 }
             }
-            for (from, weights) in &columns {
+            for (from, weights) in columns.iter() {
                 let mut sum = [0.0f32; 4];
                 for (pixel, weight) in sums[from - left..].iter().zip(weights) {
                     for c in 0..4 {
@@ -228,7 +262,6 @@ impl<'a> Frame<'a> {
                 out.extend([r, g, b]);
             }
         }
-        out
     }
 
     /// A copy with a black border of `share` of the longer side all around: RGBA, its width and height, and the border in pixels.
@@ -292,27 +325,60 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// For each of `count` output pixels along one axis, the first input pixel (0..`len`) that counts and the weights from there on, which sum to
-/// 1 where all of it lies inside. Output pixel i covers `start + i * scale` to `start + (i + 1) * scale`.
-fn spans(start: f32, scale: f32, count: usize, len: usize, border: Border) -> Vec<(usize, Vec<f32>)> {
-    // In f64: a shift of thousands of pixels leaves too few digits behind the point otherwise.
-    let (start, scale, last) = (f64::from(start), f64::from(scale), len as f64);
-    let span = |i: usize| {
-        let (low, high) = (start + i as f64 * scale, start + (i + 1) as f64 * scale);
-        let (first, end) = (low.clamp(0.0, last), high.clamp(0.0, last));
-        let from = (first.floor() as usize).min(len - 1);
-        let to = (end.ceil() as usize).clamp(from + 1, len);
-        let covered = |p: usize| ((p + 1) as f64).min(end) - (p as f64).max(first);
-        let mut weights: Vec<f64> = (from..to).map(|p| covered(p).max(0.0) / scale).collect();
-        if border == Border::Replicate {
-            // What lies outside shows the edge.
-            weights[0] += (high.min(0.0) - low).max(0.0) / scale;
-            let count = weights.len();
-            weights[count - 1] += (high - low.max(last)).max(0.0) / scale;
+/// What [`Frame::sample_into`] computes with: buffers that may serve for any number of cuts.
+#[derive(Debug, Clone, Default)]
+pub struct Sampler {
+    columns: Spans,
+    rows: Spans,
+    sums: Vec<[f32; 4]>,
+}
+
+/// For each output pixel along one axis, the first input pixel that counts and the weights from there on, which sum to 1 where all
+/// of it lies inside.
+#[derive(Debug, Clone, Default)]
+struct Spans {
+    /// First input pixel, and where its weights end; they begin where those before end.
+    spans: Vec<(usize, usize)>,
+    weights: Vec<f32>,
+}
+
+impl Spans {
+    /// For `count` output pixels over an input of `len`. Output pixel i covers `start + i * scale` to `start + (i + 1) * scale`.
+    fn lay_out(&mut self, [start, scale]: [f32; 2], count: usize, len: usize, border: Border) {
+        // In f64: a shift of thousands of pixels leaves too few digits behind the point otherwise.
+        let (start, scale, last) = (f64::from(start), f64::from(scale), len as f64);
+        self.spans.clear();
+        self.weights.clear();
+        // Every input pixel, and those at the output pixels' edges twice.
+        self.weights.reserve(len + 2 * count);
+        for i in 0..count {
+            let (low, high) = (start + i as f64 * scale, start + (i + 1) as f64 * scale);
+            let (first, end) = (low.clamp(0.0, last), high.clamp(0.0, last));
+            let from = (first.floor() as usize).min(len - 1);
+            let to = (end.ceil() as usize).clamp(from + 1, len);
+            for p in from..to {
+                let mut covered = (((p + 1) as f64).min(end) - (p as f64).max(first)).max(0.0);
+                if border == Border::Replicate {
+                    // What lies outside shows the edge.
+                    if p == from {
+                        covered += (high.min(0.0) - low).max(0.0);
+                    }
+                    if p + 1 == to {
+                        covered += (high - low.max(last)).max(0.0);
+                    }
+                }
+                self.weights.push((covered / scale) as f32);
+            }
+            self.spans.push((from, self.weights.len()));
         }
-        (from, weights.into_iter().map(|w| w as f32).collect())
-    };
-    (0..count).map(span).collect()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        let mut begin = 0;
+        self.spans
+            .iter()
+            .map(move |&(from, end)| (from, &self.weights[std::mem::replace(&mut begin, end)..end]))
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
 //! - [`estimator`]: all of that in one call, a frame in, faces with estimates out: the public API.
 //! - [`track`]: who is who from frame to frame, and steadier numbers.
+//! - [`video`]: the work that each frame of a video needs, and no more.
 //! - `web`: what JavaScript sees (only on wasm32).
 //! - [`weights`]: the files that networks come in.
 //!
@@ -20,9 +21,9 @@
 //! - [`train`]: losses, schedule, the loop, checkpoints, calibration, the study's experiments.
 //! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label; [`plot`] draws them.
 //!
-//! Features: `native` (default) is the program; the browser's two modules are built without it, the small one with nothing, the other with
-//! `webgpu`, which brings `burn`; `bench` makes a third one, for `benches/browser` alone. With `webgpu` or `cuda` the program can also
-//! train on a graphics processor.
+//! Features: `native` (default) is the program; the browser's modules are built without it, the small one with nothing (and again with
+//! `relaxed-simd`, for browsers that have it), the other with `webgpu`, which brings `burn`; `bench` makes one more, for `benches/browser`
+//! alone. With `webgpu` or `cuda` the program can also train on a graphics processor.
 #![warn(missing_docs)]
 #![cfg_attr(not(feature = "native"), allow(rustdoc::broken_intra_doc_links))]
 
@@ -45,6 +46,7 @@ pub mod plot;
 pub mod track;
 #[cfg(feature = "native")]
 pub mod train;
+pub mod video;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 #[cfg(all(target_arch = "wasm32", feature = "bench"))]

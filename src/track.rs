@@ -13,9 +13,9 @@
 
 use std::f32::consts::TAU;
 
-use serde::Serialize;
-
+use crate::engine::RawEstimate;
 use crate::face::{BoundingBox, Detection};
+use crate::model::AGES;
 
 /// What a [`Tracker`] can be told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,34 +37,44 @@ impl Default for TrackerOptions {
 }
 
 /// A face in one frame, and what was estimated from it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
     /// Where it is.
     pub detection: Detection,
-    /// Probability of each year of age.
-    pub age_distribution: Vec<f32>,
-    /// The age by regression, in years.
-    pub regressed_age: f32,
-    /// Probability of being female, 0 to 1.
-    pub female: f32,
+    /// What the network says of it, unless it was not asked about this frame.
+    pub estimate: Option<RawEstimate>,
 }
 
 /// A face over time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Track {
     /// The same for the same face from frame to frame; never used twice until [`Tracker::reset`].
     pub id: u32,
     /// Where it is: box and landmarks smoothed, score as observed.
     pub detection: Detection,
     /// Probability of each year of age, averaged.
-    pub age_distribution: Vec<f32>,
+    pub age_distribution: [f32; AGES],
     /// The age by regression, in years, averaged.
     pub regressed_age: f32,
     /// Probability of being female, 0 to 1, averaged.
     pub female: f32,
 }
 
+/// A face that is recognised by its place alone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recognised {
+    /// The [`Track`]'s.
+    pub id: u32,
+    /// Estimates averaged so far.
+    pub estimates: u32,
+    /// Seconds since the last one.
+    pub seconds: f64,
+}
+
 /// Follows the faces of one video.
+///
+/// [`Tracker::update`] is all that a frame takes. Who wants to know more before it asks the network about a face calls its two
+/// parts, [`Tracker::advance`] and [`Tracker::observe`], and asks in between.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     options: TrackerOptions,
@@ -72,8 +82,17 @@ pub struct Tracker {
     next_id: u32,
     /// Seconds of video so far; never falls.
     clock: f64,
+    /// The clock at the frame before this one.
+    before: f64,
+    /// Seconds between the two, for the filters.
+    seconds: f64,
     /// Timestamp of the last update, in milliseconds.
     last: Option<f64>,
+    tracks: Vec<Track>,
+    // Buffers of `observe`.
+    pairs: Vec<(f32, usize, usize)>,
+    matched: Vec<Option<usize>>,
+    taken: Vec<bool>,
 }
 
 /// Where no time has gone by between two frames (clocks may be coarse, videos may be wound back), filters take this many
@@ -101,7 +120,19 @@ impl Default for Tracker {
 impl Tracker {
     /// Without any faces.
     pub fn new(options: TrackerOptions) -> Self {
-        Self { options, faces: Vec::new(), next_id: 1, clock: 0.0, last: None }
+        Self {
+            options,
+            faces: Vec::new(),
+            next_id: 1,
+            clock: 0.0,
+            before: 0.0,
+            seconds: FRAME_SECONDS,
+            last: None,
+            tracks: Vec::new(),
+            pairs: Vec::new(),
+            matched: Vec::new(),
+            taken: Vec::new(),
+        }
     }
 
     /// Forgets all faces: for another video.
@@ -109,33 +140,17 @@ impl Tracker {
         *self = Self::new(self.options);
     }
 
-    /// Takes in the faces of a frame and returns them as tracks, in the same order.
+    /// Takes in the faces of a frame and returns them as tracks, in the same order. A new face without an estimate is left out.
     ///
     /// `timestamp_ms` is the frame's time in milliseconds from any origin. One that repeats, goes back or is not a number counts
     /// as no time gone by. Observations that are not finite numbers leave what they belong to as it was.
-    pub fn update(&mut self, timestamp_ms: f64, observations: &[Observation]) -> Vec<Track> {
-        let seconds = self.advance(timestamp_ms);
-        let matched = self.matches(observations);
-        let mut tracks = Vec::with_capacity(observations.len());
-        for (observation, face) in observations.iter().zip(matched) {
-            let face = match face {
-                Some(index) => &mut self.faces[index],
-                None => {
-                    self.faces.push(Face::new(self.next_id, observation));
-                    self.next_id = self.next_id.wrapping_add(1);
-                    self.faces.last_mut().expect("pushed above")
-                }
-            };
-            face.observe(observation, self.clock, seconds, &self.options);
-            tracks.push(face.track.clone());
-        }
-        let (clock, lost) = (self.clock, self.options.lost_seconds);
-        self.faces.retain(|face| clock - face.seen <= lost);
-        tracks
+    pub fn update(&mut self, timestamp_ms: f64, observations: &[Observation]) -> &[Track] {
+        self.advance(timestamp_ms);
+        self.observe(observations)
     }
 
-    /// Moves the clock; returns the seconds gone by, for the filters.
-    fn advance(&mut self, timestamp_ms: f64) -> f64 {
+    /// The first part of [`Tracker::update`]: a new frame.
+    pub fn advance(&mut self, timestamp_ms: f64) {
         let gone = match self.last {
             Some(last) if timestamp_ms > last => (timestamp_ms - last) / 1000.0,
             _ => 0.0,
@@ -143,47 +158,117 @@ impl Tracker {
         if timestamp_ms.is_finite() {
             self.last = Some(timestamp_ms);
         }
+        self.before = self.clock;
+        self.seconds = if gone > 0.0 && gone.is_finite() { gone } else { FRAME_SECONDS };
         if !gone.is_finite() {
-            return FRAME_SECONDS;
+            return;
         }
-        let before = self.clock;
         self.clock += gone;
         for face in &mut self.faces {
             // Seen in the frame before: the gap is between frames, and the face was not missed in any.
-            if face.seen == before && gone <= LONGEST_GAP {
+            if face.seen == self.before && gone <= LONGEST_GAP {
                 face.known_until = self.clock;
             } else {
                 face.known_until = face.seen + self.options.lost_seconds;
             }
         }
-        if gone > 0.0 { gone } else { FRAME_SECONDS }
     }
 
-    /// The index into `faces` of each observation: nearest pairs first.
-    fn matches(&self, observations: &[Observation]) -> Vec<Option<usize>> {
-        let mut pairs = Vec::new();
-        for (f, face) in self.faces.iter().enumerate().filter(|(_, face)| self.clock <= face.known_until) {
-            let unseen = (self.clock - face.seen) as f32;
-            let expected = face.expected(unseen);
-            let reach = (REACH + REACH_PER_SECOND * unseen).min(LONGEST_REACH);
+    /// Where the faces of the frame before are expected in this one: into `boxes`, whose former content goes.
+    pub fn expected(&self, boxes: &mut Vec<BoundingBox>) {
+        boxes.clear();
+        let seen = self.faces.iter().filter(|face| face.seen == self.before);
+        boxes.extend(seen.map(|face| face.expected((self.clock - face.seen) as f32)));
+    }
+
+    /// Faces in the last frame.
+    pub fn in_sight(&self) -> usize {
+        self.faces.iter().filter(|face| face.seen == self.clock).count()
+    }
+
+    /// Whether a face is out of sight that has not been given up.
+    pub fn misses_one(&self) -> bool {
+        self.faces.iter().any(|face| face.seen < self.clock)
+    }
+
+    /// Who each detection of this frame is, where its place leaves no doubt: no other known face and no other detection
+    /// come into question. Into `known`, whose former content goes.
+    pub fn recognise(&self, detections: &[Detection], known: &mut Vec<Option<Recognised>>) {
+        known.clear();
+        known.extend(detections.iter().map(|detection| {
+            let mut near = self.known_faces().filter(|(_, face)| self.reaches(face, detection).is_some());
+            let (_, face) = near.next()?;
+            let rivals = detections.iter().filter(|other| self.reaches(face, other).is_some()).count();
+            (near.next().is_none() && rivals == 1).then_some(Recognised {
+                id: face.track.id,
+                estimates: face.count,
+                seconds: self.clock - face.estimated,
+            })
+        }));
+    }
+
+    /// The second part of [`Tracker::update`]: what is in the frame.
+    pub fn observe(&mut self, observations: &[Observation]) -> &[Track] {
+        self.find_matches(observations);
+        self.tracks.clear();
+        for (observation, face) in observations.iter().zip(&self.matched) {
+            let face = match (face, observation.estimate) {
+                (Some(index), _) => &mut self.faces[*index],
+                (None, Some(estimate)) => {
+                    self.faces.push(Face::new(self.next_id, &observation.detection, &estimate));
+                    self.next_id = self.next_id.wrapping_add(1);
+                    self.faces.last_mut().expect("pushed above")
+                }
+                (None, None) => continue,
+            };
+            face.observe(observation, self.clock, self.seconds, &self.options);
+            self.tracks.push(face.track);
+        }
+        let (clock, lost) = (self.clock, self.options.lost_seconds);
+        self.faces.retain(|face| clock - face.seen <= lost);
+        &self.tracks
+    }
+
+    /// What the last [`Tracker::observe`] returned.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    fn known_faces(&self) -> impl Iterator<Item = (usize, &Face)> {
+        self.faces.iter().enumerate().filter(|(_, face)| self.clock <= face.known_until)
+    }
+
+    /// The [`distance`] of a detection from where a face is expected, if the face can have come that far.
+    fn reaches(&self, face: &Face, detection: &Detection) -> Option<f32> {
+        let unseen = (self.clock - face.seen) as f32;
+        let reach = (REACH + REACH_PER_SECOND * unseen).min(LONGEST_REACH);
+        distance(&face.expected(unseen), &detection.bbox).filter(|distance| *distance < reach)
+    }
+
+    /// Fills in the index into `faces` of each observation: nearest pairs first.
+    fn find_matches(&mut self, observations: &[Observation]) {
+        let mut pairs = std::mem::take(&mut self.pairs);
+        pairs.clear();
+        for (f, face) in self.known_faces() {
             for (o, observation) in observations.iter().enumerate() {
-                if let Some(distance) = distance(&expected, &observation.detection.bbox)
-                    && distance < reach
-                {
+                if let Some(distance) = self.reaches(face, &observation.detection) {
                     pairs.push((distance + UNLIKE * face.unlike(observation), f, o));
                 }
             }
         }
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut matched = vec![None; observations.len()];
-        let mut taken = vec![false; self.faces.len()];
-        for (_, face, observation) in pairs {
-            if !taken[face] && matched[observation].is_none() {
-                taken[face] = true;
-                matched[observation] = Some(face);
+        // By the indices where all else is equal, as the stable sort would, which allocates.
+        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        self.matched.clear();
+        self.matched.resize(observations.len(), None);
+        self.taken.clear();
+        self.taken.resize(self.faces.len(), false);
+        for &(_, face, observation) in &pairs {
+            if !self.taken[face] && self.matched[observation].is_none() {
+                self.taken[face] = true;
+                self.matched[observation] = Some(face);
             }
         }
-        matched
+        self.pairs = pairs;
     }
 }
 
@@ -212,30 +297,34 @@ struct Face {
     /// The clock when it was last seen, and when it is given up.
     seen: f64,
     known_until: f64,
-    /// Estimates averaged so far.
+    /// Estimates averaged so far, and the clock at the last one.
     count: u32,
+    estimated: f64,
 }
 
 impl Face {
-    fn new(id: u32, observation: &Observation) -> Self {
-        let Observation { detection, age_distribution, regressed_age, female } = observation.clone();
+    fn new(id: u32, detection: &Detection, estimate: &RawEstimate) -> Self {
+        let &RawEstimate { age_distribution, age, female } = estimate;
         Self {
-            points: points(&detection).map(Smooth::new),
-            track: Track { id, detection, age_distribution, regressed_age, female },
+            points: points(detection).map(Smooth::new),
+            track: Track { id, detection: *detection, age_distribution, regressed_age: age, female },
             seen: f64::NEG_INFINITY,
             known_until: f64::NEG_INFINITY,
             count: 0,
+            estimated: f64::NEG_INFINITY,
         }
     }
 
     fn observe(&mut self, observation: &Observation, clock: f64, seconds: f64, options: &TrackerOptions) {
-        // Since this face was last seen, which may be longer than since the last frame.
-        let unseen = clock - self.seen;
-        let seconds = if unseen.is_finite() { unseen.max(seconds) } else { seconds };
+        // Since this face was last seen or asked about, which may be longer than since the last frame.
+        let since = |last: f64| if last.is_finite() { (clock - last).max(seconds) } else { seconds };
+        self.place(&observation.detection, since(self.seen) as f32, options);
+        if let Some(estimate) = &observation.estimate {
+            self.average(estimate, since(self.estimated), options);
+            self.estimated = clock;
+        }
         self.seen = clock;
         self.known_until = clock + options.lost_seconds;
-        self.place(&observation.detection, seconds as f32, options);
-        self.average(observation, seconds, options);
     }
 
     fn place(&mut self, detection: &Detection, seconds: f32, options: &TrackerOptions) {
@@ -254,20 +343,16 @@ impl Face {
         };
     }
 
-    fn average(&mut self, new: &Observation, seconds: f64, options: &TrackerOptions) {
-        let numbers = new.age_distribution.iter().chain([&new.regressed_age, &new.female]);
+    fn average(&mut self, new: &RawEstimate, seconds: f64, options: &TrackerOptions) {
+        let numbers = new.age_distribution.iter().chain([&new.age, &new.female]);
         if !numbers.into_iter().all(|v| v.is_finite()) {
             return;
         }
         let old = &mut self.track;
-        // Another network has taken over.
-        if old.age_distribution.len() != new.age_distribution.len() {
-            self.count = 0;
-        }
         self.count = self.count.saturating_add(1);
         if self.count == 1 {
-            old.age_distribution.clone_from(&new.age_distribution);
-            (old.regressed_age, old.female) = (new.regressed_age, new.female);
+            old.age_distribution = new.age_distribution;
+            (old.regressed_age, old.female) = (new.age, new.female);
             return;
         }
         // The part of the newest in a plain mean; or in the exponential average, once that is larger.
@@ -276,14 +361,15 @@ impl Face {
         for (old, new) in old.age_distribution.iter_mut().zip(&new.age_distribution) {
             *old += part * (new - *old);
         }
-        old.regressed_age += part * (new.regressed_age - old.regressed_age);
+        old.regressed_age += part * (new.age - old.regressed_age);
         old.female += part * (new.female - old.female);
     }
 
-    /// How different the person looks, 0 to 2: by gender, and by age up to 30 years.
+    /// How different the person looks, 0 to 2: by gender, and by age up to 30 years. 0 where nothing was estimated.
     fn unlike(&self, observation: &Observation) -> f32 {
-        let female = (self.track.female - observation.female).abs();
-        let age = (self.track.regressed_age - observation.regressed_age).abs() / 30.0;
+        let Some(estimate) = &observation.estimate else { return 0.0 };
+        let female = (self.track.female - estimate.female).abs();
+        let age = (self.track.regressed_age - estimate.age).abs() / 30.0;
         // `min` also takes the number where the other isn't one.
         female.min(1.0) + age.min(1.0)
     }
@@ -352,7 +438,7 @@ mod tests {
     const FRAME_MS: f64 = 1000.0 / 30.0;
 
     fn observed(x: f32, y: f32, age: f32) -> Observation {
-        let mut age_distribution = vec![0.0; 100];
+        let mut age_distribution = [0.0; AGES];
         age_distribution[age as usize] = 1.0;
         Observation {
             detection: Detection {
@@ -360,9 +446,7 @@ mod tests {
                 score: 0.9,
                 landmarks: [[x + 50.0, y + 50.0]; 6],
             },
-            age_distribution,
-            regressed_age: age,
-            female: if age < 30.0 { 0.2 } else { 0.8 },
+            estimate: Some(RawEstimate { age_distribution, age, female: if age < 30.0 { 0.2 } else { 0.8 } }),
         }
     }
 
@@ -388,10 +472,11 @@ mod tests {
     #[test]
     fn one_frame_is_as_observed() {
         let observation = observed(10.0, 20.0, 40.0);
-        let tracks = Tracker::default().update(0.0, std::slice::from_ref(&observation));
+        let mut tracker = Tracker::default();
+        let tracks = tracker.update(0.0, &[observation]);
         assert_eq!(tracks.len(), 1);
         assert_eq!(tracks[0].detection, observation.detection);
-        assert_eq!(tracks[0].age_distribution, observation.age_distribution);
+        assert_eq!(tracks[0].age_distribution, observation.estimate.unwrap().age_distribution);
         assert_eq!((tracks[0].regressed_age, tracks[0].female), (40.0, 0.8));
         assert!(Tracker::default().update(0.0, &[]).is_empty());
     }
@@ -403,7 +488,7 @@ mod tests {
         for frame in 0..300 {
             // A hundredth of the width: about what the detector does.
             let observation = observed(200.0 + noise(), 100.0 + noise(), 30.0);
-            let track = &tracker.update(frame as f64 * FRAME_MS, std::slice::from_ref(&observation))[0];
+            let track = &tracker.update(frame as f64 * FRAME_MS, &[observation])[0];
             if frame >= 30 {
                 before.push(observation.detection.bbox.x);
                 after.push(track.detection.bbox.x);
@@ -452,7 +537,7 @@ mod tests {
         let mut track = None;
         for frame in 0..30u32 {
             let age = if frame % 2 == 0 { 20.0 } else { 40.0 };
-            track = tracker.update(f64::from(frame) * FRAME_MS, &[observed(0.0, 0.0, age)]).pop();
+            track = tracker.update(f64::from(frame) * FRAME_MS, &[observed(0.0, 0.0, age)]).first().copied();
         }
         let track = track.unwrap();
         assert!((track.regressed_age - 30.0).abs() < 1e-3, "{track:?}");
@@ -489,10 +574,10 @@ mod tests {
     fn the_order_is_that_of_the_observations() {
         let mut tracker = Tracker::default();
         let (a, b) = (observed(0.0, 0.0, 20.0), observed(300.0, 0.0, 60.0));
-        assert_eq!(ids(&tracker.update(0.0, &[a.clone(), b.clone()])), [1, 2]);
-        assert_eq!(ids(&tracker.update(33.0, &[b.clone(), a.clone()])), [2, 1]);
+        assert_eq!(ids(tracker.update(0.0, &[a, b])), [1, 2]);
+        assert_eq!(ids(tracker.update(33.0, &[b, a])), [2, 1]);
         let new = observed(600.0, 300.0, 30.0);
-        assert_eq!(ids(&tracker.update(66.0, &[new, b, a])), [3, 2, 1]);
+        assert_eq!(ids(tracker.update(66.0, &[new, b, a])), [3, 2, 1]);
     }
 
     /// Two faces pass each other at one height, at 0.8 widths a second each, with noise.
@@ -505,10 +590,10 @@ mod tests {
                 observed(420.0 - way + noise(), 100.0 + noise(), other_age),
             ];
             let seen: Vec<_> = (0..2).filter(|i| !skip(frame)[*i]).collect();
-            let observations: Vec<_> = seen.iter().map(|i| faces[*i].clone()).collect();
+            let observations: Vec<_> = seen.iter().map(|i| faces[*i]).collect();
             let expected: Vec<_> = seen.iter().map(|i| *i as u32 + 1).collect();
             let tracks = tracker.update(f64::from(frame) * FRAME_MS, &observations);
-            assert_eq!(ids(&tracks), expected, "frame {frame}");
+            assert_eq!(ids(tracks), expected, "frame {frame}");
         }
     }
 
@@ -585,7 +670,7 @@ mod tests {
         let mut tracker = Tracker::default();
         tracker.update(0.0, &[observed(0.0, 0.0, 30.0)]);
         let mut bad = observed(0.0, 0.0, 50.0);
-        bad.regressed_age = f32::NAN;
+        bad.estimate.as_mut().unwrap().age = f32::NAN;
         bad.detection.landmarks[2] = [f32::NAN; 2];
         let track = &tracker.update(33.0, &[bad])[0];
         assert_eq!((track.id, track.regressed_age), (1, 30.0));
@@ -593,9 +678,50 @@ mod tests {
         let mut nowhere = observed(f32::NAN, 0.0, 30.0);
         nowhere.detection.bbox.width = f32::INFINITY;
         assert_eq!(tracker.update(66.0, &[nowhere])[0].id, 2);
-        // Another network with other classes takes over.
-        let mut other = observed(0.0, 0.0, 50.0);
-        other.age_distribution = vec![1.0; 8];
-        assert_eq!(tracker.update(99.0, &[other])[0].age_distribution, [1.0; 8]);
+    }
+
+    #[test]
+    fn estimates_may_come_now_and_then() {
+        // Every sixth frame, as a face that has settled gets them: the average forgets as fast as with one a frame.
+        let mut tracker = Tracker::default();
+        let mut age = 0.0;
+        for frame in 0..346u32 {
+            let mut observation = observed(0.0, 0.0, if frame <= 300 { 20.0 } else { 60.0 });
+            if frame % 6 != 0 {
+                observation.estimate = None;
+            }
+            age = tracker.update(f64::from(frame) * FRAME_MS, &[observation])[0].regressed_age;
+        }
+        // 42 of 45 frames' time, up to the last estimate.
+        let expected = 60.0 - 40.0 * (-42.0f32 / 45.0).exp();
+        assert!((age - expected).abs() < 0.3, "{age} {expected}");
+        // A new face is not taken in without one.
+        let unknown = Observation { estimate: None, ..observed(400.0, 0.0, 30.0) };
+        assert!(tracker.update(1e5, &[unknown]).is_empty());
+        assert_eq!((tracker.in_sight(), tracker.tracks().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_face_is_recognised_where_its_place_leaves_no_doubt() {
+        let mut tracker = Tracker::default();
+        tracker.update(0.0, &[observed(0.0, 0.0, 20.0), observed(300.0, 0.0, 60.0)]);
+        tracker.advance(FRAME_MS);
+        let (mut known, mut boxes) = (Vec::new(), Vec::new());
+        let mut recognise = |tracker: &Tracker, places: &[f32]| -> Vec<Option<u32>> {
+            let detections: Vec<_> = places.iter().map(|x| observed(*x, 0.0, 20.0).detection).collect();
+            tracker.recognise(&detections, &mut known);
+            known.iter().map(|known| known.map(|known| known.id)).collect()
+        };
+        assert_eq!(recognise(&tracker, &[305.0, 600.0, 5.0]), [Some(2), None, Some(1)]);
+        assert_eq!(recognise(&tracker, &[290.0, 310.0, 5.0]), [None, None, Some(1)], "which of two is it");
+        tracker.observe(&[observed(5.0, 0.0, 20.0)]);
+        assert_eq!((tracker.in_sight(), tracker.misses_one()), (1, true));
+        tracker.advance(2.0 * FRAME_MS);
+        tracker.expected(&mut boxes);
+        // On its way: the last step again, as far as the smoothed velocity knows of it.
+        assert_eq!(boxes.len(), 1);
+        assert!(boxes[0].x > 5.0 && boxes[0].x < 10.0, "{boxes:?}");
+        tracker.update(1000.0, &[]);
+        assert!(!tracker.misses_one(), "both are given up");
     }
 }

@@ -6,14 +6,13 @@ use std::cell::RefCell;
 
 use js_sys::{Array, Float32Array, Object, Reflect};
 use wasm_bindgen::prelude::*;
-use web_time::Instant;
 
-use crate::crop;
 use crate::engine::EngineKind;
-use crate::estimator::{Estimator, Face};
+use crate::estimator::{Estimator, Face, Stopwatch};
 use crate::face::Search;
 use crate::frame::Frame;
-use crate::track::{Observation, Tracker, TrackerOptions};
+use crate::video::Video;
+use crate::video::schedule::Look;
 use crate::weights::Weights;
 
 /// Panics show in the browser's console with their message.
@@ -26,7 +25,7 @@ pub fn start() {
 #[wasm_bindgen]
 pub struct WebEstimator {
     estimator: Estimator,
-    tracker: RefCell<Tracker>,
+    video: RefCell<Video>,
 }
 
 fn error(e: impl std::fmt::Display) -> JsError {
@@ -49,7 +48,7 @@ impl WebEstimator {
         let detector = Weights::from_bytes(&detector).map_err(error)?;
         let network = Weights::from_bytes(&network).map_err(error)?;
         let estimator = Estimator::new(kind, &detector, &network).await.map_err(error)?;
-        Ok(Self { estimator, tracker: RefCell::new(Tracker::new(TrackerOptions::default())) })
+        Ok(Self { estimator, video: RefCell::default() })
     }
 
     /// `cpu` or `webgpu`.
@@ -66,7 +65,7 @@ impl WebEstimator {
 
     /// Forgets the faces it follows: for another camera.
     pub fn reset(&self) {
-        self.tracker.borrow_mut().reset();
+        self.video.borrow_mut().reset();
     }
 
     /// The faces of a picture, `width * height * 4` RGBA bytes. With `track`, faces are followed from call to call: they get an `id`,
@@ -83,47 +82,38 @@ impl WebEstimator {
         timestamp_ms: f64,
     ) -> Result<JsValue, JsError> {
         let frame = Frame::new(width, height, &rgba).map_err(error)?;
-        let began = Instant::now();
-        let search = if track { Search::Refined } else { Search::Tiled };
-        let mut detections = self.estimator.detect(&frame, search).await.map_err(error)?;
-        detections.retain(|d| crop::alignment(&d.landmarks).is_some());
-        let detected = Instant::now();
-        let alignments: Vec<_> = detections.iter().filter_map(|d| crop::alignment(&d.landmarks)).collect();
-        let raw = self.estimator.raw_estimates(&frame, &alignments).await.map_err(error)?;
-        let estimated = Instant::now();
-
-        let observations: Vec<_> = detections
-            .into_iter()
-            .zip(raw)
-            .map(|(detection, raw)| Observation {
-                detection,
-                age_distribution: raw.age_distribution,
-                regressed_age: raw.age,
-                female: raw.female,
-            })
-            .collect();
+        let mut watch = Stopwatch::start();
         let faces = Array::new();
-        if track {
-            for track in self.tracker.borrow_mut().update(timestamp_ms, &observations) {
-                let estimate =
-                    self.estimator.finish(&track.age_distribution, track.regressed_age, track.female);
-                faces.push(&face(&Face::new(&track.detection, estimate), Some(track.id))?);
+        let (look, timings) = if track {
+            // Taken out, since a borrow must not last while something is waited for. The worker lets one call end before the next begins.
+            let mut video = self.video.take();
+            let seen = video.look(&self.estimator, &frame, timestamp_ms).await;
+            self.video.replace(video);
+            let seen = seen.map_err(error)?;
+            for tracked in self.video.borrow().faces() {
+                faces.push(&face(&tracked.face, Some(tracked.id))?);
             }
+            (seen.look, seen.timings)
         } else {
-            for o in observations {
-                let estimate = self.estimator.finish(&o.age_distribution, o.regressed_age, o.female);
-                faces.push(&face(&Face::new(&o.detection, estimate), None)?);
+            let (found, timings) =
+                self.estimator.estimate_timed(&frame, Search::Tiled).await.map_err(error)?;
+            for found in &found {
+                faces.push(&face(found, None)?);
             }
-        }
-        let milliseconds = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+            (Look::Search, timings)
+        };
         let timings = object(&[
-            ("detect", milliseconds(began, detected).into()),
-            ("network", milliseconds(detected, estimated).into()),
+            ("detect", timings.detect.into()),
+            ("crop", timings.crop.into()),
+            ("network", timings.network.into()),
+            ("track", timings.track.into()),
+            ("total", watch.lap().into()),
         ])?;
         object(&[
             ("width", (width as f64).into()),
             ("height", (height as f64).into()),
             ("faces", faces.into()),
+            ("look", look.name().into()),
             ("timings", timings),
         ])
     }

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::engine::blazeface::{DetectorScratch, FusedDetector};
 use crate::engine::fused::{FusedNetwork, Scratch};
-use crate::face::{self, DetectorOptions, FaceError, Search};
+use crate::face::{self, DetectorOptions, FaceError, RawDetections, Search};
 use crate::frame::Frame;
 use crate::weights::Weights;
 
@@ -42,9 +42,10 @@ impl WebNetworks {
 
     /// Runs the detector on 128 x 128 RGB pixels; returns 896 x 16 regressors, then 896 logits.
     pub fn detect(&mut self, rgb: &[u8]) -> Vec<f32> {
-        let (mut regressors, logits) = self.detector.run(rgb, &mut self.detector_scratch);
-        regressors.extend(logits);
-        regressors
+        let mut raw = RawDetections::default();
+        self.detector.run(rgb, &mut raw, &mut self.detector_scratch);
+        raw.regressors.extend(raw.logits);
+        raw.regressors
     }
 
     /// Looks once for faces in a picture, `width * height * 4` RGBA bytes; returns left, top, width, height and score of each.
@@ -53,7 +54,10 @@ impl WebNetworks {
     /// An `Error` for a picture of the wrong size.
     pub fn find(&mut self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<f32>, JsError> {
         let frame = Frame::new(width, height, rgba).map_err(error)?;
-        let run = |rgb: &[u8]| Ok::<_, FaceError>(self.detector.run(rgb, &mut self.detector_scratch));
+        let run = |rgb: &[u8], raw: &mut RawDetections| {
+            self.detector.run(rgb, raw, &mut self.detector_scratch);
+            Ok::<_, FaceError>(())
+        };
         let faces = face::find(&frame, Search::Whole, &DetectorOptions::default(), run).map_err(error)?;
         Ok(faces.iter().flat_map(|f| [f.bbox.x, f.bbox.y, f.bbox.width, f.bbox.height, f.score]).collect())
     }
@@ -62,8 +66,6 @@ impl WebNetworks {
     /// years and the probability of female.
     pub fn estimate(&mut self, input: &[f32]) -> Vec<f32> {
         let estimate = self.network.run(input, &mut self.scratch);
-        let mut values = estimate.age_distribution;
-        values.extend([estimate.age, estimate.female]);
-        values
+        estimate.age_distribution.into_iter().chain([estimate.age, estimate.female]).collect()
     }
 }

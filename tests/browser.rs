@@ -89,6 +89,47 @@ fn the_page_and_the_command_line_say_the_same() {
     });
 }
 
+#[test]
+fn a_camera_costs_what_its_frames_need_and_the_page_says_what() {
+    visit(Options { camera: true, ..Options::default() }, |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        // A photo is looked at in all its parts.
+        page.estimate_after(|page| page.click("#use-sample"));
+        let photo = page.evaluate("mienApp.lastResult");
+        assert_eq!(photo["look"], "search");
+        assert_stages_add_up(&photo["timings"]);
+        for stage in ["detect", "network"] {
+            assert!(photo["timings"][stage].as_f64().unwrap() > 0.0, "{stage}: {}", photo["timings"]);
+        }
+
+        // The camera of the tests shows one face that does not move: searched for, followed, and then left alone.
+        page.evaluate(
+            "void (window.seen = {}, setInterval(() => {
+                if (mienApp.lastResult.faces[0]?.id) seen[mienApp.lastResult.look] = mienApp.lastResult;
+            }, 5))",
+        );
+        page.click("#start-camera");
+        page.wait_for("seen.search && seen.follow && seen.skip");
+        let seen = page.evaluate("seen");
+        for look in ["search", "follow", "skip"] {
+            assert_stages_add_up(&seen[look]["timings"]);
+            assert_eq!(seen[look]["faces"].as_array().unwrap().len(), 1, "{look}");
+            assert_eq!(seen[look]["faces"][0]["id"], seen["search"]["faces"][0]["id"], "{look}");
+        }
+        assert_eq!(seen["skip"]["timings"]["network"], 0.0);
+
+        page.click("#engine summary");
+        page.wait_for("document.querySelector('#engine').innerText.includes('skipped')");
+        let words = page.evaluate("document.querySelector('#engine').innerText");
+        for stage in ["Find faces", "Cut them out", "Age and gender", "Who is who", "Together"] {
+            let after = words.as_str().unwrap().split_once(stage);
+            let (_, after) = after.unwrap_or_else(|| panic!("no {stage} in {words}"));
+            let number = after.trim_start().split(' ').next().unwrap();
+            assert!(number.parse::<f64>().is_ok_and(|ms| ms >= 0.0), "{stage}: {number} in {words}");
+        }
+    });
+}
+
 // ---- WebGPU ----
 
 /// Has a worker keep what its module asks of WebGPU, as `gpu`.
@@ -230,7 +271,7 @@ fn no_picture_leaves_the_page() {
     // First that the recording can be trusted: whatever reached the server, workers included, is in it.
     let recorded = chromium.connection().requests();
     let served = site.requested();
-    assert!(served.iter().any(|url| url.ends_with("/sw.js")), "there is a service worker");
+    assert!(served.iter().any(|url| without_query(url).ends_with("/sw.js")), "there is a service worker");
     for url in &served {
         assert!(recorded.iter().any(|it| without_query(it) == without_query(url)), "{url} was not recorded");
     }
@@ -401,6 +442,13 @@ fn assert_is_the_sample(estimate: &Estimate) {
     assert!(width > 50.0 && height > 50.0, "box {:?}", face.bounds);
     assert!(centre_x > 0.0 && centre_x < estimate.width, "box {:?}", face.bounds);
     assert!(centre_y > 0.0 && centre_y < estimate.height, "box {:?}", face.bounds);
+}
+
+/// The browser's clock counts in tenths of a millisecond, and what lies between stages is not in any.
+fn assert_stages_add_up(timings: &Value) {
+    let get = |name: &str| timings[name].as_f64().unwrap_or_else(|| panic!("no {name} in {timings}"));
+    let (sum, total) = (["detect", "crop", "network", "track"].map(get).iter().sum::<f64>(), get("total"));
+    assert!(total > 0.0 && sum <= total + 0.5 && sum >= 0.8 * total - 0.5, "{timings}");
 }
 
 fn assert_near(what: &str, actual: &[f64], expected: &[f64], tolerance: f64) {

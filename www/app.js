@@ -4,6 +4,7 @@
 // For tests and for the curious: <html data-state> is 'loading', 'ready', 'running' or 'error', and
 // window.mienApp holds { mien, lastResult, lastError }.
 
+import { programOf } from './lib/support.js';
 import { Mien, MienError } from './mien.js';
 import { Camera, CameraError } from './views/camera.js';
 import { keyOf, Overlay } from './views/overlay.js';
@@ -94,7 +95,7 @@ function showEngine({ engine, reason }) {
 // After everything is there, so that it takes nothing from the first start.
 function saveForOffline() {
   if (!navigator.serviceWorker) return;
-  navigator.serviceWorker.register('sw.js').catch(() => {}); // private windows refuse; nothing else is lost
+  navigator.serviceWorker.register(`sw.js?program=${programOf('cpu')}`).catch(() => {}); // private windows refuse; nothing else is lost
   navigator.serviceWorker.ready.then(() => {
     $('offline').textContent = 'It is saved for that now.';
   });

@@ -58,9 +58,27 @@ export interface Result {
   width: number;
   height: number;
   faces: Face[];
-  /** Milliseconds in the engine: finding the faces, and estimating all of them. */
-  timings: { detect: number; network: number };
+  /**
+   * What was done with this picture. With `track`: 'search' looked at all of it, 'follow' only where faces were known to be, and
+   * 'skip' repeats the last result, since nothing had changed. Without: 'search'.
+   */
+  look: 'search' | 'follow' | 'skip';
+  /** Milliseconds in the engine. */
+  timings: Timings;
   engine: EngineKind;
+}
+
+export interface Timings {
+  /** Finding the faces, or seeing that nothing has changed. */
+  detect: number;
+  /** Cutting them out, turned upright. */
+  crop: number;
+  /** Their ages and genders. With `track`, a face that is well known is not asked about in every frame. */
+  network: number;
+  /** Telling who is who, and averaging. */
+  track: number;
+  /** All of it. */
+  total: number;
 }
 
 export interface Face {

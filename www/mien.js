@@ -15,7 +15,7 @@ import { download, isSafetensors, isWasm, Progress } from './lib/download.js';
 import { Engine } from './lib/engine.js';
 import { MienError } from './lib/error.js';
 import { grab } from './lib/pixels.js';
-import { hasWebGpu, whyUnsupported } from './lib/support.js';
+import { hasWebGpu, programOf, whyUnsupported } from './lib/support.js';
 
 export { MienError };
 
@@ -148,7 +148,7 @@ export class Mien extends EventTarget {
     const keep = this.#mayTryWebGpu;
     const limit = engine.kind === 'cpu' ? 0 : GPU_TIME_LIMIT_MS[this.#times.webgpu.length > 0 ? 'later' : 'first'];
     const { result, ms, pixels } = await engine.estimate(image, { ...options, keep }, limit);
-    this.#remember(engine.kind, ms);
+    if (result.look !== 'skip') this.#remember(engine.kind, ms);
     if (pixels && this.#mayTryWebGpu) {
       this.#mayTryWebGpu = false;
       // A failure here leaves the CPU at work, and that is all there is to say.
@@ -204,7 +204,7 @@ export class Mien extends EventTarget {
 
   async #start(kind) {
     const progress = new Progress(3, ({ loaded, total }) => this.#tell({ stage: 'download', engine: kind, loaded, total }));
-    const program = `pkg/mien_${kind === 'cpu' ? 'cpu' : 'gpu'}_bg.wasm`;
+    const program = `pkg/${programOf(kind)}_bg.wasm`;
     const [wasm, detector, network] = await Promise.all([
       this.#file(program, { what: 'program', code: 'download', check: isWasm, progress }),
       this.#file('weights/blazeface-short.safetensors', { what: 'model that finds faces', code: 'weights', check: isSafetensors, progress }),

@@ -7,6 +7,9 @@ const BUILD = '';
 
 const CACHE = `mien-${BUILD || 'unstamped'}`;
 
+// The CPU module that this browser runs, as the page has found out: the other one is not fetched.
+const PROGRAM = new URLSearchParams(self.location.search).get('program') ?? 'mien_cpu';
+
 // What the page needs to work. The WebGPU module is large and joins when it is first used.
 const NEEDED = [
   './', 'style.css', 'app.js', 'mien.js', 'worker.js', 'old-browser.js',
@@ -14,7 +17,7 @@ const NEEDED = [
   'views/camera.js', 'views/distribution.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
   'views/stage.js', 'views/status.js', 'views/words.js',
   'icon.svg', 'manifest.webmanifest', 'sample.jpg',
-  'pkg/mien_cpu.js', 'pkg/mien_cpu_bg.wasm',
+  `pkg/${PROGRAM}.js`, `pkg/${PROGRAM}_bg.wasm`,
   'weights/blazeface-short.safetensors', 'weights/d-cnn.safetensors',
 ];
 

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use mien::engine::Detector;
 use mien::engine::burn::BurnDetector;
 use mien::engine::fused::{FusedNetwork, Scratch};
-use mien::face::INPUT_SIDE;
+use mien::face::{INPUT_SIDE, RawDetections};
 use mien::model::{Network, NetworkKind};
 use mien::train::bench::{peak_memory, train_steps};
 
@@ -113,8 +113,12 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let (fused, burn) =
         (Detector::on_cpu(&weights)?, Detector::Burn(Box::new(BurnDetector::new(&weights, &device)?)));
     let rgb: Vec<u8> = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
-    let run = |detector: &Detector| drop(black_box(pollster::block_on(detector.run(&rgb))));
-    compare("blazeface", runs, || run(&fused), || run(&burn));
+    let mut raws = [RawDetections::default(), RawDetections::default()];
+    let run = |detector: &Detector, raw: &mut RawDetections| {
+        drop(black_box(pollster::block_on(detector.run(&rgb, raw))));
+    };
+    let [fused_raw, burn_raw] = &mut raws;
+    compare("blazeface", runs, || run(&fused, fused_raw), || run(&burn, burn_raw));
 
     for kind in NetworkKind::ALL {
         let network = Network::new(kind, &device);
@@ -127,7 +131,7 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
             black_box(outputs.age.into_data());
             black_box(outputs.gender_logits.into_data());
         };
-        compare(kind.name(), runs, || drop(black_box(fused.run(&input, &mut scratch))), run_burn);
+        compare(kind.name(), runs, || _ = black_box(fused.run(&input, &mut scratch)), run_burn);
     }
     Ok(())
 }

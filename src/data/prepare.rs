@@ -138,8 +138,8 @@ fn cut(source: &Source, sample: &Sample, detector: &Detector) -> Result<Vec<u8>,
     let picture = Picture::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
     let (padded, width, height, border) = picture.frame().padded(PADDING);
     let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
-    let faces = face::find(&padded, Search::Refined, &DetectorOptions::default(), |rgb| {
-        pollster::block_on(detector.run(rgb))
+    let faces = face::find(&padded, Search::Refined, &DetectorOptions::default(), |rgb, raw| {
+        pollster::block_on(detector.run(rgb, raw))
     });
     let faces = faces.map_err(|_: EngineError| Refusal::NoFace)?;
     let face = labelled_face(&faces)?;

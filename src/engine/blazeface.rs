@@ -1,7 +1,7 @@
 //! The face detector on the CPU, by fused kernels.
 
-use crate::face::INPUT_SIDE;
 use crate::face::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES};
+use crate::face::{INPUT_SIDE, RawDetections};
 use crate::kernels::{Pointwise, Separable, SeparableShape, Stem, aligned, lanes};
 use crate::weights::{Weights, WeightsError};
 
@@ -77,18 +77,19 @@ impl FusedDetector {
         Ok(Self { stem, blocks, heads: [head(fine)?, head(coarse)?] })
     }
 
-    /// Runs one picture of 128 x 128 RGB pixels; returns regressors (896 x 16) and logits (896) as
-    /// [`BlazeFace::forward`](crate::face::BlazeFace::forward) does.
+    /// Runs one picture of 128 x 128 RGB pixels and fills in what
+    /// [`BlazeFace::forward`](crate::face::BlazeFace::forward) says of it.
     ///
     /// # Panics
     /// If `rgb` has another length.
-    pub fn run(&self, rgb: &[u8], scratch: &mut DetectorScratch) -> (Vec<f32>, Vec<f32>) {
+    pub fn run(&self, rgb: &[u8], raw: &mut RawDetections, scratch: &mut DetectorScratch) {
         let DetectorScratch { rows, maps: [a, b], logits: cells } = scratch;
         let lengths = self.blocks.iter().map(|block| block.shape().out_len());
         let longest = lengths.fold(self.stem.out_len(), usize::max);
         let (mut from, mut to) = (aligned(a, longest), aligned(b, longest));
-        let (mut regressors, mut logits) = (vec![0.0; ANCHORS * VALUES], Vec::with_capacity(ANCHORS));
-        let mut rest = regressors.as_mut_slice();
+        raw.regressors.resize(ANCHORS * VALUES, 0.0);
+        raw.logits.clear();
+        let mut rest = raw.regressors.as_mut_slice();
 
         self.stem.run(rgb, &mut from[..self.stem.out_len()], rows);
         for (i, block) in self.blocks.iter().enumerate() {
@@ -105,10 +106,9 @@ impl FusedDetector {
                 let padded = head.classifier.padded_out();
                 cells.resize(pixels * padded, 0.0);
                 head.classifier.run(map_values, cells);
-                logits.extend(cells.chunks_exact(padded).flat_map(|cell| &cell[..map.anchors]));
+                raw.logits.extend(cells.chunks_exact(padded).flat_map(|cell| &cell[..map.anchors]));
             }
         }
-        (regressors, logits)
     }
 }
 
@@ -157,6 +157,12 @@ mod tests {
         reference.tensors["input"].values.iter().map(|v| *v as u8).collect()
     }
 
+    fn run(network: &FusedDetector, rgb: &[u8], scratch: &mut DetectorScratch) -> RawDetections {
+        let mut raw = RawDetections::default();
+        network.run(rgb, &mut raw, scratch);
+        raw
+    }
+
     /// The largest difference, as a part of the largest number where that is more than 1.
     fn difference(found: &[f32], expected: &[f32]) -> f32 {
         assert_eq!(found.len(), expected.len());
@@ -176,10 +182,10 @@ mod tests {
                 let input = TensorData::new(normalise(&rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
                 let (regressors, logits) = reference.forward(Tensor::from_data(input, &device));
                 let vec = |data: TensorData| data.try_into_vec::<f32>().unwrap();
-                let found = fused.run(&rgb, &mut scratch);
+                let found = run(&fused, &rgb, &mut scratch);
                 let differences = [
-                    difference(&found.0, &vec(regressors.into_data())),
-                    difference(&found.1, &vec(logits.into_data())),
+                    difference(&found.regressors, &vec(regressors.into_data())),
+                    difference(&found.logits, &vec(logits.into_data())),
                 ];
                 println!("off by {differences:?}");
                 assert!(differences.iter().all(|d| *d < 1e-4), "{differences:?}");
@@ -191,13 +197,13 @@ mod tests {
     fn scratch_can_be_used_again() {
         let fused = FusedDetector::from_weights(&weights()).unwrap();
         let mut scratch = DetectorScratch::default();
-        let first = fused.run(&astronaut(), &mut scratch);
+        let first = run(&fused, &astronaut(), &mut scratch);
         let addresses = |s: &DetectorScratch| {
             [&s.rows, &s.maps[0], &s.maps[1], &s.logits].map(|v| (v.as_ptr(), v.capacity()))
         };
         let before = addresses(&scratch);
-        fused.run(&noise(3), &mut scratch);
-        assert_eq!(fused.run(&astronaut(), &mut scratch), first);
+        run(&fused, &noise(3), &mut scratch);
+        assert_eq!(run(&fused, &astronaut(), &mut scratch), first);
         assert_eq!(addresses(&scratch), before, "nothing was allocated again");
     }
 

@@ -22,9 +22,9 @@ use std::cell::RefCell;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::crop;
-use crate::face::FaceError;
-use crate::model::NetworkKind;
+use crate::crop::InputMaker;
+use crate::face::{FaceError, RawDetections};
+use crate::model::{AGES, NetworkKind};
 use crate::weights::{Weights, WeightsError};
 use blazeface::{DetectorScratch, FusedDetector};
 use fused::{FusedNetwork, Scratch};
@@ -85,10 +85,10 @@ impl EngineKind {
 }
 
 /// What a network says of one face.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RawEstimate {
     /// Probability of each age 0..99.
-    pub age_distribution: Vec<f32>,
+    pub age_distribution: [f32; AGES],
     /// Age in years from the cascaded regression.
     pub age: f32,
     /// Probability of female.
@@ -97,9 +97,13 @@ pub struct RawEstimate {
 
 impl RawEstimate {
     /// From logits and the regression's result.
+    ///
+    /// # Panics
+    /// If there are not 100 logits of ages.
     pub fn from_logits(age_logits: &[f32], age: f32, gender_logits: [f32; 2]) -> Self {
+        let age_logits: [f32; AGES] = age_logits.try_into().expect("a logit for each age");
         let largest = age_logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut age_distribution: Vec<f32> = age_logits.iter().map(|l| (l - largest).exp()).collect();
+        let mut age_distribution = age_logits.map(|l| (l - largest).exp());
         let sum: f32 = age_distribution.iter().sum();
         age_distribution.iter_mut().for_each(|p| *p /= sum);
         let female = 1.0 / (1.0 + (gender_logits[0] - gender_logits[1]).exp());
@@ -129,54 +133,53 @@ impl Detector {
         Ok(Self::Fused(Box::new(FusedDetector::from_weights(weights)?), RefCell::default()))
     }
 
-    /// Runs 128 x 128 RGB pixels ([`crate::face::Letterbox::input`]); returns their regressors (896 x 16) and logits (896).
+    /// Runs 128 x 128 RGB pixels, and fills in what the network says of them.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
     ///
     /// # Panics
     /// If `rgb` has another length.
-    pub async fn run(&self, rgb: &[u8]) -> Result<(Vec<f32>, Vec<f32>), EngineError> {
+    pub async fn run(&self, rgb: &[u8], raw: &mut RawDetections) -> Result<(), EngineError> {
         match self {
-            Self::Fused(network, scratch) => Ok(network.run(rgb, &mut scratch.borrow_mut())),
+            Self::Fused(network, scratch) => network.run(rgb, raw, &mut scratch.borrow_mut()),
             #[cfg(feature = "webgpu")]
-            Self::WebGpu(network) => Ok(network.run(&[rgb]).await?.remove(0)),
+            Self::WebGpu(network) => {
+                (raw.regressors, raw.logits) = network.run(&[rgb]).await?.remove(0);
+            }
             #[cfg(feature = "native")]
-            Self::Burn(network) => network.run(rgb).await,
+            Self::Burn(network) => (raw.regressors, raw.logits) = network.run(rgb).await?,
         }
+        Ok(())
     }
 
-    /// The same of several pictures: on WebGPU in one pass.
+    /// The same of several pictures, one of `raws` for each: on WebGPU in one pass.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
     ///
     /// # Panics
     /// If one of them has another length.
-    pub async fn run_all(&self, pictures: &[&[u8]]) -> Result<Vec<(Vec<f32>, Vec<f32>)>, EngineError> {
-        match self {
-            Self::Fused(network, scratch) => {
-                let scratch = &mut scratch.borrow_mut();
-                Ok(pictures.iter().map(|rgb| network.run(rgb, scratch)).collect())
+    pub async fn run_all(&self, pictures: &[Vec<u8>], raws: &mut [RawDetections]) -> Result<(), EngineError> {
+        #[cfg(feature = "webgpu")]
+        if let Self::WebGpu(network) = self {
+            let pictures: Vec<&[u8]> = pictures.iter().map(Vec::as_slice).collect();
+            for (raw, output) in raws.iter_mut().zip(network.run(&pictures).await?) {
+                (raw.regressors, raw.logits) = output;
             }
-            #[cfg(feature = "webgpu")]
-            Self::WebGpu(network) => network.run(pictures).await,
-            #[cfg(feature = "native")]
-            Self::Burn(network) => {
-                let mut outputs = Vec::with_capacity(pictures.len());
-                for rgb in pictures {
-                    outputs.push(network.run(rgb).await?);
-                }
-                Ok(outputs)
-            }
+            return Ok(());
         }
+        for (rgb, raw) in pictures.iter().zip(raws) {
+            self.run(rgb, raw).await?;
+        }
+        Ok(())
     }
 }
 
 /// One of the three networks, ready to run.
 #[derive(Debug)]
 enum Runner {
-    Fused(Box<FusedNetwork>, RefCell<Scratch>),
+    Fused(Box<FusedNetwork>, Box<RefCell<(InputMaker, Scratch)>>),
     #[cfg(feature = "webgpu")]
     WebGpu(Box<webgpu::WebGpuNetwork>),
     #[cfg(feature = "native")]
@@ -200,7 +203,7 @@ impl Engine {
         match kind {
             EngineKind::Cpu => {
                 let network = FusedNetwork::from_weights(network)?;
-                let network = Runner::Fused(Box::new(network), RefCell::default());
+                let network = Runner::Fused(Box::new(network), Box::default());
                 Ok(Self { kind, detector: Detector::on_cpu(detector)?, network })
             }
             #[cfg(feature = "webgpu")]
@@ -245,40 +248,45 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn detect(&self, pictures: &[&[u8]]) -> Result<Vec<(Vec<f32>, Vec<f32>)>, EngineError> {
-        self.detector.run_all(pictures).await
+    pub async fn detect(&self, pictures: &[Vec<u8>], raws: &mut [RawDetections]) -> Result<(), EngineError> {
+        self.detector.run_all(pictures, raws).await
     }
 
-    /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once.
+    /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once, and fills in an estimate for each; what `estimates`
+    /// held before goes.
     ///
     /// # Errors
     /// [`EngineError::Lost`], [`EngineError::NotFinite`].
-    pub async fn estimate(&self, crops: &[Vec<u8>]) -> Result<Vec<RawEstimate>, EngineError> {
+    pub async fn estimate(
+        &self,
+        crops: &[Vec<u8>],
+        estimates: &mut Vec<RawEstimate>,
+    ) -> Result<(), EngineError> {
+        estimates.clear();
         if crops.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let estimates: Vec<RawEstimate> = match &self.network {
-            Runner::Fused(network, scratch) => {
-                let scratch = &mut scratch.borrow_mut();
-                let inputs = crops.iter().map(|crop| crop::network_input(network.kind(), crop));
-                inputs.map(|input| network.run(&input, scratch)).collect()
+        match &self.network {
+            Runner::Fused(network, buffers) => {
+                let (maker, scratch) = &mut *buffers.borrow_mut();
+                let run = |crop: &Vec<u8>| network.run(maker.run(network.kind(), crop), scratch);
+                estimates.extend(crops.iter().map(run));
             }
             #[cfg(feature = "webgpu")]
-            Runner::WebGpu(network) => network.run(crops).await?,
+            Runner::WebGpu(network) => *estimates = network.run(crops).await?,
             #[cfg(feature = "native")]
-            Runner::Burn(network) => network.run(crops).await?,
-        };
+            Runner::Burn(network) => *estimates = network.run(crops).await?,
+        }
         let finite = |e: &RawEstimate| {
             e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite())
         };
-        if estimates.iter().all(finite) { Ok(estimates) } else { Err(EngineError::NotFinite) }
+        if estimates.iter().all(finite) { Ok(()) } else { Err(EngineError::NotFinite) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::AGES;
 
     #[test]
     fn gender_is_a_softmax() {

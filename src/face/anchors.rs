@@ -1,22 +1,18 @@
 //! Anchors: the places that BlazeFace's outputs are relative to.
 
 use super::INPUT_SIDE;
-use super::architecture::{ANCHORS, MAPS};
+use super::architecture::MAPS;
 
 /// The centres of all anchors, in pixels of the network's input, in the order of its outputs: map by map, cells in
 /// reading order, and the anchors of a cell, which share its centre (they have no sizes of their own in BlazeFace).
-pub fn anchors() -> Vec<[f32; 2]> {
-    let mut anchors = Vec::with_capacity(ANCHORS);
-    for map in MAPS {
+pub fn anchors() -> impl Iterator<Item = [f32; 2]> {
+    MAPS.into_iter().flat_map(|map| {
         let stride = (INPUT_SIDE / map.side) as f32;
-        for y in 0..map.side {
-            for x in 0..map.side {
-                let centre = [(x as f32 + 0.5) * stride, (y as f32 + 0.5) * stride];
-                anchors.extend(std::iter::repeat_n(centre, map.anchors));
-            }
-        }
-    }
-    anchors
+        (0..map.side * map.side * map.anchors).map(move |i| {
+            let cell = i / map.anchors;
+            [cell % map.side, cell / map.side].map(|at| (at as f32 + 0.5) * stride)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -25,7 +21,7 @@ mod tests {
 
     #[test]
     fn two_in_each_small_cell_and_six_in_each_large_one() {
-        let anchors = anchors();
+        let anchors: Vec<_> = anchors().collect();
         assert_eq!(anchors.len(), 896);
         assert_eq!(anchors[..3], [[4.0, 4.0], [4.0, 4.0], [12.0, 4.0]]);
         assert_eq!(anchors[32], [4.0, 12.0]); // second row

@@ -2,16 +2,17 @@
 
 use super::anchors::anchors;
 use super::architecture::{ANCHORS, VALUES};
-use super::{BoundingBox, Detection, FaceError};
+use super::{BoundingBox, Detection, FaceError, RawDetections};
 
 /// Logits are clipped to this before the sigmoid, as MediaPipe does.
 const CLIP: f32 = 100.0;
 
-/// The detections of at least `min_score`, in input pixels, many for each face.
+/// The detections of at least `min_score`, in input pixels, many for each face: into `found`, whose former content goes.
 ///
 /// # Errors
 /// [`FaceError`] if the outputs have another length or hold infinities or NaN.
-pub fn decode(regressors: &[f32], logits: &[f32], min_score: f32) -> Result<Vec<Detection>, FaceError> {
+pub fn decode(raw: &RawDetections, min_score: f32, found: &mut Vec<Detection>) -> Result<(), FaceError> {
+    let RawDetections { regressors, logits } = raw;
     for (output, expected, values) in
         [("regressors", ANCHORS * VALUES, regressors), ("logits", ANCHORS, logits)]
     {
@@ -22,14 +23,16 @@ pub fn decode(regressors: &[f32], logits: &[f32], min_score: f32) -> Result<Vec<
             return Err(FaceError::NotFinite { output });
         }
     }
-    let faces = anchors()
-        .into_iter()
-        .zip(logits)
-        .zip(regressors.as_chunks::<VALUES>().0)
-        .map(|((anchor, logit), values)| detection(anchor, sigmoid(*logit), values))
-        .filter(|face| face.score >= min_score && face.bbox.width > 0.0 && face.bbox.height > 0.0)
-        .collect();
-    Ok(faces)
+    found.clear();
+    found.reserve(ANCHORS);
+    found.extend(
+        anchors()
+            .zip(logits)
+            .zip(regressors.as_chunks::<VALUES>().0)
+            .map(|((anchor, logit), values)| detection(anchor, sigmoid(*logit), values))
+            .filter(|face| face.score >= min_score && face.bbox.width > 0.0 && face.bbox.height > 0.0),
+    );
+    Ok(())
 }
 
 fn sigmoid(logit: f32) -> f32 {
@@ -50,18 +53,23 @@ fn detection([ax, ay]: [f32; 2], score: f32, values: &[f32; VALUES]) -> Detectio
 mod tests {
     use super::*;
 
-    fn silent() -> (Vec<f32>, Vec<f32>) {
-        (vec![0.0; ANCHORS * VALUES], vec![-50.0; ANCHORS])
+    fn silent() -> RawDetections {
+        RawDetections { regressors: vec![0.0; ANCHORS * VALUES], logits: vec![-50.0; ANCHORS] }
+    }
+
+    fn decode(raw: &RawDetections) -> Result<Vec<Detection>, FaceError> {
+        let mut found = Vec::new();
+        super::decode(raw, 0.5, &mut found).map(|()| found)
     }
 
     #[test]
     fn values_are_relative_to_the_anchor() {
-        let (mut regressors, mut logits) = silent();
-        logits[2] = 3f32.ln(); // the anchor at (12, 4)
-        regressors[2 * VALUES..3 * VALUES].copy_from_slice(&[
+        let mut raw = silent();
+        raw.logits[2] = 3f32.ln(); // the anchor at (12, 4)
+        raw.regressors[2 * VALUES..3 * VALUES].copy_from_slice(&[
             1.0, 2.0, 10.0, 8.0, -2.0, -1.0, 2.0, -1.0, 0.0, 0.0, 0.0, 2.0, -4.0, 0.0, 4.0, 0.0,
         ]);
-        let faces = decode(&regressors, &logits, 0.5).unwrap();
+        let faces = decode(&raw).unwrap();
         assert_eq!(faces.len(), 1);
         assert_eq!(faces[0].bbox, BoundingBox { x: 8.0, y: 2.0, width: 10.0, height: 8.0 });
         assert!((faces[0].score - 0.75).abs() < 1e-6);
@@ -73,9 +81,9 @@ mod tests {
 
     #[test]
     fn boxes_without_extent_are_left_out() {
-        let (regressors, mut logits) = silent();
-        logits[7] = 9.0;
-        assert_eq!(decode(&regressors, &logits, 0.5), Ok(vec![]));
+        let mut raw = silent();
+        raw.logits[7] = 9.0;
+        assert_eq!(decode(&raw), Ok(vec![]));
     }
 
     #[test]
@@ -87,14 +95,16 @@ mod tests {
 
     #[test]
     fn bad_outputs_are_refused() {
-        let (mut regressors, mut logits) = silent();
-        let error = decode(&regressors[1..], &logits, 0.5).unwrap_err();
+        let mut raw = silent();
+        raw.regressors.pop();
+        let error = decode(&raw).unwrap_err();
         assert_eq!(error, FaceError::Length { output: "regressors", expected: 14336, found: 14335 });
-        let error = decode(&regressors, &[], 0.5).unwrap_err();
+        let error = decode(&RawDetections { logits: vec![], ..silent() }).unwrap_err();
         assert_eq!(error, FaceError::Length { output: "logits", expected: 896, found: 0 });
-        logits[895] = f32::NAN;
-        assert_eq!(decode(&regressors, &logits, 0.5), Err(FaceError::NotFinite { output: "logits" }));
-        regressors[0] = f32::INFINITY;
-        assert_eq!(decode(&regressors, &logits, 0.5), Err(FaceError::NotFinite { output: "regressors" }));
+        let mut raw = silent();
+        raw.logits[895] = f32::NAN;
+        assert_eq!(decode(&raw), Err(FaceError::NotFinite { output: "logits" }));
+        raw.regressors[0] = f32::INFINITY;
+        assert_eq!(decode(&raw), Err(FaceError::NotFinite { output: "regressors" }));
     }
 }

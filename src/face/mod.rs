@@ -6,10 +6,10 @@
 //!   ([`letterbox`](mod@letterbox)),
 //! - [`network`] (BlazeFace) gives values for each of its [`anchors`],
 //! - [`decode`] turns them into boxes and landmarks, [`suppress`] into one for each face,
-//! - [`merge`] joins the parts of the frame,
+//! - [`tiles::merge`] joins the parts of the frame,
 //! - and a [`close_up`](mod@close_up) of each face in a photo places its landmarks.
 //!
-//! [`find`] is all of it, around whatever runs the network.
+//! A [`Finder`] does all of it, around whatever runs the network.
 
 pub mod anchors;
 pub mod architecture;
@@ -27,14 +27,16 @@ use std::task::{Context, Poll, Waker};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::frame::{Frame, Similarity};
+use crate::frame::{Border, Frame, Sampler, Similarity};
+
+use letterbox::SmallCopy;
 
 pub use close_up::{close_up, confirm};
-pub use letterbox::{Letterbox, letterbox, letterboxes, normalise};
+pub use letterbox::{letterbox, normalise};
 #[cfg(feature = "burn")]
 pub use network::BlazeFace;
 pub use suppress::iou;
-pub use tiles::{Region, merge, tiles};
+pub use tiles::{Region, tiles};
 
 /// Width and height of the network's input, in pixels.
 pub const INPUT_SIDE: usize = 128;
@@ -72,7 +74,7 @@ impl BoundingBox {
 }
 
 /// A face.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Detection {
     /// Where the face is, in frame pixels: from the brows to the chin, near square. May reach beyond the frame.
     pub bbox: BoundingBox,
@@ -81,6 +83,15 @@ pub struct Detection {
     /// x, y in frame pixels of the right eye, the left eye (the subject's: the right eye is on the left in a
     /// picture that is not mirrored), the tip of the nose, the middle of the mouth, the right and the left ear tragion.
     pub landmarks: [[f32; 2]; 6],
+}
+
+/// What the network says of one input ([`BlazeFace::forward`](network::BlazeFace::forward)).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawDetections {
+    /// 896 x 16 values, in input pixels relative to the [`anchors`].
+    pub regressors: Vec<f32>,
+    /// 896 scores before the sigmoid.
+    pub logits: Vec<f32>,
 }
 
 /// What counts as a face.
@@ -96,6 +107,13 @@ impl Default for DetectorOptions {
     /// MediaPipe's: 0.5 and 0.3.
     fn default() -> Self {
         Self { min_score: 0.5, max_iou: 0.3 }
+    }
+}
+
+impl DetectorOptions {
+    /// The least score of a close-up that is to go `way` from the least score to 1.
+    fn least_from_close_up(&self, way: f32) -> f32 {
+        self.min_score + way * (1.0 - self.min_score)
     }
 }
 
@@ -148,22 +166,6 @@ const UNSURE: f32 = 0.5;
 /// The most faces that get a second look.
 const MOST_FACES: usize = 50;
 
-/// The faces in the network's outputs: `regressors`, 896 x 16, and `logits`, 896 ([`BlazeFace::forward`]), mapped to the
-/// frame by `to_frame` ([`Letterbox`]), sorted by falling score.
-///
-/// # Errors
-/// [`FaceError`] if an output has another length or holds infinities or NaN.
-pub fn detections(
-    regressors: &[f32],
-    logits: &[f32],
-    to_frame: &Similarity,
-    options: &DetectorOptions,
-) -> Result<Vec<Detection>, FaceError> {
-    let found = decode::decode(regressors, logits, options.min_score)?;
-    let faces = suppress::weighted(found.into_iter().map(|d| (d, 1.0)).collect(), options.max_iou);
-    Ok(faces.into_iter().map(|face| mapped(&face, to_frame)).collect())
-}
-
 /// The detection in the coordinates that `transform` leads to. The box stays upright, whatever the rotation.
 fn mapped(face: &Detection, transform: &Similarity) -> Detection {
     let scale = transform.scale();
@@ -176,81 +178,204 @@ fn mapped(face: &Detection, transform: &Similarity) -> Detection {
     }
 }
 
-/// Finds the faces in a frame, sorted by falling score.
+/// Finds faces, and keeps its buffers: once it has seen a frame of some size, looking at more of them allocates nothing
+/// ([`Search::Tiled`] does).
 ///
-/// `run` is the network: it gets 128 x 128 RGB pixels ([`Letterbox::input`]; [`normalise`] makes [`BlazeFace`]'s input of them) and
-/// returns regressors and logits ([`BlazeFace::forward`]).
+/// Its functions take `run`, which is the network: it gets pictures of 128 x 128 RGB pixels each ([`normalise`] makes [`BlazeFace`]'s input of
+/// them), and fills in what it says of each. It is called once or twice for a frame, since a graphics processor has to be waited for each time: with all
+/// views of the frame, then with all faces from close up.
+#[derive(Debug, Clone, Default)]
+pub struct Finder {
+    options: DetectorOptions,
+    views: Views,
+    candidates: Vec<(Detection, f32)>,
+    faces: Vec<Detection>,
+}
+
+/// What the network is shown at once, and what it sees there.
+#[derive(Debug, Clone, Default)]
+struct Views {
+    /// As many as there are: from pixels of each input to pixels of the frame.
+    to_frame: Vec<Similarity>,
+    /// Buffers for so many and perhaps more.
+    inputs: Vec<Vec<u8>>,
+    raws: Vec<RawDetections>,
+    sampler: Sampler,
+    decoded: Vec<Detection>,
+    candidates: Vec<(Detection, f32)>,
+    seen: Vec<Detection>,
+}
+
+impl Views {
+    fn clear(&mut self) {
+        self.to_frame.clear();
+    }
+
+    /// Adds a part of a picture. `to_picture` leads from the input's pixels to the picture's, `to_frame` to the frame's.
+    fn add(&mut self, picture: &Frame, to_picture: &Similarity, to_frame: Similarity) {
+        let index = self.to_frame.len();
+        if self.inputs.len() == index {
+            self.inputs.push(Vec::new());
+            self.raws.push(RawDetections::default());
+        }
+        let input = &mut self.inputs[index];
+        picture.sample_into(to_picture, [INPUT_SIDE; 2], Border::Black, &mut self.sampler, input);
+        self.to_frame.push(to_frame);
+    }
+
+    async fn run<E>(
+        &mut self,
+        run: &mut impl AsyncFnMut(&[Vec<u8>], &mut [RawDetections]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self.to_frame.len() {
+            0 => Ok(()),
+            count => run(&self.inputs[..count], &mut self.raws[..count]).await,
+        }
+    }
+
+    /// The faces in one of the views, in frame pixels.
+    fn seen(&mut self, index: usize, options: &DetectorOptions) -> Result<&[Detection], FaceError> {
+        decode::decode(&self.raws[index], options.min_score, &mut self.decoded)?;
+        self.candidates.clear();
+        self.candidates.reserve(self.decoded.capacity());
+        self.candidates.extend(self.decoded.iter().map(|d| (*d, 1.0)));
+        suppress::weighted(&mut self.candidates, options.max_iou, &mut self.seen);
+        self.seen.iter_mut().for_each(|face| *face = mapped(face, &self.to_frame[index]));
+        Ok(&self.seen)
+    }
+}
+
+impl Finder {
+    /// With other options than the default ones.
+    pub fn new(options: DetectorOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// The faces that were found last, sorted by falling score.
+    pub fn faces(&self) -> &[Detection] {
+        &self.faces
+    }
+
+    /// Finds the faces in a frame: see [`Finder::faces`].
+    ///
+    /// # Errors
+    /// What `run` returns, or a [`FaceError`] about what it filled in.
+    pub async fn find<E: From<FaceError>>(
+        &mut self,
+        frame: &Frame<'_>,
+        search: Search,
+        mut run: impl AsyncFnMut(&[Vec<u8>], &mut [RawDetections]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { options, views, candidates, faces } = self;
+        let mut first = *options;
+        if search != Search::Whole {
+            first.min_score *= CANDIDATE;
+        }
+        views.clear();
+        let whole = Region::whole(frame);
+        let parts = if search == Search::Tiled { tiles(frame) } else { Vec::new() };
+        if parts.is_empty() {
+            let to_frame = letterbox(&whole);
+            views.add(frame, &to_frame, to_frame);
+        } else {
+            let copy = SmallCopy::of(frame);
+            let from_copy = Similarity::new(copy.scale, 0.0, 0.0, 0.0);
+            for region in [whole].iter().chain(&parts) {
+                let to_copy = letterbox(&region.scaled(1.0 / copy.scale));
+                views.add(&copy.frame(), &to_copy, from_copy.after(&to_copy));
+            }
+        }
+        views.run(&mut run).await?;
+        candidates.clear();
+        for (index, region) in [whole].iter().chain(&parts).enumerate() {
+            let seen = views.seen(index, &first)?.iter().copied();
+            candidates.extend(tiles::candidates(frame, region, seen));
+        }
+        tiles::merge(candidates, options, faces);
+        if search == Search::Whole {
+            return Ok(());
+        }
+
+        faces.truncate(MOST_FACES);
+        views.clear();
+        for to_frame in faces.iter().filter_map(|face| close_up(frame, &face.bbox)) {
+            views.add(frame, &to_frame, to_frame);
+        }
+        views.run(&mut run).await?;
+        let mut view = 0;
+        for face in faces.iter() {
+            let sure = face.score >= options.min_score;
+            if close_up(frame, &face.bbox).is_some() {
+                let least = options.least_from_close_up(if sure { SURE } else { UNSURE });
+                let second = confirm(&face.bbox, views.seen(view, options)?);
+                candidates.extend(second.filter(|face| face.score >= least).map(|face| (face, 1.0)));
+                view += 1;
+            } else if sure {
+                candidates.push((*face, 1.0));
+            }
+        }
+        // Two candidates may turn out to be one face.
+        tiles::merge(candidates, options, faces);
+        Ok(())
+    }
+
+    /// Looks for known faces only, each where it is expected, from close up. Says whether all of them are in sight; where one is not, or is
+    /// too large for a close-up, the frame has to be searched.
+    ///
+    /// A face is found again up to half of its width from where it was expected, and no longer at 0.7 of it; its landmarks are as good as at
+    /// the expected place (`cargo test --release --lib how_far_a_face_is_followed -- --ignored --nocapture`).
+    ///
+    /// # Errors
+    /// As [`Finder::find`].
+    pub async fn follow<E: From<FaceError>>(
+        &mut self,
+        frame: &Frame<'_>,
+        expected: &[BoundingBox],
+        mut run: impl AsyncFnMut(&[Vec<u8>], &mut [RawDetections]) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let Self { options, views, candidates, faces } = self;
+        views.clear();
+        for bbox in expected {
+            let Some(to_frame) = close_up(frame, bbox) else { return Ok(false) };
+            views.add(frame, &to_frame, to_frame);
+        }
+        views.run(&mut run).await?;
+        candidates.clear();
+        let least = options.least_from_close_up(SURE);
+        for (view, bbox) in expected.iter().enumerate() {
+            match confirm(bbox, views.seen(view, options)?).filter(|face| face.score >= least) {
+                Some(face) => candidates.push((face, 1.0)),
+                None => return Ok(false),
+            }
+        }
+        // Two windows may have ended on one face.
+        tiles::merge(candidates, options, faces);
+        Ok(faces.len() == expected.len())
+    }
+}
+
+/// [`Finder::find`] once, with a network that needs no waiting for.
 ///
 /// # Errors
-/// What `run` returns, or a [`FaceError`] about its outputs.
+/// As [`Finder::find`].
 pub fn find<E: From<FaceError>>(
     frame: &Frame,
     search: Search,
     options: &DetectorOptions,
-    mut run: impl FnMut(&[u8]) -> Result<(Vec<f32>, Vec<f32>), E>,
+    mut run: impl FnMut(&[u8], &mut RawDetections) -> Result<(), E>,
 ) -> Result<Vec<Detection>, E> {
-    let run = async |views: &[&[u8]]| views.iter().map(|rgb| run(rgb)).collect();
-    let search = pin!(find_async(frame, search, options, run));
-    match search.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(found) => found,
-        Poll::Pending => unreachable!("nothing in it waits"),
-    }
-}
-
-/// [`find`] with a network that must be waited for (WebGPU). So that it needs to be waited for but twice, `run` gets several pictures
-/// at once: first all views of the frame, then all faces from close up.
-///
-/// # Errors
-/// What `run` returns, or a [`FaceError`] about its outputs.
-pub async fn find_async<E: From<FaceError>>(
-    frame: &Frame<'_>,
-    search: Search,
-    options: &DetectorOptions,
-    mut run: impl AsyncFnMut(&[&[u8]]) -> Result<Vec<(Vec<f32>, Vec<f32>)>, E>,
-) -> Result<Vec<Detection>, E> {
-    let mut look = async |views: &[&Letterbox], options: &DetectorOptions| {
-        if views.is_empty() {
-            return Ok(Vec::new());
-        }
-        let inputs: Vec<&[u8]> = views.iter().map(|view| view.input.as_slice()).collect();
-        let outputs = run(&inputs).await?;
-        let seen = views.iter().zip(outputs).map(|(view, (regressors, logits))| {
-            Ok::<_, E>(detections(&regressors, &logits, &view.to_frame, options)?)
-        });
-        seen.collect::<Result<Vec<_>, E>>()
-    };
-    let mut regions = vec![Region::whole(frame)];
-    if search == Search::Tiled {
-        regions.extend(tiles(frame));
-    }
-    let mut first = *options;
-    if search != Search::Whole {
-        first.min_score *= CANDIDATE;
-    }
-    let views = letterboxes(frame, &regions);
-    let found = look(&views.iter().collect::<Vec<_>>(), &first).await?;
-    let mut faces = merge(frame, regions.into_iter().zip(found).collect(), options);
-    if search == Search::Whole {
-        return Ok(faces);
-    }
-
-    faces.truncate(MOST_FACES);
-    let views: Vec<_> = faces.iter().map(|face| close_up(frame, face)).collect();
-    let mut found = look(&views.iter().flatten().collect::<Vec<_>>(), options).await?.into_iter();
-    let mut confirmed = Vec::with_capacity(faces.len());
-    for (face, view) in faces.into_iter().zip(&views) {
-        let sure = face.score >= options.min_score;
-        if view.is_some() {
-            let second = confirm(&face, found.next().expect("as many as there are views"));
-            let way = if sure { SURE } else { UNSURE };
-            let least = options.min_score + way * (1.0 - options.min_score);
-            confirmed.extend(second.filter(|face| face.score >= least));
-        } else if sure {
-            confirmed.push(face);
+    let mut finder = Finder::new(*options);
+    {
+        let run = async |inputs: &[Vec<u8>], raws: &mut [RawDetections]| {
+            inputs.iter().zip(raws).try_for_each(|(rgb, raw)| run(rgb, raw))
+        };
+        let found = pin!(finder.find(frame, search, run));
+        match found.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(found) => found?,
+            Poll::Pending => unreachable!("nothing in it waits"),
         }
     }
-    // Two candidates may turn out to be one face.
-    Ok(merge(frame, vec![(Region::whole(frame), confirmed)], options))
+    Ok(finder.faces)
 }
 
 /// What the tests of this folder share.
@@ -276,11 +401,12 @@ mod testing {
 
     /// [`find`] with the network on the CPU.
     pub fn find_with(network: &BlazeFace, frame: &Frame, search: Search) -> Vec<Detection> {
-        find(frame, search, &DetectorOptions::default(), |rgb| {
+        find(frame, search, &DetectorOptions::default(), |rgb, raw| {
             let data = TensorData::new(normalise(rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
             let (regressors, logits) = network.forward(Tensor::from_data(data, &Device::flex()));
             let vec = |data: TensorData| data.try_into_vec().unwrap();
-            Ok::<_, FaceError>((vec(regressors.into_data()), vec(logits.into_data())))
+            *raw = RawDetections { regressors: vec(regressors.into_data()), logits: vec(logits.into_data()) };
+            Ok::<_, FaceError>(())
         })
         .unwrap()
     }
@@ -312,9 +438,7 @@ mod tests {
     #[test]
     fn errors_of_the_network_come_through() {
         let frame = Frame::new(1, 1, &[0; 4]).unwrap();
-        let error = find(&frame, Search::Whole, &DetectorOptions::default(), |_| {
-            Ok::<_, FaceError>((vec![], vec![]))
-        });
+        let error = find(&frame, Search::Whole, &DetectorOptions::default(), |_, _| Ok::<_, FaceError>(()));
         assert!(matches!(error, Err(FaceError::Length { output: "regressors", .. })));
     }
 }

@@ -14,42 +14,57 @@ pub fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
 
 /// Takes the detection with the best score, replaces its box and landmarks by the mean of those of all detections
 /// that overlap it with an [`iou`] above `threshold` (itself among them), weighted with the score times the weight that
-/// stands beside each, keeps its score, and goes on with the rest. Sorted by falling score.
-pub fn weighted(mut found: Vec<(Detection, f32)>, threshold: f32) -> Vec<Detection> {
-    found.sort_by(|a, b| b.0.score.total_cmp(&a.0.score));
-    let mut kept = Vec::new();
-    while !found.is_empty() {
-        let best = found[0].0.bbox;
-        // The best one belongs to its own group even if it has no area or the threshold is 1.
-        let mut first = true;
-        let (group, rest): (Vec<_>, Vec<_>) = found
-            .into_iter()
-            .partition(|(d, _)| std::mem::take(&mut first) || iou(&d.bbox, &best) > threshold);
-        kept.push(mean(&group));
-        found = rest;
+/// stands beside each, keeps its score, and goes on with the rest. Leaves `found` empty, and in `kept` one detection for each face,
+/// sorted by falling score.
+pub fn weighted(found: &mut Vec<(Detection, f32)>, threshold: f32, kept: &mut Vec<Detection>) {
+    // Not the stable sort, which allocates.
+    found.sort_unstable_by(|a, b| b.0.score.total_cmp(&a.0.score));
+    kept.clear();
+    while let Some(&(best, _)) = found.first() {
+        let mut group = Mean::default();
+        found.retain(|(d, weight)| {
+            // The best one belongs to its own group even if it has no area or the threshold is 1.
+            let belongs = group.count == 0 || iou(&d.bbox, &best.bbox) > threshold;
+            if belongs {
+                group.add(d, d.score * weight);
+            }
+            !belongs
+        });
+        kept.push(group.of(&best));
     }
-    kept
 }
 
-/// The weighted mean of a group that starts with its best.
-fn mean(group: &[(Detection, f32)]) -> Detection {
-    let total: f32 = group.iter().map(|(d, weight)| d.score * weight).sum();
-    let best = &group[0].0;
-    if group.len() == 1 || !(total > 0.0 && total.is_finite()) {
-        return best.clone();
+/// The weighted mean of a group.
+#[derive(Default)]
+struct Mean {
+    count: usize,
+    total: f32,
+    /// Box and landmarks, each times its weight.
+    sums: [f32; 16],
+}
+
+impl Mean {
+    fn add(&mut self, d: &Detection, weight: f32) {
+        self.count += 1;
+        self.total += weight;
+        let bbox = [d.bbox.x, d.bbox.y, d.bbox.width, d.bbox.height];
+        for (sum, value) in self.sums.iter_mut().zip(bbox.iter().chain(d.landmarks.as_flattened())) {
+            *sum += value * weight;
+        }
     }
-    let mean = |value: &dyn Fn(&Detection) -> f32| {
-        group.iter().map(|(d, weight)| value(d) * d.score * weight).sum::<f32>() / total
-    };
-    Detection {
-        bbox: BoundingBox {
-            x: mean(&|d| d.bbox.x),
-            y: mean(&|d| d.bbox.y),
-            width: mean(&|d| d.bbox.width),
-            height: mean(&|d| d.bbox.height),
-        },
-        score: best.score,
-        landmarks: std::array::from_fn(|i| std::array::from_fn(|axis| mean(&|d| d.landmarks[i][axis]))),
+
+    /// Of the group whose best is `best`.
+    fn of(&self, best: &Detection) -> Detection {
+        if self.count == 1 || !(self.total > 0.0 && self.total.is_finite()) {
+            return *best;
+        }
+        let mean = self.sums.map(|sum| sum / self.total);
+        let [x, y, width, height, ..] = mean;
+        Detection {
+            bbox: BoundingBox { x, y, width, height },
+            score: best.score,
+            landmarks: std::array::from_fn(|i| [mean[4 + 2 * i], mean[5 + 2 * i]]),
+        }
     }
 }
 
@@ -60,6 +75,13 @@ mod tests {
     fn at(x: f32, y: f32, side: f32, score: f32) -> Detection {
         let bbox = BoundingBox { x, y, width: side, height: side };
         Detection { bbox, score, landmarks: [[x + side / 2.0, y + side / 2.0]; 6] }
+    }
+
+    fn weighted(mut found: Vec<(Detection, f32)>, threshold: f32) -> Vec<Detection> {
+        let mut kept = vec![at(1.0, 2.0, 3.0, 0.4)];
+        super::weighted(&mut found, threshold, &mut kept);
+        assert!(found.is_empty());
+        kept
     }
 
     #[test]

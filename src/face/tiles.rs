@@ -1,8 +1,8 @@
 //! Small faces in large pictures.
 //!
 //! At 128x128 pixels BlazeFace sees a face of a tenth of the picture as 13 pixels, and not much smaller ones at all. For
-//! a photo, the network therefore looks at the whole frame and then at overlapping squares of it, and
-//! [`merge`] makes one list of what all of them found.
+//! a photo, the network therefore looks at the whole frame and then at overlapping squares of it;
+//! [`candidates`] and [`merge`] make one list of what all of them found.
 
 use super::{BoundingBox, Detection, DetectorOptions, suppress};
 use crate::frame::Frame;
@@ -83,38 +83,38 @@ fn spans(length: f32, side: f32, shared: f32) -> Vec<(f32, f32)> {
     (0..count).map(|i| (i as f32 * (length - side) / (count - 1) as f32, side)).collect()
 }
 
-/// One list of the detections in several regions of a frame, all in frame pixels, sorted by falling score.
+/// What a region of a frame adds to the candidates of a [`merge`], with their weights. `detections` are in frame pixels.
 ///
-/// Faces that a region cuts are left to the other regions. What is left is merged by the same weighted suppression as
-/// inside a region, with weights that grow with the square of the magnification (the error of a box is a part of the
-/// network's input). Last, of two detections of which one lies for the most part inside the other (half a face, found as
-/// a face in a tile) the better one stays.
-pub fn merge(
+/// Faces that the region cuts are left to the other regions. Weights grow with the square of the magnification (the error of a box is a
+/// part of the network's input).
+pub fn candidates(
     frame: &Frame,
-    found: Vec<(Region, Vec<Detection>)>,
-    options: &DetectorOptions,
-) -> Vec<Detection> {
-    let candidates = found
-        .into_iter()
-        .flat_map(|(region, detections)| {
-            let magnified = frame.width().max(frame.height()) as f32 / region.width.max(region.height);
-            detections
-                .into_iter()
-                .filter(move |d| !region.cuts(&d.bbox, frame))
-                .map(move |d| (d, magnified.powi(2)))
-        })
-        .collect();
-    let mut kept: Vec<Detection> = Vec::new();
-    for face in suppress::weighted(candidates, options.max_iou) {
+    region: &Region,
+    detections: impl Iterator<Item = Detection>,
+) -> impl Iterator<Item = (Detection, f32)> {
+    let magnified = frame.width().max(frame.height()) as f32 / region.width.max(region.height);
+    detections.filter(move |d| !region.cuts(&d.bbox, frame)).map(move |d| (d, magnified.powi(2)))
+}
+
+/// One list of the candidates from several regions of a frame, all in frame pixels, sorted by falling score: into `faces`, whose former
+/// content goes. `candidates` are used up.
+///
+/// They are merged by the same weighted suppression as inside a region. Then, of two detections of which one lies for the most part
+/// inside the other (half a face, found as a face in a tile) the better one stays.
+pub fn merge(candidates: &mut Vec<(Detection, f32)>, options: &DetectorOptions, faces: &mut Vec<Detection>) {
+    suppress::weighted(candidates, options.max_iou, faces);
+    let mut kept = 0;
+    for i in 0..faces.len() {
+        let bbox = faces[i].bbox;
         let part = |other: &Detection| {
-            let smaller = face.bbox.area().min(other.bbox.area());
-            face.bbox.intersection(&other.bbox) > CONTAINED * smaller
+            bbox.intersection(&other.bbox) > CONTAINED * bbox.area().min(other.bbox.area())
         };
-        if !kept.iter().any(part) {
-            kept.push(face);
+        if !faces[..kept].iter().any(part) {
+            faces.swap(kept, i);
+            kept += 1;
         }
     }
-    kept
+    faces.truncate(kept);
 }
 
 #[cfg(test)]
@@ -128,6 +128,15 @@ mod tests {
     fn at(x: f32, y: f32, side: f32, score: f32) -> Detection {
         let bbox = BoundingBox { x, y, width: side, height: side };
         Detection { bbox, score, landmarks: [[x, y]; 6] }
+    }
+
+    fn merge(frame: &Frame, found: &[(Region, Vec<Detection>)]) -> Vec<Detection> {
+        let of = |(region, detections): &(Region, Vec<Detection>)| {
+            candidates(frame, region, detections.iter().copied()).collect::<Vec<_>>()
+        };
+        let mut faces = Vec::new();
+        super::merge(&mut found.iter().flat_map(of).collect(), &DetectorOptions::default(), &mut faces);
+        faces
     }
 
     #[test]
@@ -173,7 +182,7 @@ mod tests {
             ),
             (right, vec![at(550.0, 300.0, 70.0, 0.6), at(390.0, 20.0, 60.0, 0.95)]),
         ];
-        let kept = merge(&frame, found, &DetectorOptions::default());
+        let kept = merge(&frame, &found);
         let places: Vec<_> = kept.iter().map(|d| (d.bbox.x, d.bbox.y)).collect();
         assert_eq!(places, [(100.0, 100.0), (-5.0, 500.0), (550.0, 300.0)]);
     }
@@ -187,7 +196,7 @@ mod tests {
             (Region::whole(&frame), vec![at(100.0, 100.0, 50.0, 0.8)]),
             (tile, vec![at(105.0, 100.0, 50.0, 0.8)]),
         ];
-        let kept = merge(&frame, found, &DetectorOptions::default());
+        let kept = merge(&frame, &found);
         assert_eq!(kept.len(), 1);
         assert!((kept[0].bbox.x - 104.0).abs() < 1e-3, "{:?}", kept[0]);
     }

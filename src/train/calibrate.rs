@@ -29,11 +29,11 @@ mod tests {
     #[test]
     fn an_honest_distribution_needs_its_own_mass() {
         // Ages spread evenly over 20..=59, and a network that says just that.
-        let distribution: Vec<f32> =
-            (0..100).map(|a| if (20..60).contains(&a) { 1.0 / 40.0 } else { 0.0 }).collect();
+        let age_distribution =
+            std::array::from_fn(|age| if (20..60).contains(&age) { 1.0 / 40.0 } else { 0.0 });
         let judged: Vec<Judged> = (20..60)
             .map(|age| Judged {
-                estimate: RawEstimate { age_distribution: distribution.clone(), age: 40.0, female: 0.5 },
+                estimate: RawEstimate { age_distribution, age: 40.0, female: 0.5 },
                 age: AgeLabel::Exact(age as f32),
                 gender: None,
             })

@@ -34,7 +34,7 @@ impl Judged {
 
     /// Whether the central range of `mass` meets the label.
     pub fn covered(&self, mass: f32) -> bool {
-        let Some(distribution) = AgeDistribution::new(self.estimate.age_distribution.clone()) else {
+        let Some(distribution) = AgeDistribution::new(self.estimate.age_distribution) else {
             return false;
         };
         let [low, high] = distribution.central_range(mass);

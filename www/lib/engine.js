@@ -1,5 +1,6 @@
 import { MienError } from './error.js';
 import { readPixels, transferable } from './pixels.js';
+import { programOf } from './support.js';
 
 /**
  * One engine: a worker with its own WebAssembly module, behind promises.
@@ -26,7 +27,7 @@ export class Engine {
   static async start(kind, base, files) {
     const engine = new Engine(kind, new Worker(new URL('worker.js', base), { type: 'module', name: `mien-${kind}` }));
     try {
-      const glue = new URL(`pkg/mien_${kind === 'cpu' ? 'cpu' : 'gpu'}.js`, base).href;
+      const glue = new URL(`pkg/${programOf(kind)}.js`, base).href;
       const { model, readsPixels } = await engine.call('start', { kind, glue, ...files });
       engine.model = model;
       engine.#workerReads = readsPixels;

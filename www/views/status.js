@@ -2,6 +2,8 @@ import { describeAll } from './words.js';
 
 const ENGINE_NAMES = { cpu: 'CPU', webgpu: 'WebGPU' };
 const METER_EVERY_MS = 500;
+// What its milliseconds and frames a second are the mean of.
+const METER_OVER_MS = 2000;
 // A camera's numbers waver; only a face that comes or goes is news worth telling soon.
 const ANNOUNCE_EVERY_MS = { news: 1500, same: 8000 };
 
@@ -33,34 +35,65 @@ export class Status {
   }
 }
 
-/** Engine, milliseconds, and for a camera estimates a second; then what is to be said of the other engine. */
+/**
+ * Engine, milliseconds, for a camera estimates a second, and what is to be said of the other engine; on demand, the
+ * milliseconds of each stage.
+ */
 export class Meter {
   #root;
-  #ends = [];
+  #summary;
+  #stages;
+  #sentences;
+  #frames = [];
   #drawn = 0;
   #parts = [];
   #note;
 
+  /** @param {HTMLDetailsElement} root */
   constructor(root) {
     this.#root = root;
+    this.#summary = root.querySelector('summary');
+    this.#stages = root.querySelectorAll('[data-stage]');
+    this.#sentences = root.querySelector('p');
+    root.addEventListener('keydown', ({ key }) => {
+      if (key !== 'Escape' || !root.open) return;
+      root.open = false;
+      this.#summary.focus();
+    });
+    document.addEventListener('pointerdown', ({ target }) => {
+      if (!root.contains(target)) root.open = false;
+    });
   }
 
   /** Nothing measured yet. */
   idle(engine) {
-    this.#ends = [];
+    this.#frames = [];
+    this.#drawn = 0;
+    this.#root.hidden = !engine;
     this.#write([ENGINE_NAMES[engine]]);
+    for (const stage of this.#stages) stage.textContent = '–';
+    this.#sentences.textContent = 'Shown once there is a picture.';
   }
 
   /** @param {import('../mien.js').Result} result */
-  count({ engine, timings }, isVideo) {
+  count({ engine, timings, look }, isVideo) {
     const now = performance.now();
-    this.#ends = [...this.#ends, now].filter((end) => now - end <= 2000);
+    const frame = { end: now, timings, look };
+    this.#frames = isVideo ? [...this.#frames, frame].filter(({ end }) => now - end <= METER_OVER_MS) : [frame];
     if (isVideo && now - this.#drawn < METER_EVERY_MS) return;
     this.#drawn = now;
-    const parts = [ENGINE_NAMES[engine], milliseconds(timings.detect + timings.network)];
-    const span = (now - this.#ends[0]) / 1000;
-    if (isVideo && span > 0.3) parts.push(`${Math.round((this.#ends.length - 1) / span)} fps`);
+    const count = this.#frames.length;
+    const mean = (stage) => this.#frames.reduce((sum, { timings }) => sum + timings[stage], 0) / count;
+    const parts = [ENGINE_NAMES[engine], milliseconds(mean('total'))];
+    const span = (now - this.#frames[0].end) / 1000;
+    if (span > 0.3) parts.push(`${Math.round((count - 1) / span)} fps`);
+    this.#root.hidden = false;
     this.#write(parts);
+    for (const stage of this.#stages) stage.textContent = milliseconds(mean(stage.dataset.stage));
+    const skipped = this.#frames.filter(({ look }) => look === 'skip').length;
+    const sentences = isVideo ? [`On average, over the last ${count === 1 ? 'picture' : `${count} pictures`}.`] : [];
+    if (skipped > 0) sentences.push(`${skipped} showed nothing new and ${skipped === 1 ? 'was' : 'were'} skipped.`);
+    this.#sentences.textContent = sentences.join(' ');
   }
 
   /** Both engines have run the same picture. @param {import('../mien.js').Comparison} times */
@@ -79,8 +112,12 @@ export class Meter {
 
   #write(parts) {
     this.#parts = parts;
-    this.#root.textContent = [...parts, this.#note].filter(Boolean).join(' · ');
+    this.#summary.textContent = [...parts, this.#note].filter(Boolean).join(' · ');
   }
+}
+
+function milliseconds(ms) {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 function milliseconds(ms) {

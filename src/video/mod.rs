@@ -1,0 +1,165 @@
+//! The faces of a video: each frame gets the work that it needs.
+//!
+//! - A frame that shows what the one before showed is skipped ([`scene`]).
+//! - The whole frame is searched now and then, and at once where no face is known or one is missed; in between, known faces
+//!   are followed, each seen from close up where it is expected ([`schedule`]).
+//! - A face whose estimate has settled is not estimated in every frame.
+//!
+//! All of it is decided here, by timestamps that the caller gives. [`crate::track`] says who is who.
+
+pub mod scene;
+pub mod schedule;
+
+use crate::crop;
+use crate::engine::RawEstimate;
+use crate::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings};
+use crate::face::{BoundingBox, Detection, Finder, RawDetections, Search};
+use crate::frame::{Frame, Sampler, Similarity};
+use crate::track::{Observation, Recognised, Track, Tracker};
+use scene::Scene;
+use schedule::{Known, Look, Schedule};
+
+/// A video, its faces, and the buffers to find them with: once frames of a size have been searched and followed, nothing is allocated on
+/// the CPU engine until there are more faces than ever before.
+#[derive(Debug, Clone, Default)]
+pub struct Video {
+    schedule: Schedule,
+    scene: Scene,
+    finder: Finder,
+    tracker: Tracker,
+    faces: Vec<TrackedFace>,
+    buffers: Buffers,
+}
+
+/// A face of a video.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrackedFace {
+    /// The same for the same face from frame to frame.
+    pub id: u32,
+    /// Box and numbers, smoothed.
+    pub face: Face,
+}
+
+/// What was done with a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    /// How it was looked at.
+    pub look: Look,
+    /// Faces that were estimated, of those in it.
+    pub estimated: usize,
+    /// What it took.
+    pub timings: Timings,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Buffers {
+    expected: Vec<BoundingBox>,
+    detections: Vec<Detection>,
+    alignments: Vec<Similarity>,
+    recognised: Vec<Option<Recognised>>,
+    chosen: Vec<usize>,
+    sampler: Sampler,
+    crops: Vec<Vec<u8>>,
+    estimates: Vec<RawEstimate>,
+    observations: Vec<Observation>,
+}
+
+impl Video {
+    /// Forgets all faces: for another video. Buffers stay.
+    pub fn reset(&mut self) {
+        self.schedule = Schedule::default();
+        self.scene = Scene::default();
+        self.tracker.reset();
+        self.faces.clear();
+    }
+
+    /// The faces of the last frame, sorted by falling score.
+    pub fn faces(&self) -> &[TrackedFace] {
+        &self.faces
+    }
+
+    /// Takes in the next frame: see [`Video::faces`]. `timestamp_ms` is its time in milliseconds from any origin.
+    ///
+    /// # Errors
+    /// [`EstimatorError::Engine`].
+    pub async fn look(
+        &mut self,
+        estimator: &Estimator,
+        frame: &Frame<'_>,
+        timestamp_ms: f64,
+    ) -> Result<Seen, EstimatorError> {
+        let Self { schedule, scene, finder, tracker, faces, buffers } = self;
+        let Buffers {
+            expected,
+            detections,
+            alignments,
+            recognised,
+            chosen,
+            sampler,
+            crops,
+            estimates,
+            observations,
+        } = buffers;
+        let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
+
+        let known = Known { faces: tracker.in_sight(), misses_one: tracker.misses_one() };
+        let mut look = schedule.look(timestamp_ms, scene.changes(frame), known);
+        if look == Look::Skip {
+            timings.detect = watch.lap();
+            return Ok(Seen { look, estimated: 0, timings });
+        }
+        let engine = &estimator.engine;
+        let run = async |views: &[Vec<u8>], raws: &mut [RawDetections]| engine.detect(views, raws).await;
+        tracker.advance(timestamp_ms);
+        if look == Look::Follow {
+            tracker.expected(expected);
+            if !finder.follow(frame, expected, run).await? {
+                look = Look::Search;
+            }
+        }
+        if look == Look::Search {
+            finder.find(frame, Search::Refined, run).await?;
+            schedule.searched(timestamp_ms);
+        }
+        detections.clear();
+        alignments.clear();
+        for detection in finder.faces() {
+            if let Some(alignment) = crop::alignment(&detection.landmarks) {
+                detections.push(*detection);
+                alignments.push(alignment);
+            }
+        }
+        timings.detect = watch.lap();
+
+        tracker.recognise(detections, recognised);
+        schedule.estimates(recognised, chosen);
+        if crops.len() < chosen.len() {
+            crops.resize_with(chosen.len(), Vec::new);
+        }
+        for (crop, index) in crops.iter_mut().zip(&*chosen) {
+            crop::cut_into(frame, &alignments[*index], sampler, crop);
+        }
+        timings.crop = watch.lap();
+
+        engine.estimate(&crops[..chosen.len()], estimates).await?;
+        timings.network = watch.lap();
+
+        observations.clear();
+        observations
+            .extend(detections.iter().map(|detection| Observation { detection: *detection, estimate: None }));
+        for (index, estimate) in chosen.iter().zip(&*estimates) {
+            observations[*index].estimate = Some(*estimate);
+        }
+        let face = |track: &Track| {
+            let estimate = estimator.finish(&track.age_distribution, track.regressed_age, track.female);
+            TrackedFace { id: track.id, face: Face::new(&track.detection, estimate) }
+        };
+        faces.clear();
+        faces.extend(tracker.observe(observations).iter().map(face));
+        timings.track = watch.lap();
+        Ok(Seen { look, estimated: chosen.len(), timings })
+    }
+}
+
+#[cfg(all(test, feature = "native"))]
+mod tests;

@@ -1,0 +1,259 @@
+//! What a frame of a video needs, by the time and by what is known.
+//!
+//! Times are milliseconds from any origin. Where the clock goes back or is no number, everything is due.
+
+use crate::track::Recognised;
+
+/// The longest that a new face goes unseen beside known ones, in milliseconds: so often the whole frame is searched.
+const SEARCH_MS: f64 = 400.0;
+
+/// How often a settled face is estimated anew, in milliseconds. The average of estimates ([`TrackerOptions`](crate::track::TrackerOptions))
+/// has a time constant of 1.5 s, so that it is of seven or more.
+const ESTIMATE_MS: f64 = 200.0;
+
+/// A face is estimated in each frame until it has this many estimates, so that its first number is soon a steady one: one face, a little moved and turned
+/// from estimate to estimate, scattered by 2.60 years, and means of five by 0.81
+/// (`cargo test --release --lib how_estimates_scatter -- --ignored --nocapture`).
+const SETTLED: u32 = 5;
+
+/// How long a picture must have stood still before frames are left out, in milliseconds: boxes come to rest meanwhile.
+const STILL_MS: f64 = 500.0;
+
+/// The longest that frames are left out for, in milliseconds.
+const RECHECK_MS: f64 = 1000.0;
+
+/// How a frame is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Not at all: it shows what the last one showed.
+    Skip,
+    /// Only for the known faces, each where it is expected.
+    Follow,
+    /// All of it.
+    Search,
+}
+
+impl Look {
+    /// The name on the page.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Follow => "follow",
+            Self::Search => "search",
+        }
+    }
+}
+
+/// What is known of the faces when a frame comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Faces in the last frame that was looked at.
+    pub faces: usize,
+    /// Whether a face was out of sight in it and may come back.
+    pub misses_one: bool,
+}
+
+/// Decides what each frame needs.
+#[derive(Debug, Clone, Default)]
+pub struct Schedule {
+    /// When the last frame came, whatever was done with it.
+    frame: Option<f64>,
+    /// Milliseconds from the frame before to this one: a guess at how far the next one is.
+    gap: f64,
+    changed: Option<f64>,
+    looked: Option<f64>,
+    searched: Option<f64>,
+    /// Estimates of settled faces that are due, in parts of one.
+    due: f64,
+    /// Settled faces and how long they have waited.
+    waiting: Vec<(f64, usize)>,
+}
+
+impl Schedule {
+    /// How to look at a frame of time `now`. `changed`: whether it shows anything else than the frames before.
+    pub fn look(&mut self, now: f64, changed: bool, known: Known) -> Look {
+        let gap = since(self.frame, now);
+        self.gap = if gap.is_finite() { gap } else { 0.0 };
+        self.frame = Some(now);
+        if changed {
+            self.changed = Some(now);
+        }
+        // In time, even if it is the next frame that would come too late.
+        let due = |last: Option<f64>, every: f64| since(last, now) + self.gap > every;
+        if since(self.changed, now) >= STILL_MS && !due(self.looked, RECHECK_MS) {
+            return Look::Skip;
+        }
+        self.looked = Some(now);
+        if known.faces == 0 || known.misses_one || due(self.searched, SEARCH_MS) {
+            return Look::Search;
+        }
+        Look::Follow
+    }
+
+    /// The frame of time `now` has been searched.
+    pub fn searched(&mut self, now: f64) {
+        self.searched = Some(now);
+    }
+
+    /// Which faces of a frame to estimate: into `faces`, as indices in rising order. `known` are its faces, where they were recognised.
+    ///
+    /// All that are not recognised or not settled. The settled ones take turns, the one first that has waited longest, as many in a frame as
+    /// keep up, so that no frame is much dearer than the others.
+    pub fn estimates(&mut self, known: &[Option<Recognised>], faces: &mut Vec<usize>) {
+        faces.clear();
+        faces.reserve(known.len());
+        self.waiting.clear();
+        self.waiting.reserve(known.len());
+        for (index, known) in known.iter().enumerate() {
+            match known {
+                Some(known) if known.estimates >= SETTLED => self.waiting.push((known.seconds, index)),
+                _ => faces.push(index),
+            }
+        }
+        self.due += self.waiting.len() as f64 * self.gap / ESTIMATE_MS;
+        let turns = (self.due as usize).min(self.waiting.len());
+        // After a long gap nothing is made up for.
+        self.due = (self.due - turns as f64).min(1.0);
+        self.waiting.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        faces.extend(self.waiting.iter().take(turns).map(|(_, index)| *index));
+        faces.sort_unstable();
+    }
+}
+
+/// Milliseconds since `last`; for ever if that never was, or the clock can't be trusted.
+fn since(last: Option<f64>, now: f64) -> f64 {
+    match last {
+        Some(last) if now >= last => now - last,
+        _ => f64::INFINITY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Known = Known { faces: 1, misses_one: false };
+    const NONE: Known = Known { faces: 0, misses_one: false };
+
+    /// Looks at frames `gap` apart, of a picture that always changes; returns how.
+    fn looks(gap: f64, frames: u32, known: impl Fn(u32) -> Known) -> Vec<Look> {
+        let mut schedule = Schedule::default();
+        let mut look = |frame| {
+            let now = 5000.0 + gap * f64::from(frame);
+            let look = schedule.look(now, true, known(frame));
+            if look == Look::Search {
+                schedule.searched(now);
+            }
+            look
+        };
+        (0..frames).map(&mut look).collect()
+    }
+
+    fn searches(looks: &[Look]) -> Vec<usize> {
+        looks.iter().enumerate().filter(|(_, look)| **look == Look::Search).map(|(i, _)| i).collect()
+    }
+
+    #[test]
+    fn known_faces_are_followed_between_searches() {
+        let seen = looks(1000.0 / 30.0, 31, |frame| if frame == 0 { NONE } else { ONE });
+        assert!(!seen.contains(&Look::Skip));
+        let searches = searches(&seen);
+        assert_eq!(searches[0], 0);
+        // Twelve frames are 400 ms, and rounding may make the thirteenth too late.
+        assert!(searches.windows(2).all(|pair| (11..=12).contains(&(pair[1] - pair[0]))), "{searches:?}");
+        assert_eq!(searches.len(), 3);
+    }
+
+    #[test]
+    fn slow_devices_search_in_time_too() {
+        for gap in [40.0, 90.0, 150.0, 250.0, 399.0, 450.0, 3000.0] {
+            let searches = searches(&looks(gap, 40, |frame| if frame == 0 { NONE } else { ONE }));
+            let longest = searches.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+            assert!(longest == 1 || longest as f64 * gap <= SEARCH_MS, "{gap}: {searches:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_face_and_with_one_missing_each_frame_is_searched() {
+        assert_eq!(searches(&looks(33.0, 10, |_| NONE)).len(), 10);
+        let missing = |frame| Known { misses_one: (3..6).contains(&frame), ..ONE };
+        assert_eq!(searches(&looks(33.0, 10, missing)), [0, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_still_picture_is_looked_at_once_a_second() {
+        let mut schedule = Schedule::default();
+        let mut looked = Vec::new();
+        for frame in 0..160u32 {
+            let now = 25.0 * f64::from(frame);
+            if schedule.look(now, frame == 0 || frame == 120, ONE) != Look::Skip {
+                schedule.searched(now);
+                looked.push(frame);
+            }
+        }
+        // Half a second until all is at rest, then once a second; and at once when something moves.
+        let expected: Vec<u32> = (0..20).chain([59, 99]).chain(120..140).collect();
+        assert_eq!(looked, expected);
+    }
+
+    #[test]
+    fn clocks_that_cannot_be_trusted_make_everything_due() {
+        let mut schedule = Schedule::default();
+        for now in [1000.0, 500.0, f64::NAN, 400.0, f64::INFINITY, -1e300, f64::NEG_INFINITY] {
+            assert_eq!(schedule.look(now, false, ONE), Look::Search, "{now}");
+            schedule.searched(now);
+        }
+    }
+
+    /// Runs `faces` settled faces for three seconds; returns how many were estimated in each frame, and the longest that one waited.
+    fn rounds(faces: usize, gap: f64) -> (Vec<usize>, f64) {
+        let mut schedule = Schedule::default();
+        let mut last = vec![0.0f64; faces];
+        let (mut counts, mut longest, mut chosen) = (Vec::new(), 0.0f64, Vec::new());
+        let mut now = 0.0;
+        while now < 3000.0 {
+            schedule.look(now, true, ONE);
+            let known: Vec<_> = last
+                .iter()
+                .map(|last| Some(Recognised { id: 1, estimates: SETTLED, seconds: (now - last) / 1000.0 }))
+                .collect();
+            schedule.estimates(&known, &mut chosen);
+            counts.push(chosen.len());
+            for face in &chosen {
+                longest = longest.max(now - last[*face]);
+                last[*face] = now;
+            }
+            now += gap;
+        }
+        (counts, longest)
+    }
+
+    #[test]
+    fn settled_faces_take_turns() {
+        for (faces, gap, most) in
+            [(1, 33.0, 1), (6, 33.0, 1), (20, 33.0, 4), (3, 150.0, 3), (3, 250.0, 3), (1, 16.0, 1)]
+        {
+            let (counts, longest) = rounds(faces, gap);
+            let rate = counts.iter().sum::<usize>() as f64 / (faces as f64 * 3.0);
+            println!("{faces} faces, {gap} ms: {rate:.1} a second each, at most {longest} ms apart");
+            assert!(counts.iter().all(|count| *count <= most), "{faces} {gap}: {counts:?}");
+            assert!(longest <= ESTIMATE_MS + 1.5 * gap, "{faces} {gap}: {longest}");
+            let expected = (1000.0 / ESTIMATE_MS).min(1000.0 / gap);
+            assert!((rate - expected).abs() < 0.4, "{faces} {gap}: {rate}");
+        }
+    }
+
+    #[test]
+    fn new_and_unsettled_faces_are_estimated_at_once() {
+        let mut schedule = Schedule::default();
+        let known = |estimates, seconds| Some(Recognised { id: 1, estimates, seconds });
+        let mut chosen = vec![7];
+        for frame in 0..3 {
+            schedule.look(100.0 * f64::from(frame), true, ONE);
+            let known = [known(9, 0.1), None, known(1, 0.03), known(9, 0.3)];
+            schedule.estimates(&known, &mut chosen);
+            // One of the two settled ones in each 100 ms, and not before the first of them.
+            assert_eq!(chosen, if frame == 0 { vec![1, 2] } else { vec![1, 2, 3] });
+        }
+    }
+}
