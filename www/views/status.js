@@ -120,10 +120,6 @@ function milliseconds(ms) {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
-function milliseconds(ms) {
-  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
-}
-
 /** Tells screen readers what was found, politely and not at every frame. */
 export class Announcer {
   #root;
