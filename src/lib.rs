@@ -12,7 +12,7 @@
 //! - [`estimator`]: all of that in one call, a frame in, faces with estimates out: the public API.
 //! - [`track`]: who is who from frame to frame, and steadier numbers.
 //! - [`video`]: the work that each frame of a video needs, and no more.
-//! - `web`: what JavaScript sees (only on wasm32).
+//! - `web`: what JavaScript sees (only on wasm32). `web_bench`: the networks alone, for `benches/browser`.
 //! - [`weights`]: the files that networks come in.
 //!
 //! And, with the feature `native`, how the networks come to be and how good they are:

@@ -77,7 +77,8 @@ pub fn run(args: GrowthArgs) -> anyhow::Result<()> {
     std::fs::create_dir_all(&args.output).with_context(|| args.output.display().to_string())?;
     let mut text = String::from("# How costs grow\n\n`mien bench growth`, one thread, the median of ");
     text += &format!("{} runs; memory is the most that the process took, the program included. ", args.runs);
-    text += "Video gets one look at the whole picture, which misses small faces.\n";
+    text +=
+        "Video gets one look at the whole picture, which misses small faces, and one at each face found.\n";
     // All pictures of the first series are of one size, so that only the number of faces grows.
     let by_faces = FACES.map(|faces| (f64::from(faces), faces.to_string(), [CROWD[0], CROWD[1], faces]));
     let by_size = SIZES.map(|[w, h]| (f64::from(w * h) / 1e6, format!("{w}x{h}"), [w, h, 1]));

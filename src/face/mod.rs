@@ -446,7 +446,7 @@ mod tests {
     }
 }
 
-/// On a picture. Reading PNG takes the feature `cli`.
+/// On a picture. Reading PNG takes the feature `native`.
 #[cfg(all(test, feature = "native"))]
 mod picture_tests {
     use super::testing::{find_with, network, reference, values};
