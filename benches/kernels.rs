@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use mien::face::architecture::{BLOCKS, STEM};
 use mien::kernels::{
-    Affine, ConvGradient, ConvShape, NormGradient, Separable, SeparableShape, Stem, affine_relu_pool,
-    conv3x3, conv3x3_relu_pool, dense, lanes, pack, pack_flipped, pool_gradient_sums,
+    Affine, ConvGradient, ConvShape, NormGradient, Separable, SeparableShape, Stem, Winograd,
+    affine_relu_pool, conv3x3, conv3x3_relu_pool, dense, lanes, pack, pack_flipped, pool_gradient_sums,
 };
 use pulp::{Arch, Simd, WithSimd};
 use serde::Deserialize;
@@ -75,6 +75,19 @@ impl Bench<'_> {
             let (mut out, mut scratch) = (vec![0.0; shape.pooled_len()], Vec::new());
             self.run(name, multiply_adds(&shape), || {
                 conv3x3_relu_pool(&shape, &input, &weights, &bias, black_box(&mut out), &mut scratch);
+            });
+        }
+        for (name, shape) in [
+            ("the same by Winograd, block 2", block(79, 32)),
+            ("the same by Winograd, block 3", block(38, 32)),
+            ("the same by Winograd, block 4", block(18, 32)),
+        ] {
+            let winograd = Winograd::new(shape, &floats(shape.weight_len()), &floats(32));
+            let (input, mut out) = (floats(shape.in_len()), vec![0.0; shape.pooled_len()]);
+            let mut scratch = Vec::new();
+            // The multiply-adds of the definition, so that the share is comparable and may pass 100 %.
+            self.run(name, multiply_adds(&shape), || {
+                winograd.run(&input, black_box(&mut out), &mut scratch);
             });
         }
         for (name, inputs, outputs) in

@@ -5,7 +5,7 @@
 
 use super::RawEstimate;
 use super::folded::{self, FoldedNetwork, LOGITS};
-use crate::kernels::{ConvShape, conv3x3_relu_pool, dense, pack};
+use crate::kernels::{ConvShape, Winograd, conv3x3_relu_pool, dense, pack};
 use crate::model::NetworkKind;
 use crate::weights::{Weights, WeightsError};
 
@@ -29,7 +29,9 @@ type Layer = folded::Dense;
 
 #[derive(Debug, Clone)]
 struct Convolutions {
-    blocks: [(ConvShape, Layer); 4],
+    /// With three channels of input; [`Winograd`] needs many.
+    first: (ConvShape, Layer),
+    rest: [Winograd; 3],
     point: Layer,
 }
 
@@ -105,29 +107,34 @@ impl FusedNetwork {
 }
 
 impl Convolutions {
-    fn new(folded: folded::Convolutions, mut side: usize) -> Self {
-        let blocks = folded.blocks.map(|conv| {
-            let (shape, layer) = packed(&conv, side, 1, 2);
+    fn new(folded: folded::Convolutions, side: usize) -> Self {
+        let [first, rest @ ..] = folded.blocks;
+        let first = packed(&first, side, 1, 2);
+        let mut side = first.0.pooled_height();
+        let rest = rest.map(|conv| {
+            let shape = shape(&conv, side, 1, 2);
             side = shape.pooled_height();
-            (shape, layer)
+            Winograd::new(shape, &conv.kernel, &conv.bias)
         });
         let folded::Convolution { shape: [_, inputs, ..], kernel, bias } = folded.point;
         let transposed = (0..inputs).flat_map(|i| kernel[i..].iter().step_by(inputs)).copied().collect();
-        Self { blocks, point: Layer { weights: transposed, bias } }
+        Self { first, rest, point: Layer { weights: transposed, bias } }
     }
 
     /// Appends the features of one picture.
     fn run(&self, input: &[f32], rows: &mut Vec<f32>, maps: &mut [Vec<f32>; 2], features: &mut Vec<f32>) {
         let [a, b] = maps;
         let (mut from, mut to) = (a, b);
-        for (i, (shape, layer)) in self.blocks.iter().enumerate() {
-            to.resize(shape.pooled_len(), 0.0);
-            let input = if i == 0 { input } else { from.as_slice() };
-            conv3x3_relu_pool(shape, input, &layer.weights, &layer.bias, to, rows);
+        let (shape, layer) = &self.first;
+        from.resize(shape.pooled_len(), 0.0);
+        conv3x3_relu_pool(shape, input, &layer.weights, &layer.bias, from, rows);
+        for block in &self.rest {
+            to.resize(block.shape().pooled_len(), 0.0);
+            block.run(from, to, rows);
             std::mem::swap(&mut from, &mut to);
         }
         // Conv1x1, ReLU, MaxPool2: the largest of four, and of zero.
-        let side = self.blocks[3].0.pooled_height();
+        let side = self.rest[2].shape().pooled_height();
         for y in 0..side / 2 {
             for x in 0..side / 2 {
                 let mut largest = [0.0f32; 32];
@@ -150,10 +157,15 @@ impl Layer {
     }
 }
 
-/// A 3x3 convolution of maps of `side` x `side` pixels, and the pooling behind it, laid out for their kernel.
-fn packed(conv: &folded::Convolution, side: usize, stride: usize, pool: usize) -> (ConvShape, Layer) {
+/// A 3x3 convolution of maps of `side` x `side` pixels, and the pooling behind it.
+fn shape(conv: &folded::Convolution, side: usize, stride: usize, pool: usize) -> ConvShape {
     let [channels_out, channels_in, ..] = conv.shape;
-    let shape = ConvShape { height: side, width: side, channels_in, channels_out, stride, pool };
+    ConvShape { height: side, width: side, channels_in, channels_out, stride, pool }
+}
+
+/// The same, laid out for [`conv3x3_relu_pool`].
+fn packed(conv: &folded::Convolution, side: usize, stride: usize, pool: usize) -> (ConvShape, Layer) {
+    let shape = shape(conv, side, stride, pool);
     (shape, Layer { weights: pack(&conv.kernel, &shape), bias: conv.bias.clone() })
 }
 

@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::pool::{NormGradient, gradient_row, relu_pool_row};
-use super::{load, store};
+use super::{aligned, load, store};
 
 /// Extents of one picture's convolution, and of the pooling behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,7 @@ pub fn conv3x3_relu_pool(
 ) {
     let conv = Conv::new(shape, input, weights, bias);
     assert_eq!(out.len(), shape.pooled_len());
-    scratch.resize(shape.pool * shape.out_width() * shape.channels_out, 0.0);
+    let scratch = aligned(scratch, shape.pool * shape.out_width() * shape.channels_out);
     match shape.pool {
         1 => Arch::new().dispatch(ForwardPooled::<1> { conv, out, scratch }),
         _ => Arch::new().dispatch(ForwardPooled::<2> { conv, out, scratch }),

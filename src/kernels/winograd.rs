@@ -1,0 +1,314 @@
+//! 3x3 convolution by Winograd's method F(4x4, 3x3), with ReLU and average pooling, for use once trained.
+//!
+//! A tile of 4x4 outputs reads 6x6 inputs. Seen as polynomials, the one-dimensional convolution is a product; it is
+//! taken at the six points 0, 1, -1, 2, -2 and infinity, in both directions, and a product of points costs one multiplication for each
+//! pair of channels: 36 for a tile, where the definition has 144. To and from the points lead short sums of whole vectors. (Lavin and Gray 2015,
+//! "Fast Algorithms for Convolutional Neural Networks", whose matrices these are.)
+//!
+//! Values at the points are larger than those that they stand for, so that rounding weighs more: about ten times as much as by the
+//! definition. The tests say how much.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::conv::ConvShape;
+use super::product::Product;
+use super::{aligned, load, store};
+
+/// Outputs of a tile in one direction.
+const TILE: usize = 4;
+/// Inputs of a tile in one direction, and points.
+const POINTS: usize = TILE + 2;
+const AREA: usize = POINTS * POINTS;
+/// Tiles that go through together: enough to fill the registers with at every vector length and to read the weights rarely, few enough
+/// for their points to stay in the second-nearest cache.
+const GROUP: usize = 24;
+/// Floats between the points of a group, so that the points of one tile do not all fall on the same few lines of the cache.
+const GAP: usize = 16;
+
+/// From a kernel's three weights to its points.
+const KERNEL_POINTS: [[f64; 3]; POINTS] = [
+    [1.0 / 4.0, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// The point at 1 in both directions. A constant polynomial is itself there and nothing at the others, so the bias is added here.
+const BIAS_POINT: usize = POINTS + 1;
+
+/// From six neighbouring inputs to their points.
+#[inline(always)]
+fn input_points<S: Simd>(simd: S, d: [S::f32s; POINTS]) -> [S::f32s; POINTS] {
+    let (two, four) = (simd.splat_f32s(2.0), simd.splat_f32s(4.0));
+    let minus_four = simd.splat_f32s(-4.0);
+    let even = simd.mul_add_e_f32s(minus_four, d[2], d[4]);
+    let odd = simd.mul_add_e_f32s(minus_four, d[1], d[3]);
+    let outer = simd.sub_f32s(d[4], d[2]);
+    let inner = simd.sub_f32s(d[3], d[1]);
+    let twice = simd.mul_f32s(two, inner);
+    [
+        simd.mul_add_e_f32s(four, simd.sub_f32s(d[0], d[2]), outer),
+        simd.add_f32s(even, odd),
+        simd.sub_f32s(even, odd),
+        simd.add_f32s(outer, twice),
+        simd.sub_f32s(outer, twice),
+        simd.mul_add_e_f32s(minus_four, inner, simd.sub_f32s(d[5], d[3])),
+    ]
+}
+
+/// From the six points of a product to four outputs.
+#[inline(always)]
+fn outputs<S: Simd>(simd: S, m: [S::f32s; POINTS]) -> [S::f32s; TILE] {
+    let (two, four, eight) = (simd.splat_f32s(2.0), simd.splat_f32s(4.0), simd.splat_f32s(8.0));
+    let (near, near_difference) = (simd.add_f32s(m[1], m[2]), simd.sub_f32s(m[1], m[2]));
+    let (far, far_difference) = (simd.add_f32s(m[3], m[4]), simd.sub_f32s(m[3], m[4]));
+    [
+        simd.add_f32s(simd.add_f32s(m[0], near), far),
+        simd.mul_add_e_f32s(two, far_difference, near_difference),
+        simd.mul_add_e_f32s(four, far, near),
+        simd.mul_add_e_f32s(eight, far_difference, simd.add_f32s(near_difference, m[5])),
+    ]
+}
+
+/// A 3x3 convolution, a rectifier and 2x2 average pooling.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Winograd {
+    shape: ConvShape,
+    /// `[36][in][out]`.
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    zeros: Vec<f32>,
+}
+
+impl Winograd {
+    /// Lays out a kernel `[out][in][3][3]` and its bias `[out]`.
+    ///
+    /// # Panics
+    /// If a length does not fit the shape, the stride is not 1, the pooling not 2, or the channels of the input are no multiple of 16.
+    pub fn new(shape: ConvShape, kernel: &[f32], bias: &[f32]) -> Self {
+        shape.check();
+        assert!(shape.stride == 1 && shape.pool == 2 && shape.channels_in.is_multiple_of(16));
+        assert_eq!([kernel.len(), bias.len()], [shape.weight_len(), shape.channels_out]);
+        let (ci, co) = (shape.channels_in, shape.channels_out);
+        let mut weights = vec![0.0; AREA * ci * co];
+        for (at, kernel) in kernel.chunks_exact(9).enumerate() {
+            let (o, i) = (at / ci, at % ci);
+            for (point, weights) in weights.chunks_exact_mut(ci * co).enumerate() {
+                let (down, along) = (KERNEL_POINTS[point / POINTS], KERNEL_POINTS[point % POINTS]);
+                let row = |y: usize| (0..3).map(|x| along[x] * f64::from(kernel[3 * y + x])).sum::<f64>();
+                weights[i * co + o] = (0..3).map(|y| down[y] * row(y)).sum::<f64>() as f32;
+            }
+        }
+        Self { shape, weights, bias: bias.to_vec(), zeros: vec![0.0; co] }
+    }
+
+    /// Its extents.
+    pub fn shape(&self) -> &ConvShape {
+        &self.shape
+    }
+
+    /// Runs one picture. `scratch` is resized as needed and can be used again.
+    ///
+    /// # Panics
+    /// If `input` or `out` does not fit the shape.
+    pub fn run(&self, input: &[f32], out: &mut [f32], scratch: &mut Vec<f32>) {
+        assert_eq!(input.len(), self.shape.in_len());
+        assert_eq!(out.len(), self.shape.pooled_len());
+        Arch::new().dispatch(Run { of: self, input, out, scratch });
+    }
+}
+
+struct Run<'a> {
+    of: &'a Winograd,
+    input: &'a [f32],
+    out: &'a mut [f32],
+    scratch: &'a mut Vec<f32>,
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { of, input, out, scratch } = self;
+        let (shape, ci, co) = (&of.shape, of.shape.channels_in, of.shape.channels_out);
+        // Tiles in a row, and all of them; those at the edges may hang over.
+        let across = shape.pooled_width().div_ceil(TILE / 2);
+        let tiles = across * shape.pooled_height().div_ceil(TILE / 2);
+        let (before, after) = (GROUP * ci + GAP, GROUP * co + GAP);
+        let scratch = aligned(scratch, AREA * (before + after));
+        let (points, products) = scratch.split_at_mut(AREA * before);
+
+        for first in (0..tiles).step_by(GROUP) {
+            let group = GROUP.min(tiles - first);
+            for tile in 0..group {
+                let place = [(first + tile) / across, (first + tile) % across];
+                to_points(simd, shape, place, input, &mut points[tile * ci..], before);
+            }
+            for point in 0..AREA {
+                let product = Product {
+                    rows: [&points[point * before..][..group * ci]],
+                    step: ci,
+                    depth: ci,
+                    weights: &of.weights[point * ci * co..][..ci * co],
+                    bias: if point == BIAS_POINT { &of.bias } else { &of.zeros },
+                    shortcut: &[],
+                    shortcut_channels: 0,
+                    least: f32::NEG_INFINITY,
+                };
+                product.run(simd, &mut products[point * after..][..group * co]);
+            }
+            for tile in 0..group {
+                let place = [(first + tile) / across, (first + tile) % across];
+                from_points(simd, shape, place, &products[tile * co..], after, out);
+            }
+        }
+    }
+}
+
+/// The points of one tile's inputs: `points` from the tile's first on, those of the next point `step` floats further.
+#[inline(always)]
+fn to_points<S: Simd>(
+    simd: S,
+    shape: &ConvShape,
+    [row, column]: [usize; 2],
+    input: &[f32],
+    points: &mut [f32],
+    step: usize,
+) {
+    let channels = shape.channels_in;
+    // Where a tile hangs over, the last row or column again: what is made of it is dropped.
+    let rows: [usize; POINTS] = std::array::from_fn(|i| (row * TILE + i).min(shape.height - 1) * shape.width);
+    let columns: [usize; POINTS] = std::array::from_fn(|j| (column * TILE + j).min(shape.width - 1));
+    assert!(input.len() == shape.in_len() && channels.is_multiple_of(S::F32_LANES));
+    assert!(points.len() >= (AREA - 1) * step + channels);
+    for c in (0..channels).step_by(S::F32_LANES) {
+        let mut half = [[simd.splat_f32s(0.0); POINTS]; POINTS];
+        for j in 0..POINTS {
+            let mut d = [simd.splat_f32s(0.0); POINTS];
+            for (d, row) in d.iter_mut().zip(rows) {
+                // SAFETY: all rows and columns lie in the picture, and c + lanes <= channels.
+                *d = unsafe { load(simd, input.as_ptr().add((row + columns[j]) * channels + c)) };
+            }
+            for (half, v) in half.iter_mut().zip(input_points(simd, d)) {
+                half[j] = v;
+            }
+        }
+        for (i, half) in half.into_iter().enumerate() {
+            for (j, v) in input_points(simd, half).into_iter().enumerate() {
+                // SAFETY: checked above for the last point.
+                unsafe { store(simd, points.as_mut_ptr().add((i * POINTS + j) * step + c), v) }
+            }
+        }
+    }
+}
+
+/// One tile's outputs, rectified and pooled, from its products: laid out as the points are.
+#[inline(always)]
+fn from_points<S: Simd>(
+    simd: S,
+    shape: &ConvShape,
+    [row, column]: [usize; 2],
+    products: &[f32],
+    step: usize,
+    out: &mut [f32],
+) {
+    let channels = shape.channels_out;
+    let (height, width) = (shape.pooled_height(), shape.pooled_width());
+    assert!(out.len() == shape.pooled_len() && channels.is_multiple_of(S::F32_LANES));
+    assert!(products.len() >= (AREA - 1) * step + channels);
+    let (zero, quarter) = (simd.splat_f32s(0.0), simd.splat_f32s(0.25));
+    for c in (0..channels).step_by(S::F32_LANES) {
+        let mut half = [[zero; POINTS]; TILE];
+        for j in 0..POINTS {
+            let mut m = [zero; POINTS];
+            for (i, m) in m.iter_mut().enumerate() {
+                // SAFETY: checked above for the last point.
+                *m = unsafe { load(simd, products.as_ptr().add((i * POINTS + j) * step + c)) };
+            }
+            for (half, v) in half.iter_mut().zip(outputs(simd, m)) {
+                half[j] = v;
+            }
+        }
+        for i in 0..TILE / 2 {
+            // Loops, for a closure given to `map` may be compiled by itself, and without the vector instructions.
+            let mut sums = [zero; TILE];
+            for half in &half[2 * i..2 * i + 2] {
+                for (sum, v) in sums.iter_mut().zip(outputs(simd, *half)) {
+                    *sum = simd.add_f32s(*sum, simd.max_f32s(v, zero));
+                }
+            }
+            let (y, first) = (row * TILE / 2 + i, column * TILE / 2);
+            for j in 0..TILE / 2 {
+                if y < height && first + j < width {
+                    let sum = simd.add_f32s(sums[2 * j], sums[2 * j + 1]);
+                    let at = (y * width + first + j) * channels + c;
+                    // SAFETY: the pixel lies in the output, and c + lanes <= channels.
+                    unsafe { store(simd, out.as_mut_ptr().add(at), simd.mul_f32s(sum, quarter)) }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::{conv3x3_relu_pool, pack};
+
+    /// Numbers from -1 to 1 without a pattern.
+    fn noise(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    /// The largest difference to the convolution by its definition, in units of the largest output.
+    fn difference(shape: ConvShape, run: impl Fn(Run)) -> f32 {
+        let (input, kernel) = (noise(shape.in_len(), 1), noise(shape.weight_len(), 2));
+        let bias = noise(shape.channels_out, 3);
+        let winograd = Winograd::new(shape, &kernel, &bias);
+        let mut out = vec![f32::NAN; shape.pooled_len()];
+        run(Run { of: &winograd, input: &input, out: &mut out, scratch: &mut Vec::new() });
+        let mut expected = vec![0.0; shape.pooled_len()];
+        let packed = pack(&kernel, &shape);
+        conv3x3_relu_pool(&shape, &input, &packed, &bias, &mut expected, &mut Vec::new());
+        let largest = expected.iter().copied().fold(0.0, f32::max);
+        // A NaN, for an output that was not written, must stay one.
+        let worst =
+            |worst: f32, (a, b): (&f32, &f32)| if (a - b).abs() <= worst { worst } else { (a - b).abs() };
+        out.iter().zip(&expected).fold(0.0, worst) / largest
+    }
+
+    fn shape(height: usize, width: usize) -> ConvShape {
+        ConvShape { height, width, channels_in: 32, channels_out: 48, stride: 1, pool: 2 }
+    }
+
+    /// Sides that tiles fill, and every way of hanging over.
+    #[test]
+    fn agrees_with_the_definition_at_every_size() {
+        for (height, width) in [(4, 4), (5, 9), (6, 6), (7, 10), (8, 12), (14, 31), (38, 38), (79, 79)] {
+            let difference = difference(shape(height, width), |op| Arch::new().dispatch(op));
+            assert!(difference < 1e-5, "{height}x{width}: {difference:e}");
+        }
+    }
+
+    #[test]
+    fn agrees_at_every_vector_length() {
+        assert!(difference(shape(9, 23), |op| pulp::Scalar128b.vectorize(op)) < 1e-5);
+        assert!(difference(shape(9, 23), |op| pulp::Scalar256b.vectorize(op)) < 1e-5);
+        assert!(difference(shape(9, 23), |op| pulp::Scalar512b.vectorize(op)) < 1e-5);
+    }
+
+    #[test]
+    fn a_picture_too_small_to_pool_gives_nothing() {
+        let shape = shape(3, 9);
+        let winograd = Winograd::new(shape, &vec![1.0; shape.weight_len()], &[0.0; 48]);
+        winograd.run(&vec![1.0; shape.in_len()], &mut [], &mut Vec::new());
+    }
+}
