@@ -194,7 +194,8 @@ impl<'a> Frame<'a> {
         out.reserve(width * height * 3);
         for y in 0..height {
             for x in 0..width {
-                let mut sum = [0.0f32; 3];
+                // Four channels, of which one is of no use, make a vector.
+                let mut sum = [0.0f32; 4];
                 for j in 0..grid {
                     let v = y as f32 + (j as f32 + 0.5) / grid as f32;
                     for i in 0..grid {
@@ -202,12 +203,13 @@ impl<'a> Frame<'a> {
                         let [fx, fy] = transform.apply([u, v]);
                         let pixel =
                             if inside { self.bilinear_inside(fx, fy) } else { self.bilinear(fx, fy, border) };
-                        for c in 0..3 {
+                        for c in 0..4 {
                             sum[c] += pixel[c];
                         }
                     }
                 }
-                out.extend(sum.map(|s| (s * weight + 0.5) as u8));
+                let [r, g, b, _] = sum.map(|s| (s * weight + 0.5) as u8);
+                out.extend([r, g, b]);
             }
         }
     }
@@ -238,27 +240,25 @@ impl<'a> Frame<'a> {
         let left = columns.iter().next().map_or(0, |(from, _)| from);
         let right = columns.iter().last().map_or(0, |(from, weights)| from + weights.len());
         sums.clear();
-        sums.reserve(self.width);
-        sums.resize(right - left, [0.0; 4]);
+        sums.reserve(self.width * 4);
+        sums.resize((right - left) * 4, 0);
         for (top, row_weights) in rows.iter() {
-            // Down the columns first: whole rows at a time, as they lie in memory.
-            sums.fill([0.0; 4]);
+            // Down the columns first: whole rows at a time, as they lie in memory. A sum of bytes is at most 255 * WHOLE.
+            sums.fill(0);
             for (i, weight) in row_weights.iter().enumerate() {
-                let row = &self.rgba[((top + i) * self.width + left) * 4..][..sums.len() * 4];
-                for (sum, pixel) in sums.iter_mut().zip(row.as_chunks::<4>().0) {
-                    for c in 0..4 {
-                        sum[c] += f32::from(pixel[c]) * weight;
-                    }
+                let row = &self.rgba[((top + i) * self.width + left) * 4..][..sums.len()];
+                for (sum, byte) in sums.iter_mut().zip(row) {
+                    *sum += u16::from(*byte) * weight;
                 }
             }
             for (from, weights) in columns.iter() {
-                let mut sum = [0.0f32; 4];
-                for (pixel, weight) in sums[from - left..].iter().zip(weights) {
+                let mut sum = [HALF; 4];
+                for (pixel, weight) in sums.as_chunks::<4>().0[from - left..].iter().zip(weights) {
                     for c in 0..4 {
-                        sum[c] += pixel[c] * weight;
+                        sum[c] += u32::from(pixel[c]) * u32::from(*weight);
                     }
                 }
-                let [r, g, b, _] = sum.map(|s| (s + 0.5) as u8);
+                let [r, g, b, _] = sum.map(|s| (s / (WHOLE * WHOLE)) as u8);
                 out.extend([r, g, b]);
             }
         }
@@ -279,7 +279,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The colour at (x, y), between the four nearest pixel centres.
-    fn bilinear(&self, x: f32, y: f32, border: Border) -> [f32; 3] {
+    fn bilinear(&self, x: f32, y: f32, border: Border) -> [f32; 4] {
         let (x, y) = (x - 0.5, y - 0.5);
         let (x0, y0) = (x.floor(), y.floor());
         let (fx, fy) = (x - x0, y - y0);
@@ -299,29 +299,33 @@ impl<'a> Frame<'a> {
 
     /// The same where the four pixels are known to be inside.
     #[inline]
-    fn bilinear_inside(&self, x: f32, y: f32) -> [f32; 3] {
+    fn bilinear_inside(&self, x: f32, y: f32) -> [f32; 4] {
         let (x, y) = (x - 0.5, y - 0.5);
         let (x0, y0) = (x as usize, y as usize);
         let (fx, fy) = (x - x0 as f32, y - y0 as f32);
         let at = (y0 * self.width + x0) * 4;
-        let (top, bottom) = (&self.rgba[at..at + 8], &self.rgba[at + self.width * 4..][..8]);
+        let pair = |at: usize| -> [[f32; 4]; 2] {
+            let [left, right] = [&self.rgba[at..at + 4], &self.rgba[at + 4..at + 8]];
+            [left, right].map(|p| [p[0].into(), p[1].into(), p[2].into(), p[3].into()])
+        };
+        let ([p00, p10], [p01, p11]) = (pair(at), pair(at + self.width * 4));
         std::array::from_fn(|c| {
-            let upper = f32::from(top[c]) + (f32::from(top[c + 4]) - f32::from(top[c])) * fx;
-            let lower = f32::from(bottom[c]) + (f32::from(bottom[c + 4]) - f32::from(bottom[c])) * fx;
-            upper + (lower - upper) * fy
+            let top = p00[c] + (p10[c] - p00[c]) * fx;
+            let bottom = p01[c] + (p11[c] - p01[c]) * fx;
+            top + (bottom - top) * fy
         })
     }
 
     #[inline]
-    fn pixel(&self, x: i32, y: i32, border: Border) -> [f32; 3] {
+    fn pixel(&self, x: i32, y: i32, border: Border) -> [f32; 4] {
         let (right, bottom) = (self.width as i32 - 1, self.height as i32 - 1);
         if border == Border::Black && (x < 0 || y < 0 || x > right || y > bottom) {
-            return [0.0; 3];
+            return [0.0; 4];
         }
         let (x, y) = (x.clamp(0, right) as usize, y.clamp(0, bottom) as usize);
         let at = (y * self.width + x) * 4;
-        let p = &self.rgba[at..at + 3];
-        [p[0].into(), p[1].into(), p[2].into()]
+        let p = &self.rgba[at..at + 4];
+        [p[0].into(), p[1].into(), p[2].into(), p[3].into()]
     }
 }
 
@@ -330,16 +334,24 @@ impl<'a> Frame<'a> {
 pub struct Sampler {
     columns: Spans,
     rows: Spans,
-    sums: Vec<[f32; 4]>,
+    /// Four channels to a pixel.
+    sums: Vec<u16>,
 }
 
-/// For each output pixel along one axis, the first input pixel that counts and the weights from there on, which sum to 1 where all
-/// of it lies inside.
+/// What the weights of one output pixel sum to, along an axis. Bytes times this still fit 16 bits, of which a vector holds
+/// twice as many as of 32.
+const WHOLE: u32 = 256;
+
+/// Half of a level, in the square of it.
+const HALF: u32 = WHOLE * WHOLE / 2;
+
+/// For each output pixel along one axis, the first input pixel that counts and the weights from there on, which sum to [`WHOLE`] where
+/// all of it lies inside.
 #[derive(Debug, Clone, Default)]
 struct Spans {
     /// First input pixel, and where its weights end; they begin where those before end.
     spans: Vec<(usize, usize)>,
-    weights: Vec<f32>,
+    weights: Vec<u16>,
 }
 
 impl Spans {
@@ -356,6 +368,8 @@ impl Spans {
             let (first, end) = (low.clamp(0.0, last), high.clamp(0.0, last));
             let from = (first.floor() as usize).min(len - 1);
             let to = (end.ceil() as usize).clamp(from + 1, len);
+            // Rounded so that what is left over goes to the next one, and the sum is right.
+            let (mut sum, mut given) = (0.0, 0);
             for p in from..to {
                 let mut covered = (((p + 1) as f64).min(end) - (p as f64).max(first)).max(0.0);
                 if border == Border::Replicate {
@@ -367,13 +381,16 @@ impl Spans {
                         covered += (high - low.max(last)).max(0.0);
                     }
                 }
-                self.weights.push((covered / scale) as f32);
+                sum += covered / scale;
+                let due = (sum * f64::from(WHOLE)).round() as u16;
+                self.weights.push(due - given);
+                given = due;
             }
             self.spans.push((from, self.weights.len()));
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = (usize, &[f32])> {
+    fn iter(&self) -> impl Iterator<Item = (usize, &[u16])> {
         let mut begin = 0;
         self.spans
             .iter()

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 
-use js_sys::{Array, Float32Array, Object, Reflect};
+use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::engine::EngineKind;
@@ -26,6 +26,8 @@ pub fn start() {
 pub struct WebEstimator {
     estimator: Estimator,
     video: RefCell<Video>,
+    /// The picture's pixels, see [`WebEstimator::pixels`].
+    rgba: RefCell<Vec<u8>>,
 }
 
 fn error(e: impl std::fmt::Display) -> JsError {
@@ -48,7 +50,7 @@ impl WebEstimator {
         let detector = Weights::from_bytes(&detector).map_err(error)?;
         let network = Weights::from_bytes(&network).map_err(error)?;
         let estimator = Estimator::new(kind, &detector, &network).await.map_err(error)?;
-        Ok(Self { estimator, video: RefCell::default() })
+        Ok(Self { estimator, video: RefCell::default(), rgba: RefCell::default() })
     }
 
     /// `cpu` or `webgpu`.
@@ -68,24 +70,46 @@ impl WebEstimator {
         self.video.borrow_mut().reset();
     }
 
-    /// The faces of a picture, `width * height * 4` RGBA bytes. With `track`, faces are followed from call to call: they get an `id`,
+    /// Where the next picture's pixels are to be written, `width * height * 4` RGBA bytes: a view of this module's memory, which is to be
+    /// used before anything else is called. What it holds until then is the picture before.
+    pub fn pixels(&self, width: usize, height: usize) -> Uint8Array {
+        let mut rgba = self.rgba.borrow_mut();
+        rgba.resize(width.saturating_mul(height).saturating_mul(4), 0);
+        // SAFETY: the bytes are this estimator's and stay where they are until the next call. JavaScript that kept the view longer would
+        // write into memory of this module that has another use by then, or find the view detached; the worker does not.
+        unsafe { Uint8Array::view_mut_raw(rgba.as_mut_ptr(), rgba.len()) }
+    }
+
+    /// The faces of the picture in [`WebEstimator::pixels`]. With `track`, faces are followed from call to call: they get an `id`,
     /// and steadier numbers. Returns what `www/mien.d.ts` calls `Result`.
     ///
     /// # Errors
-    /// An `Error` for a picture of the wrong size, and where the engine stopped.
+    /// An `Error` for a picture of another size than its pixels were asked for, and where the engine stopped.
     pub async fn estimate(
         &self,
-        rgba: Vec<u8>,
         width: usize,
         height: usize,
         track: bool,
         timestamp_ms: f64,
     ) -> Result<JsValue, JsError> {
-        let frame = Frame::new(width, height, &rgba).map_err(error)?;
+        // Taken out, since a borrow must not last while something is waited for. The worker lets one call end before the next begins.
+        let rgba = self.rgba.take();
+        let result = self.look(&rgba, [width, height], track, timestamp_ms).await;
+        self.rgba.replace(rgba);
+        result
+    }
+
+    async fn look(
+        &self,
+        rgba: &[u8],
+        [width, height]: [usize; 2],
+        track: bool,
+        timestamp_ms: f64,
+    ) -> Result<JsValue, JsError> {
+        let frame = Frame::new(width, height, rgba).map_err(error)?;
         let mut watch = Stopwatch::start();
         let faces = Array::new();
         let (look, timings) = if track {
-            // Taken out, since a borrow must not last while something is waited for. The worker lets one call end before the next begins.
             let mut video = self.video.take();
             let seen = video.look(&self.estimator, &frame, timestamp_ms).await;
             self.video.replace(video);

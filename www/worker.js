@@ -35,18 +35,20 @@ const handlers = {
   },
 
   async estimate({ frame, track, timestamp, keep }) {
-    const pixels = picture(frame);
+    const { width, height } = await read(frame);
     const start = performance.now();
-    const result = await estimator.estimate(pixels.rgba, pixels.width, pixels.height, track, timestamp);
+    const result = await estimator.estimate(width, height, track, timestamp);
     const ms = performance.now() - start;
-    return { result, ms, pixels: keep && result.faces.length > 0 ? pixels : undefined };
+    const kept = keep && result.faces.length > 0;
+    return { result, ms, pixels: kept ? { rgba: place(width, height).slice(), width, height } : undefined };
   },
 
-  async probe({ pixels: { rgba, width, height } }) {
+  async probe({ pixels }) {
+    const { width, height } = await read(pixels);
     const times = [];
     for (let run = -WARM_UPS; run < PROBES; run++) {
       const start = performance.now();
-      await estimator.estimate(rgba, width, height, false, 0);
+      await estimator.estimate(width, height, false, 0);
       if (run >= 0) times.push(performance.now() - start);
     }
     return times.sort((a, b) => a - b)[PROBES >> 1];
@@ -57,9 +59,12 @@ const handlers = {
   },
 };
 
-function picture(frame) {
+// Into the module's own memory, where the estimator finds them.
+const place = (width, height) => estimator.pixels(width, height);
+
+async function read(frame) {
   try {
-    return readPixels(frame);
+    return await readPixels(frame, place);
   } catch (cause) {
     throw fail('bad-picture', 'The pixels of this picture cannot be read.', cause);
   }

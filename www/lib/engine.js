@@ -1,5 +1,5 @@
 import { MienError } from './error.js';
-import { readPixels, transferable } from './pixels.js';
+import { FOREIGN, readPixels, transferable } from './pixels.js';
 import { programOf } from './support.js';
 
 /**
@@ -54,8 +54,8 @@ export class Engine {
   }
 
   /** @returns {Promise<any>} the result from Rust, and the frame's pixels where `keep` asks for them */
-  estimate(image, options, timeLimit) {
-    const frame = this.#workerReads ? image : readPixels(image);
+  async estimate(image, options, timeLimit) {
+    const frame = this.#workerReads ? image : await pixelsOf(image);
     return this.call('estimate', { frame, ...options }, [transferable(frame)], timeLimit);
   }
 
@@ -80,7 +80,7 @@ export class Engine {
         this.#worker.postMessage({ id, type, ...payload }, transfer);
       } catch (cause) {
         this.#take(id);
-        reject(new MienError('bad-picture', 'This picture belongs to another site, which keeps its pixels closed.', cause));
+        reject(new MienError('bad-picture', FOREIGN, cause));
       }
     });
   }
@@ -108,4 +108,10 @@ export class Engine {
     if (call?.timer) clearTimeout(call.timer);
     return call;
   }
+}
+
+async function pixelsOf(image) {
+  let rgba;
+  const size = await readPixels(image, (width, height) => (rgba = new Uint8Array(width * height * 4)));
+  return { rgba, ...size };
 }

@@ -6,6 +6,9 @@ import { MienError } from './error.js';
  */
 export const MAX_PIXELS = 4096 * 4096;
 
+/** What is said of a picture that the browser does not let read. */
+export const FOREIGN = 'This picture belongs to another site, which keeps its pixels closed.';
+
 // Blobs and <img> elements turn as their EXIF orientation says, as every viewer shows them.
 const UPRIGHT = { imageOrientation: 'from-image', premultiplyAlpha: 'none' };
 
@@ -24,6 +27,7 @@ export async function grab(source) {
     image = await still(source);
   } catch (cause) {
     if (cause instanceof MienError) throw cause;
+    if (cause?.name === 'SecurityError') throw new MienError('bad-picture', FOREIGN, cause);
     throw new MienError('bad-picture', 'The picture is damaged, or of a kind that this browser does not know.', cause);
   }
   const { width, height } = sizeOf(image);
@@ -42,16 +46,29 @@ async function still(source) {
     if (source.readyState < 2 || !source.videoWidth) {
       throw new MienError('bad-picture', 'The video has no picture yet.');
     }
-    return createImageBitmap(source);
+    return videoFrame(source) ?? createImageBitmap(source);
   }
   if (isA(source, 'ImageData')) {
     return { rgba: new Uint8Array(source.data), width: source.width, height: source.height };
   }
   if (isA(source, 'VideoFrame')) return source.clone();
-  if (isA(source, 'ImageBitmap') || isA(source, 'HTMLCanvasElement') || isA(source, 'OffscreenCanvas')) {
-    return createImageBitmap(source, { premultiplyAlpha: 'none' });
+  if (isA(source, 'HTMLCanvasElement') || isA(source, 'OffscreenCanvas')) {
+    // Without alpha, or the colours of what is half transparent would be darkened by it.
+    return videoFrame(source, { timestamp: 0, alpha: 'discard' }) ?? createImageBitmap(source, { premultiplyAlpha: 'none' });
   }
+  if (isA(source, 'ImageBitmap')) return createImageBitmap(source, { premultiplyAlpha: 'none' });
   throw new MienError('bad-picture', 'Mien reads pictures, videos, canvases and image files, and this is none of them.');
+}
+
+// A reference to the pixels, where createImageBitmap would copy them; undefined where there is no such thing.
+function videoFrame(source, init) {
+  if (typeof VideoFrame !== 'function') return undefined;
+  try {
+    return new VideoFrame(source, init);
+  } catch (cause) {
+    if (cause?.name === 'SecurityError') throw cause;
+    return undefined;
+  }
 }
 
 async function shrink(image, width, height) {
@@ -66,20 +83,48 @@ async function shrink(image, width, height) {
 }
 
 /**
- * The RGBA bytes of a frame from grab(), which is used up by it.
+ * Reads the RGBA bytes of a frame from grab(), which is used up by it.
  * Runs in the worker where that has a canvas, and on the page where not.
  *
- * @returns {Pixels}
+ * @param {(width: number, height: number) => Uint8Array} place where the bytes are to go
+ * @returns {Promise<{ width: number, height: number }>}
  */
-export function readPixels(image) {
-  if (image.rgba) return image;
+export async function readPixels(image, place) {
   const { width, height } = sizeOf(image);
+  if (image.rgba) {
+    place(width, height).set(image.rgba);
+  } else {
+    try {
+      if (!(await copyFrame(image, width, height, place))) draw(image, width, height, place);
+    } finally {
+      image.close();
+    }
+  }
+  return { width, height };
+}
+
+// Straight from a video frame: a tenth of the time that a canvas takes. False where it can't be done.
+async function copyFrame(image, width, height, place) {
+  if (!isA(image, 'VideoFrame')) return false;
+  // A canvas turns and stretches a frame as its metadata say, copyTo does not.
+  const { visibleRect, rotation, flip } = image;
+  if (rotation || flip || visibleRect?.width !== width || visibleRect.height !== height) return false;
+  const format = { format: 'RGBA' };
+  try {
+    // Browsers that can't convert either say so or forget the wish, and then need another number of bytes.
+    if (image.allocationSize(format) !== width * height * 4) return false;
+    await image.copyTo(place(width, height), format);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function draw(image, width, height, place) {
   const context = canvasContext(width, height);
   context.globalCompositeOperation = 'copy';
   context.drawImage(image, 0, 0, width, height);
-  image.close();
-  const { data } = context.getImageData(0, 0, width, height);
-  return { rgba: new Uint8Array(data.buffer), width, height };
+  place(width, height).set(context.getImageData(0, 0, width, height).data);
 }
 
 /** What to hand over, rather than copy, when posting a frame. */
