@@ -51,6 +51,9 @@ first_result_budget=1048576
 # And for WebGPU, later and in the background: 2.5 MB.
 gpu_budget=2500000
 
+# Cargo's option for instructions that not every browser has.
+relaxed_simd='target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+relaxed-simd"]'
+
 target=${CARGO_TARGET_DIR:-target}
 tools=$target/tools # programs that were installed for the build; nothing outside the project changes
 site=target/site    # the finished modules, and what they were made of
@@ -288,8 +291,7 @@ dist() {
     # wasm-opt -Oz instead of -Os made 1,790,242 of 1,801,733 (the same module); not worth an option of its own.
     wasm_module mien_cpu 3
     # The same for browsers with relaxed SIMD, whose fused multiply-add gains a tenth and more (Cargo.toml). Others would refuse it.
-    wasm_module mien_cpu_relaxed 3 --features relaxed-simd \
-        --config 'target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+relaxed-simd"]'
+    wasm_module mien_cpu_relaxed 3 --features relaxed-simd --config "$relaxed_simd"
     wasm_module mien_gpu s --features webgpu
 
     # Put together beside the old site and swapped in whole, so that a server never shows half of each.
@@ -374,8 +376,8 @@ run_bench() {
     need_browser
     need_peers
     dist
-    # The networks by themselves, which no visitor needs.
-    wasm_module mien_bench 3 --features bench
+    # The networks by themselves, which no visitor needs; compiled as the module that this browser loads.
+    wasm_module mien_bench 3 --features bench,relaxed-simd --config "$relaxed_simd"
     step "Benchmarks"
     MIEN_BENCH_MODULE=$site/pkg cargo bench --bench browser
 }

@@ -184,32 +184,29 @@ impl<'a> Frame<'a> {
         out: &mut Vec<u8>,
     ) {
         out.clear();
-        if transform.b == 0.0 && transform.a >= 1.5 {
+        if transform.b == 0.0 && transform.a >= 1.0 {
             return self.average_areas(transform, [width, height], border, sampler, out);
         }
         // Up to a hundredth above a whole factor needs no further sample.
         let grid = ((transform.scale() - 0.01).ceil().max(1.0) as usize).min(16);
-        let weight = 1.0 / (grid * grid) as f32;
+        let samples = (grid * grid) as u64;
         let inside = self.holds(transform, width, height);
         out.reserve(width * height * 3);
         for y in 0..height {
             for x in 0..width {
-                // Four channels, of which one is of no use, make a vector.
-                let mut sum = [0.0f32; 4];
+                // At most 256 samples of a byte: the lanes hold them.
+                let mut sum = 0;
                 for j in 0..grid {
                     let v = y as f32 + (j as f32 + 0.5) / grid as f32;
                     for i in 0..grid {
                         let u = x as f32 + (i as f32 + 0.5) / grid as f32;
-                        let [fx, fy] = transform.apply([u, v]);
-                        let pixel =
-                            if inside { self.bilinear_inside(fx, fy) } else { self.bilinear(fx, fy, border) };
-                        for c in 0..4 {
-                            sum[c] += pixel[c];
-                        }
+                        let place = transform.apply([u, v]);
+                        sum +=
+                            if inside { self.bilinear_inside(place) } else { self.bilinear(place, border) };
                     }
                 }
-                let [r, g, b, _] = sum.map(|s| (s * weight + 0.5) as u8);
-                out.extend([r, g, b]);
+                let mean = |channel: u32| ((lane(sum, channel) + samples / 2) / samples) as u8;
+                out.extend([mean(0), mean(1), mean(2)]);
             }
         }
     }
@@ -278,55 +275,69 @@ impl<'a> Frame<'a> {
         (rgba, width, height, border)
     }
 
-    /// The colour at (x, y), between the four nearest pixel centres.
-    fn bilinear(&self, x: f32, y: f32, border: Border) -> [f32; 4] {
-        let (x, y) = (x - 0.5, y - 0.5);
-        let (x0, y0) = (x.floor(), y.floor());
-        let (fx, fy) = (x - x0, y - y0);
-        // The casts saturate, so far-away points stay outside.
-        let (x0, y0) = (x0 as i32, y0 as i32);
-        let (x1, y1) = (x0.saturating_add(1), y0.saturating_add(1));
-        let p00 = self.pixel(x0, y0, border);
-        let p10 = self.pixel(x1, y0, border);
-        let p01 = self.pixel(x0, y1, border);
-        let p11 = self.pixel(x1, y1, border);
-        std::array::from_fn(|c| {
-            let top = p00[c] + (p10[c] - p00[c]) * fx;
-            let bottom = p01[c] + (p11[c] - p01[c]) * fx;
-            top + (bottom - top) * fy
-        })
+    /// The colour at a place, between the four nearest pixel centres: as [`lanes`].
+    fn bilinear(&self, place: [f32; 2], border: Border) -> u64 {
+        let ([x, y], within) = between_pixels(place);
+        // Far-away places are as far as a number goes, and stay outside.
+        let (right, below) = (x.saturating_add(1), y.saturating_add(1));
+        let pixel = |x, y| lanes(self.pixel(x, y, border));
+        mix([pixel(x, y), pixel(right, y), pixel(x, below), pixel(right, below)], within)
     }
 
     /// The same where the four pixels are known to be inside.
     #[inline]
-    fn bilinear_inside(&self, x: f32, y: f32) -> [f32; 4] {
-        let (x, y) = (x - 0.5, y - 0.5);
-        let (x0, y0) = (x as usize, y as usize);
-        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-        let at = (y0 * self.width + x0) * 4;
-        let pair = |at: usize| -> [[f32; 4]; 2] {
-            let [left, right] = [&self.rgba[at..at + 4], &self.rgba[at + 4..at + 8]];
-            [left, right].map(|p| [p[0].into(), p[1].into(), p[2].into(), p[3].into()])
+    fn bilinear_inside(&self, place: [f32; 2]) -> u64 {
+        let ([x, y], within) = between_pixels(place);
+        let at = (y as usize * self.width + x as usize) * 4;
+        let pair = |at: usize| -> [u64; 2] {
+            let [left, right] = self.rgba[at..at + 8].as_chunks().0 else { unreachable!("eight bytes") };
+            [lanes(*left), lanes(*right)]
         };
-        let ([p00, p10], [p01, p11]) = (pair(at), pair(at + self.width * 4));
-        std::array::from_fn(|c| {
-            let top = p00[c] + (p10[c] - p00[c]) * fx;
-            let bottom = p01[c] + (p11[c] - p01[c]) * fx;
-            top + (bottom - top) * fy
-        })
+        let ([above_left, above_right], [left, right]) = (pair(at), pair(at + self.width * 4));
+        mix([above_left, above_right, left, right], within)
     }
 
     #[inline]
-    fn pixel(&self, x: i32, y: i32, border: Border) -> [f32; 4] {
+    fn pixel(&self, x: i32, y: i32, border: Border) -> [u8; 4] {
         let (right, bottom) = (self.width as i32 - 1, self.height as i32 - 1);
         if border == Border::Black && (x < 0 || y < 0 || x > right || y > bottom) {
-            return [0.0; 4];
+            return [0; 4];
         }
         let (x, y) = (x.clamp(0, right) as usize, y.clamp(0, bottom) as usize);
-        let at = (y * self.width + x) * 4;
-        let p = &self.rgba[at..at + 4];
-        [p[0].into(), p[1].into(), p[2].into(), p[3].into()]
+        self.rgba.as_chunks().0[y * self.width + x]
     }
+}
+
+/// A pixel's four bytes in 16 bits each, so that one multiplication serves all of them.
+#[inline]
+fn lanes(pixel: [u8; 4]) -> u64 {
+    let bytes = u64::from(u32::from_le_bytes(pixel));
+    let halves = (bytes | bytes << 16) & 0x0000_ffff_0000_ffff;
+    (halves | halves << 8) & 0x00ff_00ff_00ff_00ff
+}
+
+/// One of the four.
+#[inline]
+fn lane(lanes: u64, channel: u32) -> u64 {
+    lanes >> (16 * channel) & 0xffff
+}
+
+/// The pixel whose centre is the nearest to the left of a place and above it, and how far the place is from there, in parts of 256.
+#[inline]
+fn between_pixels([x, y]: [f32; 2]) -> ([i32; 2], [u64; 2]) {
+    let parts = [x, y].map(|v| ((v - 0.5) * 256.0).round_ties_even() as i32);
+    (parts.map(|v| v >> 8), parts.map(|v| (v & 255) as u64))
+}
+
+/// The weighted mean of four pixels ([`lanes`]): upper left, upper right, lower left, lower right. The weights sum to 256, so that no lane
+/// flows over.
+#[inline]
+fn mix(pixels: [u64; 4], [right, down]: [u64; 2]) -> u64 {
+    let both = (right * down + 128) >> 8;
+    let weights = [256 + both - right - down, right - both, down - both, both];
+    let sum =
+        pixels[0] * weights[0] + pixels[1] * weights[1] + pixels[2] * weights[2] + pixels[3] * weights[3];
+    ((sum + 0x0080_0080_0080_0080) >> 8) & 0x00ff_00ff_00ff_00ff
 }
 
 /// What [`Frame::sample_into`] computes with: buffers that may serve for any number of cuts.
