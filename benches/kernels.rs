@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use mien::face::architecture::{BLOCKS, STEM};
 use mien::kernels::{
-    Affine, ConvGradient, ConvShape, NormGradient, Separable, SeparableShape, Stem, Winograd,
-    affine_relu_pool, conv3x3, conv3x3_relu_pool, dense, lanes, pack, pack_flipped, pool_gradient_sums,
+    Affine, ConvGradient, ConvShape, GradientScratch, NormGradient, Separable, SeparableShape, Stem,
+    Winograd, affine_relu_pool, conv3x3_relu_pool, dense, lanes, pack, pool_gradient_sums,
 };
 use pulp::{Arch, Simd, WithSimd};
 use serde::Deserialize;
@@ -87,7 +87,7 @@ impl Bench<'_> {
             let mut scratch = Vec::new();
             // The multiply-adds of the definition, so that the share is comparable and may pass 100 %.
             self.run(name, multiply_adds(&shape), || {
-                winograd.run(&input, black_box(&mut out), &mut scratch);
+                winograd.relu_pool(&input, black_box(&mut out), &mut scratch);
             });
         }
         for (name, inputs, outputs) in
@@ -137,11 +137,13 @@ impl Bench<'_> {
     fn training(&mut self) {
         let shape = block(79, 32);
         let (input, kernel, bias) = (floats(shape.in_len()), floats(shape.weight_len()), floats(32));
-        let (packed, flipped) = (pack(&kernel, &shape), pack_flipped(&kernel, &shape));
+        let (winograd, transposed) =
+            (Winograd::new(shape, &kernel, &bias), Winograd::transposed(&shape, &kernel));
+        let mut scratch = Vec::new();
         let (mut conv_out, mut sums) = (vec![0.0; shape.out_len()], vec![0.0; 64]);
         let work = multiply_adds(&shape);
         self.run("training: convolution and its sums", work, || {
-            conv3x3(&shape, &input, &packed, &bias, black_box(&mut conv_out), &mut sums);
+            winograd.convolve(&input, black_box(&mut conv_out), &mut sums, &mut scratch);
         });
         let affine = Affine { scale: floats(32), shift: floats(32) };
         let mut pooled = vec![0.0; shape.pooled_len()];
@@ -158,10 +160,10 @@ impl Bench<'_> {
             conv_out: &conv_out,
             pooled_gradient: &pooled,
             norm: &norm,
-            flipped: &flipped,
+            transposed: Some(&transposed),
         };
         let (mut d_weight, mut d_input) = (vec![0.0; shape.weight_len()], vec![0.0; shape.in_len()]);
-        let mut scratch = Vec::new();
+        let mut scratch = GradientScratch::default();
         self.run("training: gradients of kernel and input", 2 * work, || {
             d_weight.fill(0.0);
             gradient.run(black_box(&mut d_weight), Some(black_box(&mut d_input)), &mut scratch);

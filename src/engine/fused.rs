@@ -130,7 +130,7 @@ impl Convolutions {
         conv3x3_relu_pool(shape, input, &layer.weights, &layer.bias, from, rows);
         for block in &self.rest {
             to.resize(block.shape().pooled_len(), 0.0);
-            block.run(from, to, rows);
+            block.relu_pool(from, to, rows);
             std::mem::swap(&mut from, &mut to);
         }
         // Conv1x1, ReLU, MaxPool2: the largest of four, and of zero.

@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::pool::{NormGradient, gradient_row, relu_pool_row};
+use super::winograd::Winograd;
 use super::{aligned, load, store};
 
 /// Extents of one picture's convolution, and of the pooling behind it.
@@ -79,22 +80,6 @@ pub fn pack(kernel: &[f32], shape: &ConvShape) -> Vec<f32> {
         for i in 0..ci {
             for t in 0..9 {
                 packed[(t * ci + i) * co + o] = kernel[(o * ci + i) * 9 + t];
-            }
-        }
-    }
-    packed
-}
-
-/// Packs the kernel of the transposed convolution, which takes the output's gradient to the input's:
-/// turned by 180 degrees, channels exchanged, `[3][3 * out][in]`.
-pub fn pack_flipped(kernel: &[f32], shape: &ConvShape) -> Vec<f32> {
-    let (ci, co) = (shape.channels_in, shape.channels_out);
-    assert_eq!(kernel.len(), shape.weight_len());
-    let mut packed = vec![0.0; kernel.len()];
-    for o in 0..co {
-        for i in 0..ci {
-            for t in 0..9 {
-                packed[((8 - t) * co + o) * ci + i] = kernel[(o * ci + i) * 9 + t];
             }
         }
     }
@@ -184,7 +169,7 @@ impl<'a> Conv<'a> {
         let row = s.width * s.channels_in;
         let rows = std::array::from_fn(|i| &self.input[(s.stride * y + i) * row..][..row]);
         let step = s.stride * s.channels_in;
-        conv_row(simd, rows, [s.channels_in, step], self.weights, Some(self.bias), out, s.channels_out);
+        conv_row(simd, rows, [s.channels_in, step], self.weights, self.bias, out, s.channels_out);
     }
 }
 
@@ -235,7 +220,7 @@ impl<const P: usize> WithSimd for ForwardPooled<'_, P> {
 
 /// Adds the sum and the sum of squares of each channel of `row`.
 #[inline(always)]
-fn add_sums<S: Simd>(simd: S, row: &[f32], channels: usize, sums: &mut [f64]) {
+pub(super) fn add_sums<S: Simd>(simd: S, row: &[f32], channels: usize, sums: &mut [f64]) {
     let lanes = S::F32_LANES;
     for c in (0..channels).step_by(lanes) {
         let (mut sum, mut square) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
@@ -259,19 +244,19 @@ fn add_sums<S: Simd>(simd: S, row: &[f32], channels: usize, sums: &mut [f64]) {
 /// One output row. `rows` are the three input rows under it, with `channels` to a pixel; the next output pixel lies `step` floats on
 /// (`channels` at stride 1, twice that at stride 2).
 #[inline(always)]
-pub(super) fn conv_row<S: Simd>(
+fn conv_row<S: Simd>(
     simd: S,
     rows: [&[f32]; 3],
     [channels, step]: [usize; 2],
     weights: &[f32],
-    bias: Option<&[f32]>,
+    bias: &[f32],
     out: &mut [f32],
     co: usize,
 ) {
     let pixels = out.len() / co;
     let k = 3 * channels;
     assert!(pixels > 0 && rows.iter().all(|row| row.len() >= (pixels - 1) * step + k));
-    assert!(weights.len() == 3 * k * co && bias.is_none_or(|b| b.len() == co));
+    assert!(weights.len() == 3 * k * co && bias.len() == co);
     assert!(co.is_multiple_of(S::F32_LANES));
     // Two vectors of channels to a tile, where the channels fill two.
     let pair = 2 * S::F32_LANES;
@@ -283,7 +268,7 @@ pub(super) fn conv_row<S: Simd>(
             k,
             // SAFETY (all three): c < co.
             weights: unsafe { weights.as_ptr().add(c) },
-            bias: bias.map(|b| unsafe { b.as_ptr().add(c) }),
+            bias: unsafe { bias.as_ptr().add(c) },
             out: unsafe { out.as_mut_ptr().add(c) },
             co,
         };
@@ -307,7 +292,7 @@ struct Tile {
     step: usize,
     k: usize,
     weights: *const f32,
-    bias: Option<*const f32>,
+    bias: *const f32,
     out: *mut f32,
     co: usize,
 }
@@ -360,12 +345,8 @@ impl Tile {
     unsafe fn pixels<S: Simd, const PX: usize, const NV: usize>(self, simd: S, x: usize) {
         // SAFETY: as promised by the caller.
         unsafe {
-            let zero = simd.splat_f32s(0.0);
-            let mut acc = [[zero; NV]; PX];
-            if let Some(bias) = self.bias {
-                let start: [S::f32s; NV] = std::array::from_fn(|v| load(simd, bias.add(v * S::F32_LANES)));
-                acc = [start; PX];
-            }
+            let start: [S::f32s; NV] = std::array::from_fn(|v| load(simd, self.bias.add(v * S::F32_LANES)));
+            let mut acc = [start; PX];
             let mut w = self.weights;
             for row in self.rows {
                 let row = row.add(x * self.step);
@@ -389,8 +370,7 @@ impl Tile {
     }
 }
 
-/// The gradients of conv3x3 + normalise + rectify + average-pool, for one picture, a row at a time: the gradient
-/// at the convolution's output never exists as a whole.
+/// The gradients of conv3x3 + normalise + rectify + average-pool, for one picture.
 #[derive(Debug)]
 pub struct ConvGradient<'a> {
     /// Extents.
@@ -403,8 +383,16 @@ pub struct ConvGradient<'a> {
     pub pooled_gradient: &'a [f32],
     /// How a gradient passes normalisation, rectifier and pooling.
     pub norm: &'a NormGradient,
-    /// The kernel from [`pack_flipped`]; only needed for the input's gradient.
-    pub flipped: &'a [f32],
+    /// From [`Winograd::transposed`]; only needed for the input's gradient.
+    pub transposed: Option<&'a Winograd>,
+}
+
+/// Buffers of [`ConvGradient::run`]. One a thread.
+#[derive(Debug, Clone, Default)]
+pub struct GradientScratch {
+    /// The gradient at the convolution's output, within zeros.
+    gradient: Vec<f32>,
+    winograd: Vec<f32>,
 }
 
 impl ConvGradient<'_> {
@@ -412,13 +400,12 @@ impl ConvGradient<'_> {
     /// if asked for. `scratch` is resized as needed and can be used again.
     ///
     /// # Panics
-    /// If a length does not fit the shape, or the input's gradient is asked for where `channels_in` is no multiple of 16 or the
-    /// stride is not 1.
+    /// If a length does not fit the shape, or the input's gradient is asked for without the transposed convolution.
     pub fn run(
         &self,
         weight_gradient: &mut [f32],
         input_gradient: Option<&mut [f32]>,
-        scratch: &mut Vec<f32>,
+        scratch: &mut GradientScratch,
     ) {
         let s = self.shape;
         s.check();
@@ -426,69 +413,55 @@ impl ConvGradient<'_> {
         assert_eq!(self.conv_out.len(), s.out_len());
         assert_eq!(self.pooled_gradient.len(), s.pooled_len());
         assert_eq!(weight_gradient.len(), s.weight_len());
-        if let Some(gradient) = &input_gradient {
-            assert_eq!(gradient.len(), s.in_len());
-            assert_eq!(self.flipped.len(), s.weight_len());
-            assert!(s.channels_in.is_multiple_of(16) && s.stride == 1);
-        }
         self.norm.check(s.channels_out);
+        let padded = (s.out_height() + 2 * AROUND) * (s.out_width() + 2 * AROUND) * s.channels_out;
+        let gradient = aligned(&mut scratch.gradient, padded);
         match s.pool {
-            1 => Arch::new().dispatch(Backward::<1> { of: self, weight_gradient, input_gradient, scratch }),
-            _ => Arch::new().dispatch(Backward::<2> { of: self, weight_gradient, input_gradient, scratch }),
+            1 => Arch::new().dispatch(Backward::<1> { of: self, weight_gradient, gradient }),
+            _ => Arch::new().dispatch(Backward::<2> { of: self, weight_gradient, gradient }),
+        }
+        if let Some(input_gradient) = input_gradient {
+            let transposed = self.transposed.expect("the transposed convolution, for the input's gradient");
+            transposed.convolve(gradient, input_gradient, &mut [], &mut scratch.winograd);
         }
     }
 }
 
+/// Pixels of nothing around the gradient, as the transposed convolution needs them.
+const AROUND: usize = 2;
+
 struct Backward<'a, const P: usize> {
     of: &'a ConvGradient<'a>,
     weight_gradient: &'a mut [f32],
-    input_gradient: Option<&'a mut [f32]>,
-    scratch: &'a mut Vec<f32>,
+    /// Within [`AROUND`] pixels of zeros.
+    gradient: &'a mut [f32],
 }
 
 impl<const P: usize> WithSimd for Backward<'_, P> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let of = self.of;
         let s = of.shape;
         let (ci, co) = (s.channels_in, s.channels_out);
         let (rows, columns) = (s.out_height(), s.out_width());
         let in_row = s.width * ci;
-        // Rows of the gradient at the convolution's output, with two pixels of nothing at either side, as the
-        // transposed convolution needs: the last three of them, and one row of nothing.
-        let padded = (columns + 4) * co;
-        self.scratch.clear();
-        self.scratch.resize(4 * padded, 0.0);
-        let (ring, nothing) = self.scratch.split_at_mut(3 * padded);
-        for y in 0..rows + 2 {
-            if y < rows {
-                let row = &mut ring[y % 3 * padded..][..padded][2 * co..(columns + 2) * co];
-                gradient_row::<S, P>(simd, of.norm, of.conv_out, of.pooled_gradient, s, y, row);
-                for i in 0..3 {
-                    let input = &of.input[(s.stride * y + i) * in_row..][..in_row];
-                    let gradient = &mut self.weight_gradient[i * 3 * ci * co..(i + 1) * 3 * ci * co];
-                    weight_row(simd, input, [ci, s.stride * ci], row, co, gradient);
-                }
+        for (y, padded) in self.gradient.chunks_exact_mut((columns + 2 * AROUND) * co).enumerate() {
+            if !(AROUND..AROUND + rows).contains(&y) {
+                padded.fill(0.0);
+                continue;
             }
-            if let Some(gradient) = &mut self.input_gradient {
-                let around: [&[f32]; 3] = std::array::from_fn(|i| {
-                    // Output rows y - 2, y - 1 and y saw this input row.
-                    match (y + i).checked_sub(2) {
-                        Some(r) if r < rows => &ring[r % 3 * padded..][..padded],
-                        _ => &*nothing,
-                    }
-                });
-                conv_row(
-                    simd,
-                    around,
-                    [co; 2],
-                    of.flipped,
-                    None,
-                    &mut gradient[y * in_row..(y + 1) * in_row],
-                    ci,
-                );
+            let (before, row) = padded.split_at_mut(AROUND * co);
+            let (row, after) = row.split_at_mut(columns * co);
+            before.fill(0.0);
+            after.fill(0.0);
+            let y = y - AROUND;
+            gradient_row::<S, P>(simd, of.norm, of.conv_out, of.pooled_gradient, s, y, row);
+            for i in 0..3 {
+                let input = &of.input[(s.stride * y + i) * in_row..][..in_row];
+                let gradient = &mut self.weight_gradient[i * 3 * ci * co..(i + 1) * 3 * ci * co];
+                weight_row(simd, input, [ci, s.stride * ci], row, co, gradient);
             }
         }
     }

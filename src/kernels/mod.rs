@@ -22,7 +22,7 @@ mod separable;
 mod stem;
 mod winograd;
 
-pub use conv::{ConvGradient, ConvShape, conv3x3, conv3x3_relu_pool, pack, pack_flipped, unpack_add};
+pub use conv::{ConvGradient, ConvShape, GradientScratch, conv3x3, conv3x3_relu_pool, pack, unpack_add};
 pub use dense::dense;
 pub use pool::{Affine, NormGradient, PoolSums, affine_relu_pool, pool_gradient_sums};
 pub use separable::{Pointwise, Separable, SeparableShape, lanes};

@@ -1,4 +1,4 @@
-//! 3x3 convolution by Winograd's method F(4x4, 3x3), with ReLU and average pooling, for use once trained.
+//! 3x3 convolution by Winograd's method F(4x4, 3x3).
 //!
 //! A tile of 4x4 outputs reads 6x6 inputs. Seen as polynomials, the one-dimensional convolution is a product; it is
 //! taken at the six points 0, 1, -1, 2, -2 and infinity, in both directions, and a product of points costs one multiplication for each
@@ -10,7 +10,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::conv::ConvShape;
+use super::conv::{ConvShape, add_sums};
 use super::product::Product;
 use super::{aligned, load, store};
 
@@ -72,7 +72,7 @@ fn outputs<S: Simd>(simd: S, m: [S::f32s; POINTS]) -> [S::f32s; TILE] {
     ]
 }
 
-/// A 3x3 convolution, a rectifier and 2x2 average pooling.
+/// A 3x3 convolution at stride 1, of many channels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Winograd {
     shape: ConvShape,
@@ -86,10 +86,10 @@ impl Winograd {
     /// Lays out a kernel `[out][in][3][3]` and its bias `[out]`.
     ///
     /// # Panics
-    /// If a length does not fit the shape, the stride is not 1, the pooling not 2, or the channels of the input are no multiple of 16.
+    /// If a length does not fit the shape, or [`Winograd::serves`] says no.
     pub fn new(shape: ConvShape, kernel: &[f32], bias: &[f32]) -> Self {
         shape.check();
-        assert!(shape.stride == 1 && shape.pool == 2 && shape.channels_in.is_multiple_of(16));
+        assert!(Self::serves(&shape));
         assert_eq!([kernel.len(), bias.len()], [shape.weight_len(), shape.channels_out]);
         let (ci, co) = (shape.channels_in, shape.channels_out);
         let mut weights = vec![0.0; AREA * ci * co];
@@ -104,42 +104,90 @@ impl Winograd {
         Self { shape, weights, bias: bias.to_vec(), zeros: vec![0.0; co] }
     }
 
+    /// The transposed convolution, which takes the gradient at the output of a convolution `shape` with this kernel to the one at its input:
+    /// turned by 180 degrees, channels exchanged. It wants two pixels of zeros around the gradient.
+    ///
+    /// # Panics
+    /// As [`Winograd::new`].
+    pub fn transposed(shape: &ConvShape, kernel: &[f32]) -> Self {
+        assert!(shape.stride == 1 && kernel.len() == shape.weight_len());
+        let (ci, co) = (shape.channels_in, shape.channels_out);
+        let turned: Vec<f32> = (0..ci * co * 9)
+            .map(|at| {
+                let (i, o, t) = (at / (co * 9), at / 9 % co, at % 9);
+                kernel[(o * ci + i) * 9 + 8 - t]
+            })
+            .collect();
+        let shape = ConvShape {
+            height: shape.out_height() + 4,
+            width: shape.out_width() + 4,
+            channels_in: co,
+            channels_out: ci,
+            stride: 1,
+            pool: 1,
+        };
+        Self::new(shape, &turned, &vec![0.0; ci])
+    }
+
+    /// Whether a convolution can be run this way: at stride 1, with channels of the input that are a multiple of 16.
+    pub fn serves(shape: &ConvShape) -> bool {
+        shape.stride == 1 && shape.channels_in.is_multiple_of(16)
+    }
+
     /// Its extents.
     pub fn shape(&self) -> &ConvShape {
         &self.shape
     }
 
-    /// Runs one picture. `scratch` is resized as needed and can be used again.
+    /// Convolution, ReLU and 2x2 average pooling of one picture, for use once trained. `scratch` is resized as needed and can be used
+    /// again.
     ///
     /// # Panics
-    /// If `input` or `out` does not fit the shape.
-    pub fn run(&self, input: &[f32], out: &mut [f32], scratch: &mut Vec<f32>) {
+    /// If `input` or `out` does not fit the shape, or its pooling is not 2.
+    pub fn relu_pool(&self, input: &[f32], out: &mut [f32], scratch: &mut Vec<f32>) {
+        assert_eq!(self.shape.pool, 2);
         assert_eq!(input.len(), self.shape.in_len());
         assert_eq!(out.len(), self.shape.pooled_len());
-        Arch::new().dispatch(Run { of: self, input, out, scratch });
+        Arch::new().dispatch(Run::<2> { of: self, input, out, sums: &mut [], scratch });
+    }
+
+    /// The convolution alone, as [`conv3x3`](super::conv3x3) does it. `sums` may be empty.
+    ///
+    /// # Panics
+    /// If a length does not fit the shape.
+    pub fn convolve(&self, input: &[f32], out: &mut [f32], sums: &mut [f64], scratch: &mut Vec<f32>) {
+        assert_eq!(input.len(), self.shape.in_len());
+        assert_eq!(out.len(), self.shape.out_len());
+        assert!(sums.is_empty() || sums.len() == 2 * self.shape.channels_out);
+        Arch::new().dispatch(Run::<1> { of: self, input, out, sums, scratch });
     }
 }
 
-struct Run<'a> {
+/// `P` is 2 to rectify and pool, 1 to leave the convolution as it is.
+struct Run<'a, const P: usize> {
     of: &'a Winograd,
     input: &'a [f32],
     out: &'a mut [f32],
+    sums: &'a mut [f64],
     scratch: &'a mut Vec<f32>,
 }
 
-impl WithSimd for Run<'_> {
+impl<const P: usize> WithSimd for Run<'_, P> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { of, input, out, scratch } = self;
+        let Self { of, input, out, sums, scratch } = self;
         let (shape, ci, co) = (&of.shape, of.shape.channels_in, of.shape.channels_out);
+        let (height, width) = (shape.out_height() / P, shape.out_width() / P);
         // Tiles in a row, and all of them; those at the edges may hang over.
-        let across = shape.pooled_width().div_ceil(TILE / 2);
-        let tiles = across * shape.pooled_height().div_ceil(TILE / 2);
+        let across = width.div_ceil(TILE / P);
+        let tiles = across * height.div_ceil(TILE / P);
         let (before, after) = (GROUP * ci + GAP, GROUP * co + GAP);
         let scratch = aligned(scratch, AREA * (before + after));
         let (points, products) = scratch.split_at_mut(AREA * before);
+        sums.fill(0.0);
+        let mut summed = 0;
 
         for first in (0..tiles).step_by(GROUP) {
             let group = GROUP.min(tiles - first);
@@ -162,7 +210,15 @@ impl WithSimd for Run<'_> {
             }
             for tile in 0..group {
                 let place = [(first + tile) / across, (first + tile) % across];
-                from_points(simd, shape, place, &products[tile * co..], after, out);
+                from_points::<S, P>(simd, shape, place, &products[tile * co..], after, out);
+            }
+            if !sums.is_empty() {
+                // The rows that are whole now, while they are in cache.
+                let whole = ((first + group) / across * (TILE / P)).min(height);
+                out[summed * width * co..whole * width * co]
+                    .chunks_exact(width * co)
+                    .for_each(|row| add_sums(simd, row, co, sums));
+                summed = whole;
             }
         }
     }
@@ -205,9 +261,9 @@ fn to_points<S: Simd>(
     }
 }
 
-/// One tile's outputs, rectified and pooled, from its products: laid out as the points are.
+/// One tile's outputs from its products, which are laid out as the points are. `P` as in [`Run`].
 #[inline(always)]
-fn from_points<S: Simd>(
+fn from_points<S: Simd, const P: usize>(
     simd: S,
     shape: &ConvShape,
     [row, column]: [usize; 2],
@@ -216,8 +272,8 @@ fn from_points<S: Simd>(
     out: &mut [f32],
 ) {
     let channels = shape.channels_out;
-    let (height, width) = (shape.pooled_height(), shape.pooled_width());
-    assert!(out.len() == shape.pooled_len() && channels.is_multiple_of(S::F32_LANES));
+    let (height, width) = (shape.out_height() / P, shape.out_width() / P);
+    assert!(out.len() == height * width * channels && channels.is_multiple_of(S::F32_LANES));
     assert!(products.len() >= (AREA - 1) * step + channels);
     let (zero, quarter) = (simd.splat_f32s(0.0), simd.splat_f32s(0.25));
     for c in (0..channels).step_by(S::F32_LANES) {
@@ -232,21 +288,24 @@ fn from_points<S: Simd>(
                 half[j] = v;
             }
         }
-        for i in 0..TILE / 2 {
+        for i in 0..TILE / P {
             // Loops, for a closure given to `map` may be compiled by itself, and without the vector instructions.
-            let mut sums = [zero; TILE];
-            for half in &half[2 * i..2 * i + 2] {
-                for (sum, v) in sums.iter_mut().zip(outputs(simd, *half)) {
-                    *sum = simd.add_f32s(*sum, simd.max_f32s(v, zero));
+            let mut values = [zero; TILE];
+            for half in &half[P * i..P * (i + 1)] {
+                for (value, v) in values.iter_mut().zip(outputs(simd, *half)) {
+                    *value = if P == 1 { v } else { simd.add_f32s(*value, simd.max_f32s(v, zero)) };
                 }
             }
-            let (y, first) = (row * TILE / 2 + i, column * TILE / 2);
-            for j in 0..TILE / 2 {
+            let (y, first) = (row * (TILE / P) + i, column * (TILE / P));
+            for j in 0..TILE / P {
                 if y < height && first + j < width {
-                    let sum = simd.add_f32s(sums[2 * j], sums[2 * j + 1]);
+                    let value = match P {
+                        1 => values[j],
+                        _ => simd.mul_f32s(simd.add_f32s(values[2 * j], values[2 * j + 1]), quarter),
+                    };
                     let at = (y * width + first + j) * channels + c;
                     // SAFETY: the pixel lies in the output, and c + lanes <= channels.
-                    unsafe { store(simd, out.as_mut_ptr().add(at), simd.mul_f32s(sum, quarter)) }
+                    unsafe { store(simd, out.as_mut_ptr().add(at), value) }
                 }
             }
         }
@@ -256,7 +315,7 @@ fn from_points<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{conv3x3_relu_pool, pack};
+    use crate::kernels::{conv3x3, conv3x3_relu_pool, pack};
 
     /// Numbers from -1 to 1 without a pattern.
     fn noise(n: usize, seed: u32) -> Vec<f32> {
@@ -269,20 +328,26 @@ mod tests {
     }
 
     /// The largest difference to the convolution by its definition, in units of the largest output.
-    fn difference(shape: ConvShape, run: impl Fn(Run)) -> f32 {
+    fn difference(shape: ConvShape, run: impl Fn(Run<2>)) -> f32 {
         let (input, kernel) = (noise(shape.in_len(), 1), noise(shape.weight_len(), 2));
         let bias = noise(shape.channels_out, 3);
         let winograd = Winograd::new(shape, &kernel, &bias);
         let mut out = vec![f32::NAN; shape.pooled_len()];
-        run(Run { of: &winograd, input: &input, out: &mut out, scratch: &mut Vec::new() });
+        run(Run { of: &winograd, input: &input, out: &mut out, sums: &mut [], scratch: &mut Vec::new() });
         let mut expected = vec![0.0; shape.pooled_len()];
         let packed = pack(&kernel, &shape);
         conv3x3_relu_pool(&shape, &input, &packed, &bias, &mut expected, &mut Vec::new());
-        let largest = expected.iter().copied().fold(0.0, f32::max);
+        farthest(&out, &expected)
+    }
+
+    /// The largest difference, in units of the largest number expected.
+    fn farthest(found: &[f32], expected: &[f32]) -> f32 {
+        assert_eq!(found.len(), expected.len());
+        let largest = expected.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
         // A NaN, for an output that was not written, must stay one.
         let worst =
             |worst: f32, (a, b): (&f32, &f32)| if (a - b).abs() <= worst { worst } else { (a - b).abs() };
-        out.iter().zip(&expected).fold(0.0, worst) / largest
+        found.iter().zip(expected).fold(0.0, worst) / largest
     }
 
     fn shape(height: usize, width: usize) -> ConvShape {
@@ -306,9 +371,51 @@ mod tests {
     }
 
     #[test]
+    fn the_convolution_alone_and_its_sums() {
+        for (height, width) in [(3, 3), (6, 6), (9, 23), (79, 79)] {
+            let shape = shape(height, width);
+            let (input, kernel) = (noise(shape.in_len(), 1), noise(shape.weight_len(), 2));
+            let bias = noise(shape.channels_out, 3);
+            let [mut out, mut expected] = [(); 2].map(|()| vec![f32::NAN; shape.out_len()]);
+            let [mut sums, mut expected_sums] = [(); 2].map(|()| vec![9.0; 2 * shape.channels_out]);
+            Winograd::new(shape, &kernel, &bias).convolve(&input, &mut out, &mut sums, &mut Vec::new());
+            conv3x3(&shape, &input, &pack(&kernel, &shape), &bias, &mut expected, &mut expected_sums);
+            assert!(farthest(&out, &expected) < 1e-5, "{height}x{width}");
+            for (sum, expected) in sums.iter().zip(&expected_sums) {
+                assert!((sum - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{sum} {expected}");
+            }
+        }
+    }
+
+    /// The transposed convolution T of C has <C x, y> = <x, T y>.
+    #[test]
+    fn the_transposed_convolution_is_the_adjoint() {
+        let shape = ConvShape { pool: 1, ..shape(9, 12) };
+        let (x, y) = (noise(shape.in_len(), 1), noise(shape.out_len(), 4));
+        let kernel = noise(shape.weight_len(), 2);
+        let mut cx = vec![0.0; shape.out_len()];
+        let forward = Winograd::new(shape, &kernel, &vec![0.0; shape.channels_out]);
+        forward.convolve(&x, &mut cx, &mut [], &mut Vec::new());
+
+        let transposed = Winograd::transposed(&shape, &kernel);
+        let padded = transposed.shape().width * shape.channels_out;
+        let mut around = vec![0.0; transposed.shape().in_len()];
+        let row = shape.out_width() * shape.channels_out;
+        for (i, y) in y.chunks_exact(row).enumerate() {
+            around[(i + 2) * padded + 2 * shape.channels_out..][..row].copy_from_slice(y);
+        }
+        let mut ty = vec![0.0; shape.in_len()];
+        transposed.convolve(&around, &mut ty, &mut [], &mut Vec::new());
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        let (left, right) = (dot(&cx, &y), dot(&x, &ty));
+        assert!(left.abs() > 1.0 && (left - right).abs() < 1e-4 * left.abs(), "{left} {right}");
+    }
+
+    #[test]
     fn a_picture_too_small_to_pool_gives_nothing() {
         let shape = shape(3, 9);
         let winograd = Winograd::new(shape, &vec![1.0; shape.weight_len()], &[0.0; 48]);
-        winograd.run(&vec![1.0; shape.in_len()], &mut [], &mut Vec::new());
+        winograd.relu_pool(&vec![1.0; shape.in_len()], &mut [], &mut Vec::new());
     }
 }

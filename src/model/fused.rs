@@ -22,8 +22,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::kernels::{
-    Affine, ConvGradient, ConvShape, NormGradient, affine_relu_pool, conv3x3, pack, pack_flipped,
-    pool_gradient_sums, unpack_add,
+    Affine, ConvGradient, ConvShape, GradientScratch, NormGradient, Winograd, affine_relu_pool, conv3x3,
+    pack, pool_gradient_sums, unpack_add,
 };
 
 /// What a block gives in training: its output and the statistics of the batch.
@@ -221,8 +221,9 @@ impl Saved {
         let [channels_out, ..] = weight.shape().dims::<4>();
         let BlockOptions { stride, pool, epsilon } = options;
         let shape = ConvShape { height, width, channels_in, channels_out, stride, pool };
-        let packed = pack(floats(&weight), &shape);
         let (pictures, bias) = (floats(&x), floats(&bias));
+        let packed = pack(floats(&weight), &shape);
+        let winograd = Winograd::serves(&shape).then(|| Winograd::new(shape, floats(&weight), bias));
         let mut conv_out = Buffer::of(batch * shape.out_len());
         let mut sums = vec![0.0; batch * 2 * channels_out];
         conv_out
@@ -230,7 +231,10 @@ impl Saved {
             .par_chunks_exact_mut(shape.out_len())
             .zip(pictures.par_chunks_exact(shape.in_len()))
             .zip(sums.par_chunks_exact_mut(2 * channels_out))
-            .for_each(|((out, picture), sums)| conv3x3(&shape, picture, &packed, bias, out, sums));
+            .for_each_init(Vec::new, |scratch, ((out, picture), sums)| match &winograd {
+                Some(winograd) => winograd.convolve(picture, out, sums, scratch),
+                None => conv3x3(&shape, picture, &packed, bias, out, sums),
+            });
 
         let pixels = (batch * shape.out_height() * shape.out_width()) as f64;
         let total = |c: usize| sums.iter().skip(c).step_by(2 * channels_out).sum::<f64>() / pixels;
@@ -302,7 +306,7 @@ impl Saved {
         }
 
         let weight = floats(&self.weight);
-        let flipped = if input_too { pack_flipped(weight, &shape) } else { Vec::new() };
+        let transposed = input_too.then(|| Winograd::transposed(&shape, weight));
         let mut d_weights = vec![0.0; batch * shape.weight_len()];
         let mut d_x = vec![0.0; if input_too { batch * shape.in_len() } else { 0 }];
         let d_inputs: Vec<Option<&mut [f32]>> = if input_too {
@@ -314,17 +318,20 @@ impl Saved {
             .zip(floats(&self.x).par_chunks_exact(shape.in_len()))
             .zip(d_weights.par_chunks_exact_mut(shape.weight_len()))
             .zip(d_inputs)
-            .for_each_init(Vec::new, |scratch, ((((conv_out, gradient), input), d_weight), d_input)| {
-                let gradient = ConvGradient {
-                    shape: &shape,
-                    input,
-                    conv_out,
-                    pooled_gradient: gradient,
-                    norm: &norm,
-                    flipped: &flipped,
-                };
-                gradient.run(d_weight, d_input, scratch);
-            });
+            .for_each_init(
+                GradientScratch::default,
+                |scratch, ((((conv_out, gradient), input), d_weight), d_input)| {
+                    let gradient = ConvGradient {
+                        shape: &shape,
+                        input,
+                        conv_out,
+                        pooled_gradient: gradient,
+                        norm: &norm,
+                        transposed: transposed.as_ref(),
+                    };
+                    gradient.run(d_weight, d_input, scratch);
+                },
+            );
         let (sum, others) = d_weights.split_at_mut(shape.weight_len());
         for other in others.chunks_exact(shape.weight_len()) {
             sum.iter_mut().zip(other).for_each(|(sum, value)| *sum += value);
