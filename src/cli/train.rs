@@ -115,6 +115,11 @@ pub struct TrainArgs {
     /// What to train on
     #[arg(long, value_enum, default_value_t = TrainDevice::Cpu)]
     device: TrainDevice,
+
+    /// Which of them, counted from 0; several, such as 0,1, share the batches of a step (--accumulate, a multiple of their number)
+    /// [default: the first]
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<usize>,
 }
 
 /// What `mien train` says while it runs.
@@ -211,10 +216,11 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
     };
     println!("{} training pictures, {} for validation", training.len(), validation.len());
 
+    let devices = args.device.open_each(&args.devices)?;
     let repeat = toml::to_string(&args).context("writing the configuration")?;
     let mut written = Ok(());
     let mut display = Display::new();
-    train(&config, &training, &validation, init.as_ref(), &args.run, &args.device.open()?, |event| {
+    train(&config, &training, &validation, init.as_ref(), &args.run, &devices, |event| {
         display.show(&event);
         // Only now is it certain that the folder holds no other run.
         if matches!(event, Event::Start { .. }) {

@@ -6,6 +6,7 @@
 //! - [`checkpoint`]: a run on disk, to go on from.
 //! - [`validate`]: metrics on held-out crops.
 //! - [`trainer`]: the loop.
+//! - `replicas`: the loop on several devices at once.
 //! - [`calibrate`]: how wide the stated age range must be.
 //! - [`experiment`]: the study's tables, as many runs.
 //! - [`bench`](mod@bench): pictures a second.
@@ -16,6 +17,7 @@ pub mod calibrate;
 pub mod checkpoint;
 pub mod experiment;
 pub mod loss;
+mod replicas;
 pub mod schedule;
 pub mod trainer;
 pub mod validate;

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use burn::module::Module;
@@ -20,13 +21,14 @@ use super::average;
 use super::calibrate;
 use super::checkpoint::{Checkpoint, CheckpointError, State, write_atomically};
 use super::loss::{self, LossConfig, Losses, class_balance, losses};
+use super::replicas::Replicas;
 use super::schedule::{Schedule, ScheduleKind};
 use super::validate::{judge, summary};
 use crate::data::DataError;
 use crate::data::augment::Augmentation;
 use crate::data::batch::Dataset;
 use crate::engine::fused::FusedNetwork;
-use crate::model::{Network, NetworkKind};
+use crate::model::{Network, NetworkKind, Outputs};
 use crate::plot::{self, PlotError};
 use crate::weights::{Precision, Weights, WeightsError};
 
@@ -98,6 +100,24 @@ pub enum TrainError {
         /// Batch size.
         batch: usize,
     },
+    /// The batches of a step can't be dealt out evenly.
+    #[error(
+        "{devices} devices can't share the {accumulate} batches of a step; let it accumulate a multiple of {devices}"
+    )]
+    Share {
+        /// Devices to train on.
+        devices: usize,
+        /// See [`TrainConfig::accumulate`].
+        accumulate: usize,
+    },
+    /// One of several devices failed.
+    #[error("device {rank} of those in use, counted from 0, failed: {reason}; the last checkpoint is kept")]
+    Replica {
+        /// Its place among the devices.
+        rank: usize,
+        /// Why.
+        reason: String,
+    },
     /// The loss is not a number.
     #[error("the loss is no longer a number at step {0}; lower the learning rate")]
     Diverged(usize),
@@ -161,13 +181,13 @@ pub enum Event<'a> {
 
 /// Best weights of a run, in its folder.
 pub const BEST: &str = "best.safetensors";
-const CHECKPOINT: &str = "checkpoint.bin";
+pub(super) const CHECKPOINT: &str = "checkpoint.bin";
 const METRICS: &str = "metrics.csv";
 /// Time between checkpoints within a pass.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(120);
 
 impl TrainConfig {
-    fn optimizer(&self) -> ModuleOptimizer {
+    pub(super) fn optimizer(&self) -> ModuleOptimizer {
         // Adam's usual epsilon: burn's larger default holds back parameters with small gradients.
         AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(self.weight_decay).init()
     }
@@ -176,19 +196,42 @@ impl TrainConfig {
 /// Trains in `folder`, going on from its checkpoint if there is one, and leaves the best weights by validation MAE in
 /// [`BEST`], single precision, with their calibration. Stops, with a checkpoint, as soon as `on_event` says so.
 ///
+/// Several `devices` share the batches of each step; see `replicas`. A run may go on on others than it began on.
+///
 /// # Errors
 /// [`TrainError`].
+///
+/// # Panics
+/// If there are no devices, and if the first one is lost.
 pub fn train(
     config: &TrainConfig,
     training: &Dataset,
     validation: &Dataset,
     init: Option<&Weights>,
     folder: &Path,
-    device: &Device,
+    devices: &[Device],
+    on_event: impl FnMut(Event) -> ControlFlow<()>,
+) -> Result<(), TrainError> {
+    std::thread::scope(|scope| train_in(scope, config, training, validation, init, folder, devices, on_event))
+}
+
+/// See [`train`]; `scope` is for the threads of further devices.
+#[allow(clippy::too_many_arguments)]
+fn train_in<'scope, 'env>(
+    scope: &'scope Scope<'scope, 'env>,
+    config: &'env TrainConfig,
+    training: &'env Dataset,
+    validation: &Dataset,
+    init: Option<&Weights>,
+    folder: &Path,
+    devices: &[Device],
     mut on_event: impl FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(), TrainError> {
     std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
-    let device = device.clone().autodiff();
+    let device = devices[0].clone().autodiff();
+    if !config.accumulate.is_multiple_of(devices.len()) {
+        return Err(TrainError::Share { devices: devices.len(), accumulate: config.accumulate });
+    }
     let step_len = config.batch * config.accumulate;
     let per_epoch = training.len() / step_len;
     if per_epoch == 0 {
@@ -204,9 +247,8 @@ pub fn train(
     if run.state.config != described {
         return Err(TrainError::OtherRun(folder.into()));
     }
-    let balance = config.balance.then(|| {
-        class_balance((0..training.len()).map(|i| training.row(i).age().soft_label(config.loss.gap)), &device)
-    });
+    let work = Work::new(config, training, &device);
+    let replicas = (devices.len() > 1).then(|| Replicas::start(scope, &work, &run, devices));
     if on_event(Event::Start { step: run.state.step, steps }).is_break() {
         return Ok(());
     }
@@ -225,7 +267,7 @@ pub fn train(
         for pictures in order.chunks_exact(step_len).skip(first).take(taken) {
             rate = run.state.schedule.rate(run.state.step);
             device.seed(config.seed ^ (run.state.step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let parts = step(config, training, pictures, epoch, rate, balance.as_ref(), &device, &mut run)?;
+            let parts = step(&work, replicas.as_ref(), pictures, epoch, rate, &mut run)?;
             if parts.iter().any(|p| !p.is_finite()) {
                 return Err(TrainError::Diverged(run.state.step));
             }
@@ -325,37 +367,79 @@ fn order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
 }
 
 /// One step on `pictures`; returns the means of class, regression and gender loss and of the gender accuracy.
-#[allow(clippy::too_many_arguments)]
 fn step(
-    config: &TrainConfig,
-    training: &Dataset,
+    work: &Work,
+    replicas: Option<&Replicas>,
     pictures: &[usize],
     epoch: usize,
     rate: f64,
-    balance: Option<&Tensor<1>>,
-    device: &Device,
     run: &mut Checkpoint<Network>,
 ) -> Result<[f32; 4], TrainError> {
-    let seed = config.seed.wrapping_add(1 + epoch as u64);
-    let share = 1.0 / config.accumulate as f32;
-    let mut gradients = GradientsAccumulator::new();
-    let mut means = [0.0; 4];
-    for batch in pictures.chunks_exact(config.batch) {
-        let inputs = training.inputs(config.network, batch, Some((&config.augmentation, seed)), device)?;
-        let targets = training.targets(batch, config.loss.gap, device);
-        let out = run.network.forward(inputs);
-        let accuracy = loss::gender_accuracy(out.gender_logits.clone().detach(), targets.gender.clone());
-        let Losses { total, class, regression, gender } = losses(&config.loss, out, &targets, balance);
-        let batch_gradients = GradientsParams::from_grads((total * share).backward(), &run.network);
-        gradients.accumulate(&run.network, batch_gradients);
-        for (mean, part) in means.iter_mut().zip([class, regression, gender, accuracy]) {
-            *mean += part.into_scalar::<f32>() * share;
+    let (gradients, means) = match replicas {
+        Some(replicas) => replicas.gradients(work, pictures, epoch, rate, &mut run.network)?,
+        None => {
+            let batches = pictures.chunks_exact(work.config.batch);
+            work.gradients(epoch, batches, &run.network, |inputs| Ok(run.network.forward(inputs)))?
         }
-    }
-    run.network = run.optimizer.step(rate, run.network.clone(), gradients.grads());
+    };
+    run.network = run.optimizer.step(rate, run.network.clone(), gradients);
     let latest = run.network.valid().to_weights();
-    average::update(&mut run.average, &latest, config.average, run.state.step);
+    average::update(&mut run.average, &latest, work.config.average, run.state.step);
     Ok(means)
+}
+
+/// What a device takes gradients with.
+#[derive(Clone)]
+pub(super) struct Work<'a> {
+    pub(super) config: &'a TrainConfig,
+    training: &'a Dataset,
+    balance: Option<Tensor<1>>,
+    pub(super) device: Device,
+}
+
+impl<'a> Work<'a> {
+    /// `device` is an autodiff one.
+    pub(super) fn new(config: &'a TrainConfig, training: &'a Dataset, device: &Device) -> Self {
+        let labels = (0..training.len()).map(|i| training.row(i).age().soft_label(config.loss.gap));
+        let balance = config.balance.then(|| class_balance(labels, device));
+        Self { config, training, balance, device: device.clone() }
+    }
+
+    /// The same on another device.
+    pub(super) fn on(&self, device: &Device) -> Self {
+        Self::new(self.config, self.training, &device.clone().autodiff())
+    }
+
+    /// The mean gradients of `network` over `batches`, run by `forward`, and the means of class, regression and gender loss and of the
+    /// gender accuracy.
+    pub(super) fn gradients<'b>(
+        &self,
+        epoch: usize,
+        batches: impl ExactSizeIterator<Item = &'b [usize]>,
+        network: &Network,
+        forward: impl Fn(Tensor<5>) -> Result<Outputs, TrainError>,
+    ) -> Result<(GradientsParams, [f32; 4]), TrainError> {
+        let Self { config, training, balance, device } = self;
+        let seed = config.seed.wrapping_add(1 + epoch as u64);
+        let share = 1.0 / batches.len() as f32;
+        let mut gradients = GradientsAccumulator::new();
+        let mut means = [0.0; 4];
+        for batch in batches {
+            let inputs =
+                training.inputs(config.network, batch, Some((&config.augmentation, seed)), device)?;
+            let targets = training.targets(batch, config.loss.gap, device);
+            let out = forward(inputs)?;
+            let accuracy = loss::gender_accuracy(out.gender_logits.clone().detach(), targets.gender.clone());
+            let Losses { total, class, regression, gender } =
+                losses(&config.loss, out, &targets, balance.as_ref());
+            let batch_gradients = GradientsParams::from_grads((total * share).backward(), network);
+            gradients.accumulate(network, batch_gradients);
+            for (mean, part) in means.iter_mut().zip([class, regression, gender, accuracy]) {
+                *mean += part.into_scalar::<f32>() * share;
+            }
+        }
+        Ok((gradients.grads(), means))
+    }
 }
 
 /// The log of a run, a line a pass. A pass that was repeated after an interruption counts as it was last.
@@ -387,7 +471,7 @@ fn log(path: &Path, metrics: &EpochMetrics) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::toy;
+    use crate::data::{crops, toy};
 
     fn open(folder: &Path) -> (Dataset, Dataset) {
         toy::write(folder, "toy");
@@ -411,14 +495,15 @@ mod tests {
         }
     }
 
-    /// Trains until step `until`, and returns the averaged weights in the checkpoint.
-    fn run_until(folder: &Path, until: usize, init: &Weights, epochs: usize) -> Weights {
+    /// Trains until step `until` on so many devices, and returns the averaged weights in the checkpoint.
+    fn run_until(folder: &Path, until: usize, init: &Weights, epochs: usize, devices: usize) -> Weights {
         let (training, validation) = open(folder);
         assert_eq!((training.len(), validation.len()), (32, 8));
         let run = folder.join("run");
         let config = config(epochs);
         let device = Device::flex();
-        train(&config, &training, &validation, Some(init), &run, &device, |event| match event {
+        let devices = vec![device.clone(); devices];
+        train(&config, &training, &validation, Some(init), &run, &devices, |event| match event {
             Event::Step { step, .. } if step >= until => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         })
@@ -431,17 +516,68 @@ mod tests {
     #[test]
     fn interrupted_and_resumed_equals_uninterrupted() {
         let init = Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
-        let whole = tempfile::tempdir().unwrap();
-        let expected = run_until(whole.path(), usize::MAX, &init, 2);
-        let parts = tempfile::tempdir().unwrap();
-        // Cut within the first pass and within the second.
-        run_until(parts.path(), 3, &init, 2);
-        run_until(parts.path(), 6, &init, 2);
-        let resumed = run_until(parts.path(), usize::MAX, &init, 2);
-        assert_eq!(resumed, expected);
-        let best = |folder: &Path| std::fs::read(folder.join("run").join(BEST)).unwrap();
-        assert_eq!(best(parts.path()), best(whole.path()));
-        assert_ne!(expected, init);
+        for devices in [1, 2] {
+            let whole = tempfile::tempdir().unwrap();
+            let expected = run_until(whole.path(), usize::MAX, &init, 2, devices);
+            let parts = tempfile::tempdir().unwrap();
+            // Cut within the first pass and within the second.
+            run_until(parts.path(), 3, &init, 2, devices);
+            run_until(parts.path(), 6, &init, 2, devices);
+            let resumed = run_until(parts.path(), usize::MAX, &init, 2, devices);
+            assert_eq!(resumed, expected);
+            let best = |folder: &Path| std::fs::read(folder.join("run").join(BEST)).unwrap();
+            assert_eq!(best(parts.path()), best(whole.path()));
+            assert_ne!(expected, init);
+        }
+    }
+
+    #[test]
+    fn whichever_device_fails_ends_the_run_and_the_checkpoint_is_good() {
+        let init = Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
+        for failing in [0, 1] {
+            // The last training picture is lost during the second pass. It falls to the device that is to fail.
+            let rank = |seed: u64| {
+                let place = order(32, seed, 1).iter().position(|picture| *picture == 31).unwrap();
+                place % 8 / 4
+            };
+            let config =
+                TrainConfig { seed: (0..).find(|seed| rank(*seed) == failing).unwrap(), ..config(2) };
+            let go = |folder: &Path, lose: bool| {
+                let (training, validation) = open(folder);
+                let (run, devices) = (folder.join("run"), [Device::flex(), Device::flex()]);
+                train(&config, &training, &validation, Some(&init), &run, &devices, |event| {
+                    if lose && matches!(event, Event::Epoch(_)) {
+                        let (crops, _) = crops::paths(folder, "toy");
+                        let file = OpenOptions::new().write(true).open(crops).unwrap();
+                        file.set_len(38 * crops::CROP_LEN as u64).unwrap();
+                    }
+                    ControlFlow::Continue(())
+                })
+            };
+            let interrupted = tempfile::tempdir().unwrap();
+            let error = go(interrupted.path(), true).unwrap_err();
+            match failing {
+                0 => assert!(matches!(error, TrainError::Data(_)), "{error}"),
+                _ => assert!(matches!(error, TrainError::Replica { rank: 1, .. }), "{error}"),
+            }
+            assert!(error.to_string().contains("toy.crops"), "{error}");
+            go(interrupted.path(), false).unwrap();
+            let whole = tempfile::tempdir().unwrap();
+            go(whole.path(), false).unwrap();
+            let checkpoint = |folder: &Path| std::fs::read(folder.join("run").join(BEST)).unwrap();
+            assert_eq!(checkpoint(interrupted.path()), checkpoint(whole.path()));
+        }
+    }
+
+    #[test]
+    fn devices_that_do_not_divide_a_step_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (training, validation) = open(folder.path());
+        let devices = vec![Device::flex(); 3];
+        let result = train(&config(1), &training, &validation, None, folder.path(), &devices, |_| {
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(result, Err(TrainError::Share { devices: 3, accumulate: 2 })));
     }
 
     #[test]
@@ -450,8 +586,8 @@ mod tests {
         let (training, validation) = open(folder.path());
         let run = folder.path().join("run");
         let mut maes = Vec::new();
-        let device = Device::flex();
-        train(&config(12), &training, &validation, None, &run, &device, |event| {
+        let devices = [Device::flex()];
+        train(&config(12), &training, &validation, None, &run, &devices, |event| {
             if let Event::Epoch(metrics) = event {
                 maes.push(metrics.validation_mae);
             }
@@ -467,7 +603,7 @@ mod tests {
         assert!(weights.metadata.contains_key("range_mass"));
         // The same folder with other settings.
         let other =
-            train(&config(3), &training, &validation, None, &run, &device, |_| ControlFlow::Continue(()));
+            train(&config(3), &training, &validation, None, &run, &devices, |_| ControlFlow::Continue(()));
         assert!(matches!(other, Err(TrainError::OtherRun(_))));
     }
 
@@ -479,7 +615,7 @@ mod tests {
         // 4 steps of 8 pictures are a pass; 41 pictures are 6 steps.
         let config = TrainConfig { length: Length::Pictures(41), ..config(1) };
         let go_on = |until: usize| {
-            train(&config, &training, &validation, None, &run, &Device::flex(), |event| match event {
+            train(&config, &training, &validation, None, &run, &[Device::flex()], |event| match event {
                 Event::Step { step, .. } if step >= until => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             })
@@ -508,16 +644,9 @@ mod tests {
         let (training, validation) = open(folder.path());
         let config = TrainConfig { batch: 32, ..config(1) };
         let run = folder.path().join("run");
-        let result =
-            train(
-                &config,
-                &training,
-                &validation,
-                None,
-                &run,
-                &Device::flex(),
-                |_| ControlFlow::Continue(()),
-            );
+        let result = train(&config, &training, &validation, None, &run, &[Device::flex()], |_| {
+            ControlFlow::Continue(())
+        });
         assert!(matches!(result, Err(TrainError::TooFew { found: 32, batch: 64 })));
     }
 }
