@@ -340,6 +340,34 @@ fn training_takes_options_from_a_file() {
 }
 
 #[test]
+fn training_names_the_devices_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    write_crops(folder.path(), "toy");
+    let run = folder.path().join("run");
+    let train = |devices: &str| {
+        let data = text(folder.path());
+        let line = format!(
+            "train --model m-cnn --data {data} --datasets toy --epochs 1 --batch 4 --devices {devices}"
+        );
+        let output = mien(&line.split(' ').chain(["--run", text(&run)]).collect::<Vec<_>>());
+        (output.status.success(), errors(&output))
+    };
+    for (devices, reason) in [
+        ("0,1", "there is no device 1: --device cpu has 1, counted from 0"),
+        ("0,0", "--devices names 0 twice"),
+        ("x", "invalid value 'x' for '--devices"),
+    ] {
+        let (success, errors) = train(devices);
+        assert!(!success && errors.contains(reason), "{errors}");
+        assert!(!run.exists());
+    }
+    let (success, errors) = train("0");
+    assert!(success, "{errors}");
+    let kept: toml::Table = fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
+    assert_eq!(kept["devices"].as_array().unwrap(), &[0.into()]);
+}
+
+#[test]
 fn an_experiment_is_trained_once_and_measured_on_test_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

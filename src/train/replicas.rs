@@ -331,9 +331,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::ControlFlow;
-    use std::path::Path;
-
     use super::*;
     use crate::data::augment::Augmentation;
     use crate::data::toy;
@@ -341,56 +338,7 @@ mod tests {
     use crate::train::checkpoint::State;
     use crate::train::loss::LossConfig;
     use crate::train::schedule::{Schedule, ScheduleKind};
-    use crate::train::trainer::{CHECKPOINT, Length, TrainConfig, train};
-    use crate::weights::Weights;
-
-    fn config(network: NetworkKind, batch: usize, accumulate: usize) -> TrainConfig {
-        TrainConfig {
-            network,
-            loss: LossConfig::default(),
-            balance: false,
-            batch,
-            accumulate,
-            length: Length::Epochs(1),
-            rate: 3e-3,
-            schedule: ScheduleKind::Cosine,
-            weight_decay: 0.01,
-            average: 0.9,
-            augmentation: Augmentation::default(),
-            seed: 9,
-        }
-    }
-
-    /// The weights at the end of a run on so many devices.
-    fn trained(config: &TrainConfig, init: &Weights, folder: &Path, devices: usize) -> Weights {
-        toy::write(folder, "toy");
-        let (training, validation) = toy::open(folder, "toy");
-        let run = folder.join("run");
-        let devices = vec![Device::flex(); devices];
-        train(config, &training, &validation, Some(init), &run, &devices, |_| ControlFlow::Continue(()))
-            .unwrap();
-        let network = Network::new(config.network, &Device::flex().autodiff());
-        let checkpoint = Checkpoint::load(&run.join(CHECKPOINT), network, config.optimizer()).unwrap();
-        checkpoint.network.valid().to_weights()
-    }
-
-    /// With a batch to each device the sums are taken in the same order, and scaled by a power of two. So the same comes out to the last bit,
-    /// dropout and all.
-    #[test]
-    fn several_devices_take_the_steps_of_one() {
-        for (kind, batch, devices) in [(NetworkKind::DCnn, 4, 2), (NetworkKind::MCnn, 2, 4)] {
-            let init = Network::new(kind, &Device::flex()).to_weights();
-            let config = config(kind, batch, devices);
-            let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-            let one = trained(&config, &init, folders[0].path(), 1);
-            let several = trained(&config, &init, folders[1].path(), devices);
-            for (name, tensor) in &one.tensors {
-                let same = several.tensors[name] == *tensor;
-                assert_eq!(same, !name.contains("running"), "{name}");
-            }
-            assert_ne!(one, init);
-        }
-    }
+    use crate::train::trainer::{Length, TrainConfig};
 
     struct Gradients(GradientsParams, Vec<f32>);
 
@@ -413,7 +361,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         toy::write(folder.path(), "toy");
         let (training, _) = toy::open(folder.path(), "toy");
-        let config = config(NetworkKind::MCnn, 4, 4);
+        let config = TrainConfig {
+            network: NetworkKind::MCnn,
+            loss: LossConfig::default(),
+            balance: false,
+            batch: 4,
+            accumulate: 4,
+            length: Length::Epochs(1),
+            rate: 3e-3,
+            schedule: ScheduleKind::Cosine,
+            weight_decay: 0.01,
+            average: 0.9,
+            augmentation: Augmentation::default(),
+            seed: 9,
+        };
         let device = Device::flex().autodiff();
         let work = Work::new(&config, &training, &device);
         let pictures: Vec<usize> = (0..16).collect();

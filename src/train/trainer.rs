@@ -181,7 +181,7 @@ pub enum Event<'a> {
 
 /// Best weights of a run, in its folder.
 pub const BEST: &str = "best.safetensors";
-pub(super) const CHECKPOINT: &str = "checkpoint.bin";
+const CHECKPOINT: &str = "checkpoint.bin";
 const METRICS: &str = "metrics.csv";
 /// Time between checkpoints within a pass.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(120);
@@ -564,8 +564,8 @@ mod tests {
             go(interrupted.path(), false).unwrap();
             let whole = tempfile::tempdir().unwrap();
             go(whole.path(), false).unwrap();
-            let checkpoint = |folder: &Path| std::fs::read(folder.join("run").join(BEST)).unwrap();
-            assert_eq!(checkpoint(interrupted.path()), checkpoint(whole.path()));
+            let best = |folder: &Path| std::fs::read(folder.join("run").join(BEST)).unwrap();
+            assert_eq!(best(interrupted.path()), best(whole.path()));
         }
     }
 
