@@ -391,22 +391,15 @@ impl Run {
             None => None,
         };
         let (mut done, mut all) = (0, 0);
-        train(
-            &config,
-            &training,
-            &validation,
-            init.as_ref(),
-            &folder,
-            std::slice::from_ref(device),
-            |event| {
-                match event {
-                    Event::Start { step, steps } => (done, all) = (step, steps),
-                    Event::Step { step, .. } => done = step,
-                    Event::Epoch(_) => {}
-                }
-                on_event(event)
-            },
-        )?;
+        let devices = std::slice::from_ref(device);
+        train(&config, &training, &validation, init.as_ref(), &folder, devices, |event| {
+            match event {
+                Event::Start { step, steps } => (done, all) = (step, steps),
+                Event::Step { step, .. } => done = step,
+                Event::Epoch(_) => {}
+            }
+            on_event(event)
+        })?;
         if done < all {
             return Ok(None);
         }
