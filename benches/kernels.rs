@@ -8,7 +8,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use mien::face::architecture::{BLOCKS, STEM};
 use mien::kernels::{
     Affine, ConvGradient, ConvShape, GradientScratch, NormGradient, Separable, SeparableShape, Stem,
-    Winograd, affine_relu_pool, conv3x3_relu_pool, dense, lanes, pack, pool_gradient_sums,
+    Winograd, affine_relu_pool, conv3x3_relu_pool, dense, lanes, pool_gradient_sums,
 };
 use pulp::{Arch, Simd, WithSimd};
 use serde::Deserialize;
