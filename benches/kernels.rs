@@ -78,9 +78,9 @@ impl Bench<'_> {
             });
         }
         for (name, shape) in [
-            ("the same by Winograd, block 2", block(79, 32)),
-            ("the same by Winograd, block 3", block(38, 32)),
-            ("the same by Winograd, block 4", block(18, 32)),
+            ("D-CNN block 2 by Winograd", block(79, 32)),
+            ("D-CNN block 3 by Winograd", block(38, 32)),
+            ("D-CNN block 4 by Winograd", block(18, 32)),
         ] {
             let winograd = Winograd::new(shape, &floats(shape.weight_len()), &floats(32));
             let (input, mut out) = (floats(shape.in_len()), vec![0.0; shape.pooled_len()]);
