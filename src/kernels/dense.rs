@@ -35,10 +35,14 @@ impl WithSimd for Dense<'_> {
             self.columns::<S, 1>(simd, o);
             o += S::F32_LANES;
         }
+        // The rest, fewer than a vector holds, all in one pass over the weights.
         let n = self.out.len();
-        for o in o..n {
-            let rows = self.weights.chunks_exact(n);
-            self.out[o] = self.input.iter().zip(rows).fold(self.bias[o], |sum, (x, row)| sum + x * row[o]);
+        let rest = &mut self.out[o..];
+        rest.copy_from_slice(&self.bias[o..]);
+        if !rest.is_empty() {
+            for (x, row) in self.input.iter().zip(self.weights.chunks_exact(n)) {
+                rest.iter_mut().zip(&row[o..]).for_each(|(sum, weight)| *sum += x * weight);
+            }
         }
     }
 }
