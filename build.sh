@@ -222,7 +222,7 @@ module_sources() {
     {
         rustc --version
         cat Cargo.toml Cargo.lock .cargo/config.toml
-        find src -name '*.rs' -print0 | LC_ALL=C sort -z | xargs -0 cat
+        find src \( -name '*.rs' -o -name '*.wgsl' \) -print0 | LC_ALL=C sort -z | xargs -0 cat
     } | cksum
 }
 
@@ -287,7 +287,7 @@ dist() {
     # glue in bytes as gzip -9 sends them; the first and the last were printed by `dist`, the others come of the same steps by hand:
     #   2,656,945  networks as burn modules; opt-level s, fat LTO, one codegen unit, no names, wasm-opt -Os
     #   2,455,561  without burn's CPU back end
-    #   1,800,307  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu.rs)
+    #   1,800,307  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu)
     # wasm-opt -Oz instead of -Os made 1,790,242 of 1,801,733 (the same module); not worth an option of its own.
     wasm_module mien_cpu 3
     # The same for browsers with relaxed SIMD, whose fused multiply-add gains a tenth and more (Cargo.toml). Others would refuse it.

@@ -6,6 +6,7 @@
 
 use crate::frame::{Border, Frame, Sampler, Similarity};
 use crate::model::NetworkKind;
+use crate::source::{Cut, Source};
 
 /// Side of the aligned crop in pixels.
 pub const SIDE: usize = 160;
@@ -28,6 +29,14 @@ const NOSE: [f32; 2] = [80.0, 84.0];
 /// the inner face from eyes to mouth.
 pub const SCALES: [f32; 3] = [152.0, 112.0, 72.0];
 
+/// The transforms from pixels of M-CNN's pictures, `side` x `side` each, to pixels of the aligned crop.
+pub fn scales(side: usize) -> [Similarity; 3] {
+    SCALES.map(|extent| {
+        let [left, top] = NOSE.map(|centre| centre - extent / 2.0);
+        Similarity::new(extent / side as f32, 0.0, left, top)
+    })
+}
+
 /// The transform from pixels of the crop to pixels of the frame.
 ///
 /// `landmarks` are a detection's six key points in frame pixels (see [`crate::face`]). `None` if eyes and mouth fall on one point.
@@ -44,13 +53,15 @@ pub fn centred_square(frame: &Frame) -> Similarity {
 }
 
 /// The aligned crop: [`SIDE`] x [`SIDE`] RGB.
-pub fn cut(frame: &Frame, alignment: &Similarity) -> Vec<u8> {
-    frame.sample(alignment, SIDE, SIDE, Border::Replicate)
+pub fn cut(picture: &impl Source, alignment: &Similarity) -> Cut {
+    let mut out = Cut::default();
+    cut_into(picture, alignment, &mut Sampler::default(), &mut out);
+    out
 }
 
 /// [`cut`] into a buffer, as [`Frame::sample_into`].
-pub fn cut_into(frame: &Frame, alignment: &Similarity, sampler: &mut Sampler, out: &mut Vec<u8>) {
-    frame.sample_into(alignment, [SIDE; 2], Border::Replicate, sampler, out);
+pub fn cut_into(picture: &impl Source, alignment: &Similarity, sampler: &mut Sampler, out: &mut Cut) {
+    picture.cut(alignment, SIDE, Border::Replicate, sampler, out);
 }
 
 /// The same with its margin: [`STORED_SIDE`] x [`STORED_SIDE`] RGB.
@@ -92,10 +103,7 @@ impl InputMaker {
                 rgba.extend(crop.as_chunks().0.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]));
                 let frame = Frame::new(SIDE, SIDE, rgba).expect("sizes match");
                 let side = kind.side();
-                for extent in SCALES {
-                    let scale = extent / side as f32;
-                    let corner = NOSE.map(|centre| centre - extent / 2.0);
-                    let transform = Similarity::new(scale, 0.0, corner[0], corner[1]);
+                for transform in scales(side) {
                     frame.sample_into(&transform, [side; 2], Border::Replicate, sampler, part);
                     input.extend(normalised(part));
                 }
@@ -143,7 +151,7 @@ mod tests {
         let upright = Similarity::new(1.0, 0.0, 0.0, 0.0);
         let plain = picture(320, &upright);
         let frame = Frame::new(320, 320, &plain).unwrap();
-        let expected = cut(&frame, &alignment(&landmarks(&upright)).unwrap());
+        let expected = cut(&frame, &alignment(&landmarks(&upright)).unwrap()).rgb;
         let views = [
             // Turned by 30 degrees either way about the middle, and at other scales.
             Similarity::new(1.0, FRAC_PI_6, 101.4, -58.6),
@@ -154,12 +162,12 @@ mod tests {
         for view in views {
             let turned = picture(400, &view);
             let frame = Frame::new(400, 400, &turned).unwrap();
-            let crop = cut(&frame, &alignment(&landmarks(&view)).unwrap());
+            let crop = cut(&frame, &alignment(&landmarks(&view)).unwrap()).rgb;
             let difference = mean_difference(&crop, &expected);
             assert!(difference < 2.0, "{view:?}: {difference}");
         }
         // The measure notices a face that is not aligned.
-        let off = cut(&frame, &Similarity::new(1.2, 0.3, 40.0, 40.0));
+        let off = cut(&frame, &Similarity::new(1.2, 0.3, 40.0, 40.0)).rgb;
         assert!(mean_difference(&off, &expected) > 10.0);
     }
 
@@ -181,7 +189,7 @@ mod tests {
         let plain = picture(320, &Similarity::new(1.0, 0.0, 0.0, 0.0));
         let frame = Frame::new(320, 320, &plain).unwrap();
         let t = alignment(&landmarks(&Similarity::new(1.0, 0.0, 0.0, 0.0))).unwrap();
-        let (crop, stored) = (cut(&frame, &t), cut_with_margin(&frame, &t));
+        let (crop, stored) = (cut(&frame, &t).rgb, cut_with_margin(&frame, &t));
         let inner: Vec<u8> = (0..SIDE)
             .flat_map(|y| stored[((y + MARGIN) * STORED_SIDE + MARGIN) * 3..][..SIDE * 3].to_vec())
             .collect();

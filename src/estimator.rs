@@ -8,8 +8,9 @@ use crate::age::AgeDistribution;
 use crate::crop;
 use crate::engine::{Engine, EngineError, EngineKind, RawEstimate};
 use crate::face::{Detection, Finder, Search, View};
-use crate::frame::{Frame, Similarity};
+use crate::frame::Similarity;
 use crate::model::{AGES, NetworkKind};
+use crate::source::Source;
 use crate::weights::{Weights, WeightsError};
 
 /// Name of the detector in its weight file.
@@ -144,13 +145,16 @@ impl Estimator {
     ///
     /// # Errors
     /// [`EstimatorError::Engine`].
-    pub async fn detect(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
+    pub async fn detect(
+        &self,
+        frame: &impl Source,
+        search: Search,
+    ) -> Result<Vec<Detection>, EstimatorError> {
         let found = self.look(frame, search).await?;
         if !found.is_empty() || search != Search::Tiled {
             return Ok(found);
         }
-        let (padded, width, height, border) = frame.padded(PADDING);
-        let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
+        let (padded, border) = frame.padded(PADDING);
         let mut found = self.look(&padded, Search::Refined).await?;
         let border = border as f32;
         for detection in &mut found {
@@ -161,7 +165,7 @@ impl Estimator {
         Ok(found)
     }
 
-    async fn look(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Detection>, EstimatorError> {
+    async fn look(&self, frame: &impl Source, search: Search) -> Result<Vec<Detection>, EstimatorError> {
         let mut finder = Finder::default();
         finder.find(frame, search, async |views: &mut [View]| self.engine.detect(views).await).await?;
         Ok(finder.faces().to_vec())
@@ -173,7 +177,7 @@ impl Estimator {
     /// [`EstimatorError::Engine`].
     pub async fn raw_estimates(
         &self,
-        frame: &Frame<'_>,
+        frame: &impl Source,
         alignments: &[Similarity],
     ) -> Result<Vec<RawEstimate>, EstimatorError> {
         let crops: Vec<_> = alignments.iter().map(|alignment| crop::cut(frame, alignment)).collect();
@@ -200,7 +204,7 @@ impl Estimator {
     ///
     /// # Errors
     /// [`EstimatorError::Engine`].
-    pub async fn estimate(&self, frame: &Frame<'_>, search: Search) -> Result<Vec<Face>, EstimatorError> {
+    pub async fn estimate(&self, frame: &impl Source, search: Search) -> Result<Vec<Face>, EstimatorError> {
         Ok(self.estimate_timed(frame, search).await?.0)
     }
 
@@ -210,7 +214,7 @@ impl Estimator {
     /// [`EstimatorError::Engine`].
     pub async fn estimate_timed(
         &self,
-        frame: &Frame<'_>,
+        frame: &impl Source,
         search: Search,
     ) -> Result<(Vec<Face>, Timings), EstimatorError> {
         let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());

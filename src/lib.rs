@@ -2,8 +2,8 @@
 //!
 //! The rooms of the house, in the order that data flows:
 //!
-//! - [`frame`]: a picture as the camera gives it, and resampling of it. Every other module sees pictures through this one.
-//!   [`picture`] decodes files into it.
+//! - [`frame`]: a picture as the camera gives it, and resampling of it. Every other module sees pictures through this one,
+//!   or where a graphics device has their pixels, through [`source`]. [`picture`] decodes files into it.
 //! - [`face`]: where the faces are: BlazeFace, its anchors, decoding and suppression, tiles for photos, a second look from close up.
 //! - [`crop`]: from six key points to the aligned pictures that a network looks at, the same in training and in use.
 //! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition.
@@ -43,6 +43,7 @@ pub mod model;
 pub mod picture;
 #[cfg(feature = "native")]
 pub mod plot;
+pub mod source;
 pub mod track;
 #[cfg(feature = "native")]
 pub mod train;

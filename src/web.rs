@@ -11,6 +11,7 @@ use crate::engine::EngineKind;
 use crate::estimator::{Estimator, Face, Stopwatch};
 use crate::face::Search;
 use crate::frame::Frame;
+use crate::source::Source;
 use crate::video::Video;
 use crate::video::schedule::Look;
 use crate::weights::Weights;
@@ -94,24 +95,57 @@ impl WebEstimator {
     ) -> Result<JsValue, JsError> {
         // Taken out, since a borrow must not last while something is waited for. The worker lets one call end before the next begins.
         let rgba = self.rgba.take();
-        let result = self.look(&rgba, [width, height], track, timestamp_ms).await;
+        let result = match Frame::new(width, height, &rgba) {
+            Ok(frame) => self.see(&frame, track, timestamp_ms, Stopwatch::start(), 0.0, "memory").await,
+            Err(e) => Err(error(e)),
+        };
         self.rgba.replace(rgba);
         result
     }
+}
 
-    async fn look(
+/// Pictures that the browser hands to the graphics device itself.
+#[cfg(feature = "webgpu")]
+#[wasm_bindgen]
+impl WebEstimator {
+    /// As [`WebEstimator::estimate`], of an `ImageBitmap` or a `VideoFrame` of that size, whose pixels are not read here. It stays
+    /// the caller's. `undefined` where the browser or the device don't take it: its pixels have to be read then.
+    ///
+    /// # Errors
+    /// An `Error` where the engine stopped.
+    #[wasm_bindgen(js_name = estimatePicture)]
+    pub async fn estimate_picture(
         &self,
-        rgba: &[u8],
-        [width, height]: [usize; 2],
+        picture: JsValue,
+        width: usize,
+        height: usize,
         track: bool,
         timestamp_ms: f64,
     ) -> Result<JsValue, JsError> {
-        let frame = Frame::new(width, height, rgba).map_err(error)?;
-        let mut watch = Stopwatch::start();
+        let (watch, mut loading) = (Stopwatch::start(), Stopwatch::start());
+        let picture = self.estimator.engine.load(&picture, [width, height], track).await.map_err(error)?;
+        match picture {
+            Some(picture) => self.see(&picture, track, timestamp_ms, watch, loading.lap(), "texture").await,
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+}
+
+impl WebEstimator {
+    /// `watch` has run since the picture came, `loading` milliseconds of them went before this call, and it came by `path`.
+    async fn see(
+        &self,
+        frame: &impl Source,
+        track: bool,
+        timestamp_ms: f64,
+        mut watch: Stopwatch,
+        loading: f64,
+        path: &str,
+    ) -> Result<JsValue, JsError> {
         let faces = Array::new();
         let (look, timings) = if track {
             let mut video = self.video.take();
-            let seen = video.look(&self.estimator, &frame, timestamp_ms).await;
+            let seen = video.look(&self.estimator, frame, timestamp_ms).await;
             self.video.replace(video);
             let seen = seen.map_err(error)?;
             for tracked in self.video.borrow().faces() {
@@ -120,24 +154,25 @@ impl WebEstimator {
             (seen.look, seen.timings)
         } else {
             let (found, timings) =
-                self.estimator.estimate_timed(&frame, Search::Tiled).await.map_err(error)?;
+                self.estimator.estimate_timed(frame, Search::Tiled).await.map_err(error)?;
             for found in &found {
                 faces.push(&face(found, None)?);
             }
             (Look::Search, timings)
         };
         let timings = object(&[
-            ("detect", timings.detect.into()),
+            ("detect", (loading + timings.detect).into()),
             ("crop", timings.crop.into()),
             ("network", timings.network.into()),
             ("track", timings.track.into()),
             ("total", watch.lap().into()),
         ])?;
         object(&[
-            ("width", (width as f64).into()),
-            ("height", (height as f64).into()),
+            ("width", (frame.width() as f64).into()),
+            ("height", (frame.height() as f64).into()),
             ("faces", faces.into()),
             ("look", look.name().into()),
+            ("path", path.into()),
             ("timings", timings),
         ])
     }

@@ -56,7 +56,7 @@ impl WebNetworks {
         let frame = Frame::new(width, height, rgba).map_err(error)?;
         let run = |views: &mut [View]| {
             for View { input, raw } in views {
-                self.detector.run(input, raw, &mut self.detector_scratch);
+                self.detector.run(&input.rgb, raw, &mut self.detector_scratch);
             }
             Ok::<_, FaceError>(())
         };

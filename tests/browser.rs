@@ -8,6 +8,10 @@ mod support;
 
 use std::path::PathBuf;
 
+use mien::crop;
+use mien::face::{INPUT_SIDE, Region, letterbox};
+use mien::frame::{Border, Frame};
+use mien::model::NetworkKind;
 use serde_json::{Value, json};
 use support::chromium::{Chromium, Options};
 use support::page::{Estimate, Page};
@@ -40,6 +44,7 @@ fn the_camera_is_read_on_webgpu() {
         let estimate = page.estimate_after(|page| page.click("#start-camera"));
         assert_is_the_sample(&estimate);
         assert_eq!(estimate.engine, "webgpu", "the page has fallen back\n{}", page.words());
+        assert_eq!(estimate.path, "texture");
         assert_eq!(page.evaluate("mienApp.mien.engine"), "webgpu");
     });
 }
@@ -146,6 +151,41 @@ const WATCH_GPU: &str = "
     }
 ";
 
+/// Has a worker keep the tensors that are filled from a texture, as `filled`: a promise of each one's numbers.
+const WATCH_FILLED: &str = "
+    self.filled = [];
+    if (self.name === 'mien-webgpu') {
+        const { createBindGroup } = GPUDevice.prototype;
+        const { submit } = GPUQueue.prototype;
+        let device, next;
+        GPUDevice.prototype.createBindGroup = function (descriptor) {
+            const { entries } = descriptor;
+            if (entries.some(({ resource }) => resource instanceof GPUTextureView)) {
+                [device, next] = [this, entries.find(({ binding }) => binding === 2)?.resource];
+            }
+            return createBindGroup.call(this, descriptor);
+        };
+        GPUQueue.prototype.submit = function (commands) {
+            submit.call(this, commands);
+            if (!next) return;
+            const { buffer, offset = 0, size } = next;
+            next = undefined;
+            const copy = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+            const encoder = device.createCommandEncoder();
+            encoder.copyBufferToBuffer(buffer, offset, copy, 0, size);
+            submit.call(this, [encoder.finish()]);
+            filled.push(copy.mapAsync(GPUMapMode.READ).then(() => [...new Float32Array(copy.getMappedRange())]));
+        };
+    }
+";
+
+/// Has a browser refuse to copy pictures into textures.
+const REFUSE: &str = "
+    if (self.name === 'mien-webgpu') {
+        GPUQueue.prototype.copyExternalImageToTexture = () => { throw new TypeError('not this one'); };
+    }
+";
+
 /// Browsers differ in the extensions that they have, and one shader that a browser refuses loses the device.
 #[test]
 fn every_shader_is_plain_wgsl() {
@@ -159,7 +199,7 @@ fn every_shader_is_plain_wgsl() {
             let shaders: Vec<&str> =
                 shaders.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
             println!("{model}: {} shaders", shaders.len());
-            assert!(!shaders.is_empty(), "no shader was seen");
+            assert!(shaders.iter().any(|shader| shader.contains("textureLoad")), "ours was not seen");
             for shader in shaders {
                 assert!(shader.contains("@compute"), "not a compute shader: {shader}");
                 let extension = shader.split([';', '\n']).find(|statement| {
@@ -188,6 +228,151 @@ fn a_picture_takes_three_read_backs() {
             before = read_backs;
         }
     });
+}
+
+/// The inputs that the shader makes of a picture are those that `Frame` makes of it in memory.
+#[test]
+fn the_gpu_cuts_what_the_cpu_cuts() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("sample.png");
+    let pixels = sample().to_rgba8();
+    pixels.save(&picture).unwrap();
+    let frame = Frame::new(512, 512, pixels.as_raw()).unwrap();
+    let whole = letterbox(&Region::whole(&frame));
+    let whole = normalised(&frame.sample(&whole, INPUT_SIDE, INPUT_SIDE, Border::Black));
+
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.before_workers(WATCH_FILLED);
+        for (model, kind) in [("d-cnn", NetworkKind::DCnn), ("m-cnn", NetworkKind::MCnn)] {
+            page.open(&site.page(&format!("?engine=webgpu&model={model}")));
+            let estimate = page.estimate_after(|page| page.choose_file(&picture));
+            assert_eq!((estimate.engine.as_str(), estimate.path.as_str()), ("webgpu", "texture"));
+            let filled = page.worker("mien-webgpu").evaluate("Promise.all(filled)");
+            // The whole picture, the face from close up, and the network's input.
+            let filled: Vec<Vec<f64>> = filled.as_array().unwrap().iter().map(numbers).collect();
+            assert_eq!(filled.len(), 3, "{model}");
+            let landmarks = estimate.faces[0].landmarks.map(|point| point.map(|at| at as f32));
+            let crop = crop::cut(&frame, &crop::alignment(&landmarks).unwrap());
+            assert_same_bytes(&format!("{model}, the whole"), &filled[0], &whole);
+            assert_same_bytes(
+                &format!("{model}, the face"),
+                &filled[2],
+                &crop::network_input(kind, &crop.rgb),
+            );
+        }
+    });
+}
+
+#[test]
+fn pictures_go_straight_to_the_gpu_or_are_read_where_that_is_refused() {
+    let estimates = |script: &str, path: &str| {
+        let mut estimates: Vec<Estimate> = Vec::new();
+        visit(Options { camera: true, webgpu: true }, |site, page| {
+            site.before_workers(script);
+            page.open(&site.page("?engine=webgpu"));
+            estimates.push(page.estimate_after(|page| page.click("#use-sample")));
+            // A camera's frame by itself, so that it doesn't depend on those before it.
+            let frame = page.evaluate(
+                "(async () => {
+                    const video = document.createElement('video');
+                    video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+                    await video.play();
+                    const result = await mienApp.mien.estimate(video);
+                    video.srcObject.getTracks().forEach((track) => track.stop());
+                    const faces = result.faces.map((face) => ({ ...face, ageDistribution: [...face.ageDistribution] }));
+                    return { ...result, faces };
+                })()",
+            );
+            estimates.push(serde_json::from_value(frame).unwrap());
+            page.click("#engine summary");
+            let words = page.evaluate("document.querySelector('#engine').innerText");
+            let says = words.as_str().unwrap().contains("straight to the GPU");
+            assert_eq!(says, path == "texture", "{words}");
+        });
+        for estimate in &estimates {
+            assert_is_the_sample(estimate);
+            assert_eq!((estimate.engine.as_str(), estimate.path.as_str()), ("webgpu", path));
+        }
+        estimates
+    };
+    let (straight, read) = (estimates("", "texture"), estimates(REFUSE, "memory"));
+    for (straight, read) in straight.iter().zip(&read) {
+        let (straight, read) = (&straight.faces[0], &read.faces[0]);
+        assert_near("box", &straight.bounds, &read.bounds, 0.5);
+        assert_near("landmarks", straight.landmarks.as_flattened(), read.landmarks.as_flattened(), 0.5);
+        assert_near("score", &[straight.score], &[read.score], 1e-3);
+        assert_near("age", &[straight.age], &[read.age], 0.05);
+        assert_near("age distribution", &straight.age_distribution, &read.age_distribution, 1e-3);
+    }
+}
+
+#[test]
+fn a_picture_too_large_for_a_texture_is_read() {
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.before_workers(WATCH_GPU);
+        page.open(&site.page("?engine=webgpu"));
+        let longest = page.worker("mien-webgpu").evaluate("gpu.devices[0].limits.maxTextureDimension2D");
+        let longest = longest.as_u64().unwrap();
+        for (width, path) in [(longest, "texture"), (longest + 1, "memory")] {
+            let canvas =
+                format!("Object.assign(document.createElement('canvas'), {{ width: {width}, height: 64 }})");
+            let of = format!(
+                "(async () => {{
+                    const canvas = {canvas};
+                    canvas.getContext('2d').fillRect(0, 0, 1, 1);
+                    const {{ engine, width, path, faces }} = await mienApp.mien.estimate(canvas);
+                    return {{ engine, width, path, faces: faces.length }};
+                }})()"
+            );
+            let expected = json!({ "engine": "webgpu", "width": width, "path": path, "faces": 0 });
+            assert_eq!(page.evaluate(&of), expected);
+        }
+    });
+}
+
+/// By the brightness that comes back from the GPU, or is read in memory.
+#[test]
+fn frames_that_show_nothing_new_are_skipped_on_webgpu() {
+    for (script, path) in [(WATCH_GPU.to_owned(), "texture"), (format!("{WATCH_GPU}{REFUSE}"), "memory")] {
+        visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+            site.before_workers(&script);
+            page.open(&site.page("?engine=webgpu"));
+            page.evaluate(
+                "(async () => {
+                    const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
+                    const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 480 });
+                    const context = canvas.getContext('2d', { willReadFrequently: true });
+                    context.drawImage(sample, 80, 0, 480, 480);
+                    window.canvas = canvas;
+                })()",
+            );
+            let mut before = 0;
+            let mut see = |timestamp: u32| {
+                let result = page.evaluate(&format!(
+                    "mienApp.mien.estimate(canvas, {{ track: true, timestamp: {timestamp} }}).then(({{ look, path, faces }}) => ({{ look, path, faces: faces.length }}))"
+                ));
+                assert_eq!((&result["path"], &result["faces"]), (&json!(path), &json!(1)), "{result}");
+                let read_backs = page.worker("mien-webgpu").evaluate("gpu.readBacks").as_u64().unwrap();
+                let more = read_backs - std::mem::replace(&mut before, read_backs);
+                (result["look"].as_str().unwrap().to_owned(), more)
+            };
+            let cells = u64::from(path == "texture");
+            // The cells, the frame, the face from close up, its estimate.
+            assert_eq!(see(0), ("search".to_owned(), cells + 3), "{path}");
+            assert_eq!(see(100), ("follow".to_owned(), cells + 2), "{path}");
+            assert_eq!(see(400), ("search".to_owned(), cells + 3), "{path}");
+            assert_eq!(see(600), ("skip".to_owned(), cells), "{path}");
+            // One cell, a little brighter.
+            page.evaluate(
+                "(() => {
+                    const context = canvas.getContext('2d');
+                    context.fillStyle = 'rgb(255 255 255 / 30%)';
+                    context.fillRect(20, 450, 20, 15);
+                })()",
+            );
+            assert_ne!(see(700).0, "skip", "{path}");
+        });
+    }
 }
 
 #[test]
@@ -449,6 +634,21 @@ fn assert_stages_add_up(timings: &Value) {
     let get = |name: &str| timings[name].as_f64().unwrap_or_else(|| panic!("no {name} in {timings}"));
     let (sum, total) = (["detect", "crop", "network", "track"].map(get).iter().sum::<f64>(), get("total"));
     assert!(total > 0.0 && sum <= total + 0.5 && sum >= 0.8 * total - 0.5, "{timings}");
+}
+
+/// What a network is given for these bytes.
+fn normalised(rgb: &[u8]) -> Vec<f32> {
+    rgb.iter().map(|value| f32::from(*value) / 127.5 - 1.0).collect()
+}
+
+/// Numbers from -1 to 1 that stand for the same bytes, but for some of which the last bit was a matter of rounding.
+fn assert_same_bytes(what: &str, actual: &[f64], expected: &[f32]) {
+    assert!(actual.len() >= expected.len(), "{what}: {} numbers", actual.len());
+    let off: Vec<f64> = actual.iter().zip(expected).map(|(a, e)| (a - f64::from(*e)).abs() * 127.5).collect();
+    let other = off.iter().filter(|off| **off > 0.01).count() as f64 / off.len() as f64;
+    let most = off.iter().fold(0.0f64, |most, off| most.max(*off));
+    println!("{what}: {:.4} % differ, by {most:.3} at most", 100.0 * other);
+    assert!(most < 1.01 && other < 0.01, "{what}: {other} of the numbers differ, by up to {most}");
 }
 
 fn assert_near(what: &str, actual: &[f64], expected: &[f64], tolerance: f64) {

@@ -63,13 +63,15 @@ export interface Result {
    * 'skip' repeats the last result, since nothing had changed. Without: 'search'.
    */
   look: 'search' | 'follow' | 'skip';
+  /** How the picture came to the engine: 'texture', from the browser straight to the graphics device, or 'memory', pixel by pixel. */
+  path: 'texture' | 'memory';
   /** Milliseconds in the engine. */
   timings: Timings;
   engine: EngineKind;
 }
 
 export interface Timings {
-  /** Finding the faces, or seeing that nothing has changed. */
+  /** Finding the faces, or seeing that nothing has changed; handing the picture to the graphics device, where that is done. */
   detect: number;
   /** Cutting them out, turned upright. */
   crop: number;

@@ -6,7 +6,7 @@
 //   probe     pixels                               ->  milliseconds
 //   reset
 
-import { canReadPixels, readPixels } from './lib/pixels.js';
+import { canReadPixels, readPixels, sizeOf, toFrame } from './lib/pixels.js';
 
 // The page's Content-Security-Policy does not reach into a worker, and this worker needs no network:
 // the page hands it every byte. So it gives the network up before it sees a picture.
@@ -35,21 +35,18 @@ const handlers = {
   },
 
   async estimate({ frame, track, timestamp, keep }) {
-    const { width, height } = await read(frame);
-    const start = performance.now();
-    const result = await estimator.estimate(width, height, track, timestamp);
-    const ms = performance.now() - start;
-    const kept = keep && result.faces.length > 0;
+    const { result, ms } = await see(frame, track, timestamp);
+    const { width, height, faces, path } = result;
+    const kept = keep && path === 'memory' && faces.length > 0;
     return { result, ms, pixels: kept ? { rgba: place(width, height).slice(), width, height } : undefined };
   },
 
+  // By the way that the engine takes with a camera's frames.
   async probe({ pixels }) {
-    const { width, height } = await read(pixels);
     const times = [];
     for (let run = -WARM_UPS; run < PROBES; run++) {
-      const start = performance.now();
-      await estimator.estimate(width, height, false, 0);
-      if (run >= 0) times.push(performance.now() - start);
+      const { ms } = await see(canReadPixels() ? await toFrame(pixels) : pixels, false, 0);
+      if (run >= 0) times.push(ms);
     }
     return times.sort((a, b) => a - b)[PROBES >> 1];
   },
@@ -58,6 +55,38 @@ const handlers = {
     estimator.reset();
   },
 };
+
+// Where the engine and the browser allow it, the frame goes to the graphics device as it is; else its pixels are read.
+async function see(frame, track, timestamp) {
+  const start = performance.now();
+  const { width, height } = sizeOf(frame);
+  let result = await seeOnDevice(frame, [width, height, track, timestamp]);
+  if (result) {
+    frame.close();
+  } else {
+    await read(frame);
+    result = await estimator.estimate(width, height, track, timestamp);
+  }
+  return { result, ms: performance.now() - start };
+}
+
+let copiesFrames = true; // the browser, video frames to the device, as far as is known
+
+async function seeOnDevice(frame, options) {
+  // What is to be turned is read: a canvas is sure to turn it.
+  if (!estimator.estimatePicture || frame.rgba || frame.rotation || frame.flip) return undefined;
+  const isBitmap = frame instanceof ImageBitmap;
+  if (isBitmap || copiesFrames) {
+    const result = await estimator.estimatePicture(frame, ...options);
+    if (result || isBitmap) return result;
+  }
+  // Not every browser copies video frames, but all copy bitmaps.
+  const bitmap = await createImageBitmap(frame).catch(() => undefined);
+  const result = bitmap && (await estimator.estimatePicture(bitmap, ...options));
+  bitmap?.close();
+  if (result) copiesFrames = false;
+  return result;
+}
 
 // Into the module's own memory, where the estimator finds them.
 const place = (width, height) => estimator.pixels(width, height);

@@ -112,8 +112,8 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let weights = super::detector_weights(&super::weights_folder(weights_dir.as_deref())?)?;
     let (fused, burn) =
         (Detector::on_cpu(&weights)?, Detector::Burn(Box::new(BurnDetector::new(&weights, &device)?)));
-    let input = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
-    let mut views = [View { input, ..View::default() }];
+    let input: Vec<u8> = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
+    let mut views = [View { input: input.into(), ..View::default() }];
     let mut others = views.clone();
     let run = |detector: &Detector, views: &mut [View]| {
         drop(black_box(pollster::block_on(detector.run(views))));

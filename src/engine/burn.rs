@@ -6,6 +6,7 @@ use super::{EngineError, RawEstimate};
 use crate::crop;
 use crate::face::{self, BlazeFace, INPUT_SIDE, RawDetections};
 use crate::model::{AGES, Network, NetworkKind, Outputs};
+use crate::source::Cut;
 use crate::weights::{Weights, WeightsError};
 
 /// The detector as its burn module.
@@ -61,9 +62,9 @@ impl BurnNetwork {
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn run(&self, crops: &[Vec<u8>]) -> Result<Vec<RawEstimate>, EngineError> {
+    pub async fn run(&self, crops: &[Cut]) -> Result<Vec<RawEstimate>, EngineError> {
         let kind = self.kind();
-        let values: Vec<f32> = crops.iter().flat_map(|crop| crop::network_input(kind, crop)).collect();
+        let values: Vec<f32> = crops.iter().flat_map(|crop| crop::network_input(kind, &crop.rgb)).collect();
         let shape = [crops.len(), kind.crops(), kind.side(), kind.side(), 3];
         let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
         let Outputs { age_logits, age, gender_logits } = self.network.forward(input);

@@ -25,6 +25,7 @@ use thiserror::Error;
 use crate::crop::InputMaker;
 use crate::face::{FaceError, View};
 use crate::model::{AGES, NetworkKind};
+use crate::source::Cut;
 use crate::weights::{Weights, WeightsError};
 use blazeface::{DetectorScratch, FusedDetector};
 use fused::{FusedNetwork, Scratch};
@@ -144,14 +145,14 @@ impl Detector {
         match self {
             Self::Fused(network, scratch) => {
                 let scratch = &mut scratch.borrow_mut();
-                views.iter_mut().for_each(|view| network.run(&view.input, &mut view.raw, scratch));
+                views.iter_mut().for_each(|view| network.run(&view.input.rgb, &mut view.raw, scratch));
             }
             #[cfg(feature = "webgpu")]
             Self::WebGpu(network) => network.run(views).await?,
             #[cfg(feature = "native")]
             Self::Burn(network) => {
                 for view in views {
-                    view.raw = network.run(&view.input).await?;
+                    view.raw = network.run(&view.input.rgb).await?;
                 }
             }
         }
@@ -175,6 +176,9 @@ pub struct Engine {
     kind: EngineKind,
     detector: Detector,
     network: Runner,
+    /// What takes pictures on the device.
+    #[cfg(feature = "webgpu")]
+    cutter: Option<std::rc::Rc<webgpu::Cutter>>,
 }
 
 impl Engine {
@@ -187,21 +191,33 @@ impl Engine {
             EngineKind::Cpu => {
                 let network = FusedNetwork::from_weights(network)?;
                 let network = Runner::Fused(Box::new(network), Box::default());
-                Ok(Self { kind, detector: Detector::on_cpu(detector)?, network })
+                Ok(Self {
+                    kind,
+                    detector: Detector::on_cpu(detector)?,
+                    network,
+                    #[cfg(feature = "webgpu")]
+                    cutter: None,
+                })
             }
             #[cfg(feature = "webgpu")]
             EngineKind::WebGpu => {
-                let device = webgpu::device().await?;
+                let (device, cutter) = webgpu::device().await?;
                 let detector = Detector::WebGpu(Box::new(webgpu::WebGpuDetector::new(detector, &device)?));
                 let network = Runner::WebGpu(Box::new(webgpu::WebGpuNetwork::new(network, &device)?));
-                Ok(Self { kind, detector, network })
+                Ok(Self { kind, detector, network, cutter: Some(cutter.into()) })
             }
             #[cfg(feature = "native")]
             EngineKind::Reference => {
                 let device = ::burn::tensor::Device::flex();
                 let detector = Detector::Burn(Box::new(burn::BurnDetector::new(detector, &device)?));
                 let network = Runner::Burn(Box::new(burn::BurnNetwork::new(network, device)?));
-                Ok(Self { kind, detector, network })
+                Ok(Self {
+                    kind,
+                    detector,
+                    network,
+                    #[cfg(feature = "webgpu")]
+                    cutter: None,
+                })
             }
             #[allow(unreachable_patterns)] // not in every build
             _ => Err(EngineError::Unavailable {
@@ -227,7 +243,24 @@ impl Engine {
         }
     }
 
-    /// Runs the detector: see [`Detector::run_all`].
+    /// Takes a picture of the browser's to the device, or not: see [`webgpu::Cutter::load`].
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`].
+    #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
+    pub async fn load(
+        &self,
+        image: &wasm_bindgen::JsValue,
+        size: [usize; 2],
+        cells: bool,
+    ) -> Result<Option<webgpu::Picture>, EngineError> {
+        match &self.cutter {
+            Some(cutter) => cutter.load(image, size, cells).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Runs the detector: see [`Detector::run`].
     ///
     /// # Errors
     /// [`EngineError::Lost`].
@@ -240,11 +273,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Lost`], [`EngineError::NotFinite`].
-    pub async fn estimate(
-        &self,
-        crops: &[Vec<u8>],
-        estimates: &mut Vec<RawEstimate>,
-    ) -> Result<(), EngineError> {
+    pub async fn estimate(&self, crops: &[Cut], estimates: &mut Vec<RawEstimate>) -> Result<(), EngineError> {
         estimates.clear();
         if crops.is_empty() {
             return Ok(());
@@ -252,7 +281,7 @@ impl Engine {
         match &self.network {
             Runner::Fused(network, buffers) => {
                 let (maker, scratch) = &mut *buffers.borrow_mut();
-                let run = |crop: &Vec<u8>| network.run(maker.run(network.kind(), crop), scratch);
+                let run = |crop: &Cut| network.run(maker.run(network.kind(), &crop.rgb), scratch);
                 estimates.extend(crops.iter().map(run));
             }
             #[cfg(feature = "webgpu")]

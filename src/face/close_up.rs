@@ -5,7 +5,8 @@
 //! what only looked like a face is not found again.
 
 use super::{BoundingBox, Detection, INPUT_SIDE, iou};
-use crate::frame::{Frame, Similarity};
+use crate::frame::Similarity;
+use crate::source::Source;
 
 /// Side of the square around a face, in sides of its box. The face then has 64 of the input's 128 pixels. (1.6 and 2.5
 /// place the landmarks a little worse.)
@@ -16,7 +17,7 @@ const SAME_FACE: f32 = 0.2;
 
 /// The square around a face that the frame, or a tile of it, showed, as the network's input: the transform from pixels of the input to
 /// pixels of the frame. `None` where the face is so large in the frame that this would not show it any larger.
-pub fn close_up(frame: &Frame, face: &BoundingBox) -> Option<Similarity> {
+pub fn close_up(frame: &impl Source, face: &BoundingBox) -> Option<Similarity> {
     let side = CONTEXT * face.width.max(face.height);
     let long = frame.width().max(frame.height()) as f32;
     // Not for a side that isn't finite either.
@@ -40,6 +41,7 @@ pub fn confirm(face: &BoundingBox, close_up: &[Detection]) -> Option<Detection> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Frame;
 
     fn at(x: f32, side: f32) -> Detection {
         let bbox = BoundingBox { x, y: 100.0, width: side, height: side };

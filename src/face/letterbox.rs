@@ -2,7 +2,8 @@
 
 use super::tiles::LONGEST_WHOLE;
 use super::{INPUT_SIDE, Region};
-use crate::frame::{Border, Frame, Similarity};
+use crate::frame::Similarity;
+use crate::source::Source;
 
 /// The part of a frame made small (or large) enough to fill a square of 128 pixels in one direction, centred in the other: the transform
 /// from pixels of the input to pixels of the frame. What lies beside the region shows where the frame has it, else black.
@@ -13,32 +14,12 @@ pub fn letterbox(region: &Region) -> Similarity {
     Similarity::new(scale, 0.0, cx - half, cy - half)
 }
 
-/// A copy of a frame, [`LONGEST_WHOLE`] pixels long, to cut many inputs from, so that a photo of many megapixels is averaged down once.
-/// (A tile of 0.4 of that has two pixels for each of its input's.)
-pub struct SmallCopy {
-    width: usize,
-    height: usize,
-    rgba: Vec<u8>,
-    /// Pixels of the frame to one of the copy.
-    pub scale: f32,
-}
-
-impl SmallCopy {
-    /// Of a frame that is longer.
-    pub fn of(frame: &Frame) -> Self {
-        let scale = frame.width().max(frame.height()) as f32 / LONGEST_WHOLE as f32;
-        let side = |side: usize| ((side as f32 / scale).ceil() as usize).max(1);
-        let (width, height) = (side(frame.width()), side(frame.height()));
-        let rgb = frame.sample(&Similarity::new(scale, 0.0, 0.0, 0.0), width, height, Border::Replicate);
-        let rgba = rgb.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect();
-        Self { width, height, rgba, scale }
-    }
-
-    /// The copy as a frame.
-    pub fn frame(&self) -> Frame<'_> {
-        Frame::new(self.width, self.height, &self.rgba)
-            .expect("neither side is zero and each pixel has four bytes")
-    }
+/// A copy of a picture, [`LONGEST_WHOLE`] pixels long, to cut many inputs from, so that a photo of many megapixels is averaged down once;
+/// and how many of the picture's pixels are one of the copy's. (A tile of 0.4 of that has two pixels for each of its input's.)
+pub fn small_copy<S: Source>(picture: &S) -> (S::Made, f32) {
+    let scale = picture.width().max(picture.height()) as f32 / LONGEST_WHOLE as f32;
+    let side = |side: usize| ((side as f32 / scale).ceil() as usize).max(1);
+    (picture.shrunk(scale, [side(picture.width()), side(picture.height())]), scale)
 }
 
 /// RGB bytes, pixel by pixel, to values from -1 to 1, channel by channel: a picture of 128 x 128 becomes `[3, 128, 128]`.
@@ -49,6 +30,7 @@ pub fn normalise(rgb: &[u8]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{Border, Frame};
 
     fn input(frame: &Frame, view: &Similarity) -> Vec<u8> {
         frame.sample(view, INPUT_SIDE, INPUT_SIDE, Border::Black)
@@ -79,11 +61,11 @@ mod tests {
         let (width, height) = (1600, 1000);
         let rgba: Vec<u8> = (0..width * height).flat_map(|i| [(i % width / 8) as u8; 4]).collect();
         let frame = Frame::new(width, height, &rgba).unwrap();
-        let copy = SmallCopy::of(&frame);
+        let (copy, scale) = small_copy(&frame);
         for region in [Region::whole(&frame), Region { x: 640.0, y: 100.0, width: 640.0, height: 640.0 }] {
             let direct = letterbox(&region);
-            let view = letterbox(&region.scaled(1.0 / copy.scale));
-            let through_copy = Similarity::new(copy.scale, 0.0, 0.0, 0.0).after(&view);
+            let view = letterbox(&region.scaled(1.0 / scale));
+            let through_copy = Similarity::new(scale, 0.0, 0.0, 0.0).after(&view);
             for point in [[0.0; 2], [128.0, 30.0]] {
                 let (a, b) = (direct.apply(point), through_copy.apply(point));
                 assert!((a[0] - b[0]).hypot(a[1] - b[1]) < 1e-2, "{a:?} {b:?}");

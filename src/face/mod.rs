@@ -27,12 +27,11 @@ use std::task::{Context, Poll, Waker};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::frame::{Border, Frame, Sampler, Similarity};
-
-use letterbox::SmallCopy;
+use crate::frame::{Border, Sampler, Similarity};
+use crate::source::{Cut, Source};
 
 pub use close_up::{close_up, confirm};
-pub use letterbox::{letterbox, normalise};
+pub use letterbox::{letterbox, normalise, small_copy};
 #[cfg(feature = "burn")]
 pub use network::BlazeFace;
 pub use suppress::iou;
@@ -194,8 +193,8 @@ pub struct Finder {
 /// What the network is shown, and what it says of it.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    /// 128 x 128 RGB pixels; [`normalise`] makes [`BlazeFace`]'s input of them.
-    pub input: Vec<u8>,
+    /// 128 x 128 pixels; [`normalise`] makes [`BlazeFace`]'s input of them.
+    pub input: Cut,
     /// Filled in by the network.
     pub raw: RawDetections,
 }
@@ -215,13 +214,13 @@ struct Views {
 
 impl Views {
     /// Adds a part of a picture. `to_picture` leads from the input's pixels to the picture's, `to_frame` to the frame's.
-    fn add(&mut self, picture: &Frame<'_>, to_picture: &Similarity, to_frame: Similarity) {
+    fn add(&mut self, picture: &impl Source, to_picture: &Similarity, to_frame: Similarity) {
         let at = self.to_frame.len();
         if at == self.views.len() {
             self.views.push(View::default());
         }
         let input = &mut self.views[at].input;
-        picture.sample_into(to_picture, [INPUT_SIDE; 2], Border::Black, &mut self.sampler, input);
+        picture.cut(to_picture, INPUT_SIDE, Border::Black, &mut self.sampler, input);
         self.to_frame.push(to_frame);
     }
 
@@ -261,7 +260,7 @@ impl Finder {
     /// What `run` returns, or a [`FaceError`] about what it filled in.
     pub async fn find<E: From<FaceError>>(
         &mut self,
-        frame: &Frame<'_>,
+        frame: &impl Source,
         search: Search,
         mut run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -277,11 +276,11 @@ impl Finder {
             let to_frame = letterbox(&whole);
             views.add(frame, &to_frame, to_frame);
         } else {
-            let copy = SmallCopy::of(frame);
-            let from_copy = Similarity::new(copy.scale, 0.0, 0.0, 0.0);
+            let (copy, scale) = small_copy(frame);
+            let from_copy = Similarity::new(scale, 0.0, 0.0, 0.0);
             for region in [whole].iter().chain(&parts) {
-                let to_copy = letterbox(&region.scaled(1.0 / copy.scale));
-                views.add(&copy.frame(), &to_copy, from_copy.after(&to_copy));
+                let to_copy = letterbox(&region.scaled(1.0 / scale));
+                views.add(&copy, &to_copy, from_copy.after(&to_copy));
             }
         }
         views.look(&mut run).await?;
@@ -330,7 +329,7 @@ impl Finder {
     /// As [`Finder::find`].
     pub async fn follow<E: From<FaceError>>(
         &mut self,
-        frame: &Frame<'_>,
+        frame: &impl Source,
         expected: &[BoundingBox],
         mut run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
     ) -> Result<bool, E> {
@@ -360,7 +359,7 @@ impl Finder {
 /// # Errors
 /// As [`Finder::find`].
 pub fn find<E: From<FaceError>>(
-    frame: &Frame,
+    frame: &impl Source,
     search: Search,
     options: &DetectorOptions,
     mut run: impl FnMut(&mut [View]) -> Result<(), E>,
@@ -380,6 +379,7 @@ pub fn find<E: From<FaceError>>(
 #[cfg(test)]
 mod testing {
     use super::*;
+    use crate::frame::Frame;
     use crate::weights::Weights;
     use burn::tensor::{Device, Tensor, TensorData};
 
@@ -401,7 +401,7 @@ mod testing {
     pub fn find_with(network: &BlazeFace, frame: &Frame, search: Search) -> Vec<Detection> {
         find(frame, search, &DetectorOptions::default(), |views| {
             for View { input, raw } in views {
-                let data = TensorData::new(normalise(input), [1, 3, INPUT_SIDE, INPUT_SIDE]);
+                let data = TensorData::new(normalise(&input.rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
                 let (regressors, logits) = network.forward(Tensor::from_data(data, &Device::flex()));
                 let vec = |data: TensorData| data.try_into_vec().unwrap();
                 *raw = RawDetections {
@@ -423,6 +423,7 @@ mod testing {
 mod tests {
     use super::testing::{find_with, network};
     use super::*;
+    use crate::frame::Frame;
 
     #[test]
     fn no_face_in_nothing() {
@@ -451,7 +452,7 @@ mod tests {
 mod picture_tests {
     use super::testing::{find_with, network, reference, values};
     use super::*;
-    use crate::frame::Border;
+    use crate::frame::{Border, Frame};
 
     const SIDE: usize = 512;
 

@@ -5,7 +5,7 @@
 //! [`candidates`] and [`merge`] make one list of what all of them found.
 
 use super::{BoundingBox, Detection, DetectorOptions, suppress};
-use crate::frame::Frame;
+use crate::source::Source;
 
 /// Frames up to this many pixels long are looked at once.
 pub const LONGEST_WHOLE: usize = 640;
@@ -32,7 +32,7 @@ pub struct Region {
 
 impl Region {
     /// All of a frame.
-    pub fn whole(frame: &Frame) -> Self {
+    pub fn whole(frame: &impl Source) -> Self {
         Self { x: 0.0, y: 0.0, width: frame.width() as f32, height: frame.height() as f32 }
     }
 
@@ -43,7 +43,7 @@ impl Region {
 
     /// Whether an edge of this region that is not the frame's goes through the box: the face is cut there, and
     /// another region shows it whole.
-    fn cuts(&self, bbox: &BoundingBox, frame: &Frame) -> bool {
+    fn cuts(&self, bbox: &BoundingBox, frame: &impl Source) -> bool {
         // Half a pixel covers the rounding of edges at the frame's.
         let inner = |edge: f32, end: f32| edge > 0.5 && edge < end - 0.5;
         let (width, height) = (frame.width() as f32, frame.height() as f32);
@@ -56,7 +56,7 @@ impl Region {
 
 /// The squares to look at beside the whole frame: none where its long side is up to [`LONGEST_WHOLE`], else up to 2 x 2 of 0.6
 /// and up to 3 x 3 of 0.4 of that side (fewer across a short side; cut off where the frame ends).
-pub fn tiles(frame: &Frame) -> Vec<Region> {
+pub fn tiles(frame: &impl Source) -> Vec<Region> {
     let (width, height) = (frame.width() as f32, frame.height() as f32);
     let long = width.max(height);
     if long <= LONGEST_WHOLE as f32 {
@@ -88,7 +88,7 @@ fn spans(length: f32, side: f32, shared: f32) -> Vec<(f32, f32)> {
 /// Faces that the region cuts are left to the other regions. Weights grow with the square of the magnification (the error of a box is a
 /// part of the network's input).
 pub fn candidates(
-    frame: &Frame,
+    frame: &impl Source,
     region: &Region,
     detections: impl Iterator<Item = Detection>,
 ) -> impl Iterator<Item = (Detection, f32)> {
@@ -120,6 +120,7 @@ pub fn merge(candidates: &mut Vec<(Detection, f32)>, options: &DetectorOptions, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Frame;
 
     fn black(width: usize, height: usize) -> Vec<u8> {
         vec![0; width * height * 4]

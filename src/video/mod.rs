@@ -14,7 +14,8 @@ use crate::crop;
 use crate::engine::RawEstimate;
 use crate::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings};
 use crate::face::{BoundingBox, Detection, Finder, Search, View};
-use crate::frame::{Frame, Sampler, Similarity};
+use crate::frame::{Sampler, Similarity};
+use crate::source::{Cut, Source};
 use crate::track::{Observation, Recognised, Track, Tracker};
 use scene::Scene;
 use schedule::{Known, Look, Schedule};
@@ -59,7 +60,7 @@ struct Buffers {
     recognised: Vec<Option<Recognised>>,
     chosen: Vec<usize>,
     sampler: Sampler,
-    crops: Vec<Vec<u8>>,
+    crops: Vec<Cut>,
     estimates: Vec<RawEstimate>,
     observations: Vec<Observation>,
 }
@@ -85,7 +86,7 @@ impl Video {
     pub async fn look(
         &mut self,
         estimator: &Estimator,
-        frame: &Frame<'_>,
+        frame: &impl Source,
         timestamp_ms: f64,
     ) -> Result<Seen, EstimatorError> {
         let Self { schedule, scene, finder, tracker, faces, buffers } = self;
@@ -134,7 +135,7 @@ impl Video {
         tracker.recognise(detections, recognised);
         schedule.estimates(recognised, chosen);
         if crops.len() < chosen.len() {
-            crops.resize_with(chosen.len(), Vec::new);
+            crops.resize_with(chosen.len(), Cut::default);
         }
         for (crop, index) in crops.iter_mut().zip(&*chosen) {
             crop::cut_into(frame, &alignments[*index], sampler, crop);

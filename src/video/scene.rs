@@ -1,12 +1,13 @@
 //! Whether a frame shows anything new.
 
 use crate::frame::Frame;
+use crate::source::Source;
 
 /// Cells along each side of the frame.
-const CELLS: usize = 32;
+pub const CELLS: usize = 32;
 
 /// Pixels read along each side of a cell, evenly spread. (Sensor noise, which differs from pixel to pixel, averages to an eighth.)
-const READ: usize = 8;
+pub const READ: usize = 8;
 
 /// By how much the mean brightness of a cell must differ (of 255) for something to have moved.
 ///
@@ -30,9 +31,9 @@ pub struct Scene {
 impl Scene {
     /// Whether a frame shows anything else than the last one for which this was so. Changes that are too slow to be seen from one frame
     /// to the next add up until they are.
-    pub fn changes(&mut self, frame: &Frame) -> bool {
+    pub fn changes(&mut self, frame: &impl Source) -> bool {
         let size = [frame.width(), frame.height()];
-        brightness(frame, &mut self.now);
+        frame.brightness(&mut self.now);
         let same = self.size == size && difference(&self.shown, &self.now) < MOVED;
         if !same {
             std::mem::swap(&mut self.shown, &mut self.now);
@@ -48,7 +49,7 @@ pub(super) fn difference(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Fills `cells` with the mean brightness of each, row by row.
-fn brightness(frame: &Frame, cells: &mut Vec<f32>) {
+pub fn brightness(frame: &Frame, cells: &mut Vec<f32>) {
     cells.clear();
     let range = |cell: usize, side: usize| {
         let from = cell * side / CELLS;

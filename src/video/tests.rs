@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::engine::EngineKind;
-use crate::frame::Border;
+use crate::frame::{Border, Frame};
 use crate::picture::Picture;
 use crate::weights::Weights;
 

@@ -22,6 +22,7 @@ pub struct Estimate {
     pub width: f64,
     pub height: f64,
     pub engine: String,
+    pub path: String,
     pub faces: Vec<Face>,
 }
 
@@ -30,6 +31,8 @@ pub struct Estimate {
 pub struct Face {
     #[serde(rename = "box")]
     pub bounds: [f64; 4],
+    pub score: f64,
+    pub landmarks: [[f64; 2]; 6],
     pub age: f64,
     pub age_range: [f64; 2],
     pub age_distribution: Vec<f64>,

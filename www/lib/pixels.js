@@ -127,6 +127,14 @@ function draw(image, width, height, place) {
   place(width, height).set(context.getImageData(0, 0, width, height).data);
 }
 
+/** Pixels, which stay, as grab() gives a camera's. */
+export async function toFrame(pixels) {
+  const bitmap = await createImageBitmap(toImageData(pixels), { premultiplyAlpha: 'none' });
+  const frame = videoFrame(bitmap, { timestamp: 0 });
+  if (frame) bitmap.close();
+  return frame ?? bitmap;
+}
+
 /** What to hand over, rather than copy, when posting a frame. */
 export function transferable(image) {
   return image.rgba ? image.rgba.buffer : image;
@@ -154,7 +162,8 @@ function canvasContext(width, height) {
   return context;
 }
 
-function sizeOf(image) {
+/** Width and height of a frame from grab(). */
+export function sizeOf(image) {
   return { width: image.displayWidth ?? image.width, height: image.displayHeight ?? image.height };
 }
 

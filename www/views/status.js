@@ -76,7 +76,7 @@ export class Meter {
   }
 
   /** @param {import('../mien.js').Result} result */
-  count({ engine, timings, look }, isVideo) {
+  count({ engine, timings, look, path }, isVideo) {
     const now = performance.now();
     const frame = { end: now, timings, look };
     this.#frames = isVideo ? [...this.#frames, frame].filter(({ end }) => now - end <= METER_OVER_MS) : [frame];
@@ -93,6 +93,7 @@ export class Meter {
     const skipped = this.#frames.filter(({ look }) => look === 'skip').length;
     const sentences = isVideo ? [`On average, over the last ${count === 1 ? 'picture' : `${count} pictures`}.`] : [];
     if (skipped > 0) sentences.push(`${skipped} showed nothing new and ${skipped === 1 ? 'was' : 'were'} skipped.`);
+    if (engine === 'webgpu') sentences.push(path === 'texture' ? 'Pictures go straight to the GPU.' : 'Pictures go to the GPU by way of main memory.');
     this.#sentences.textContent = sentences.join(' ');
   }
 

@@ -2,8 +2,9 @@
 //!
 //! Each kernel costs its start, and each read-back is a round trip to the device. So all faces of a frame go through in one pass,
 //! layers are merged where that saves a kernel, weights and everything between the layers stay on the device, and a pass ends in
-//! one read-back. A camera's frame with up to 16 candidates for a face takes at most three: the detector's first look, its second look at
-//! all of them, and the network.
+//! one read-back. A camera's frame with up to 16 candidates for a face takes at most four: the brightness of its cells, by which frames
+//! are compared, the detector's first look, its second look at all of them, and the network. A frame that shows nothing new takes the first,
+//! one in which faces are followed all but one of the looks.
 //!
 //! What is used of burn decides the size of the browser module:
 //!
@@ -11,11 +12,9 @@
 //!   initialisation with orthogonal matrices: see the sizes in `build.sh`.
 //! - The last step, from the logits of a hundred ages to probabilities and an age, is left to the CPU.
 //!
-//! Pixels still come by way of the CPU. A browser would hand a frame to a texture itself (`copyExternalImageToTexture`), and burn
-//! accepts a device that others use, too (`WgpuOptions::setup`). But CubeCL's kernels read buffers alone, and only buffers of
-//! CubeCL's own allocator. So the frame would have to be copied from the texture into one of those (rows in multiples of 256 bytes, between
-//! CubeCL's own submissions), and [`crate::frame`]'s resampling, both the detector's views and the aligned crops, to be written once
-//! more as kernels that agree with it.
+//! Pixels come straight from the browser (`picture`): it copies its picture into a texture, and one shader of our own cuts the networks'
+//! inputs out of that. Where the browser refuses, or the picture is larger than textures may be, the inputs are cut in main memory, as for
+//! the CPU, and uploaded; the brightness of cells then comes from there as well.
 //!
 //! Traps of burn 0.22.1:
 //!
@@ -23,6 +22,9 @@
 //!   that need `subgroups` are tried, browsers refuse those, and the device is lost.
 //! - Its convolutions read maps and kernels channels last. What lies in another order is copied at every run.
 //! - Its rectifier is two kernels, clamping is one.
+
+#[cfg(feature = "webgpu")]
+pub mod picture;
 
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
@@ -35,21 +37,28 @@ use crate::crop;
 use crate::face::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES};
 use crate::face::{INPUT_SIDE, RawDetections, View};
 use crate::model::NetworkKind;
+use crate::source::Cut;
 use crate::weights::{Weights, WeightsError};
+
+#[cfg(feature = "webgpu")]
+pub use picture::{Cutter, Picture, Place};
 
 /// The most views that go through the detector at once; a bound on the device's memory.
 const MOST_VIEWS: usize = 16;
 
-/// The browser's device.
+/// The browser's device, and what takes pictures there.
 ///
 /// # Errors
 /// [`EngineError::Unavailable`].
 #[cfg(feature = "webgpu")]
-pub async fn device() -> Result<Device, EngineError> {
-    Device::wgpu_options().init_async().await.map_err(|e| EngineError::Unavailable {
+pub async fn device() -> Result<(Device, Cutter), EngineError> {
+    let started = Device::wgpu_options().init_with_setup_async().await;
+    let (device, setup) = started.map_err(|e| EngineError::Unavailable {
         engine: super::EngineKind::WebGpu.name(),
         reason: e.to_string(),
-    })
+    })?;
+    let cutter = Cutter::new(&device, setup);
+    Ok((device, cutter))
 }
 
 /// A convolution, on the device.
@@ -231,16 +240,25 @@ impl WebGpuDetector {
     /// [`EngineError::Lost`].
     pub async fn run(&self, views: &mut [View]) -> Result<(), EngineError> {
         for views in views.chunks_mut(MOST_VIEWS) {
-            let pixels = views.iter().flat_map(|view| &view.input);
-            let values = pixels.map(|v| f32::from(*v) / 127.5 - 1.0).collect();
-            let shape = [views.len(), INPUT_SIDE, INPUT_SIDE, 3];
-            let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
+            let input = self.input(views)?;
             let values = read(self.forward(input).flatten(0, 1)).await?;
             for (view, values) in views.iter_mut().zip(values.chunks_exact(ANCHORS * (VALUES + 1))) {
                 by_anchor(values, &mut view.raw);
             }
         }
         Ok(())
+    }
+
+    /// `[N, 128, 128, 3]`, from -1 to 1.
+    fn input(&self, views: &[View]) -> Result<Tensor<4>, EngineError> {
+        #[cfg(feature = "webgpu")]
+        if let Some(input) = picture::input(views.iter().map(|view| &view.input), INPUT_SIDE)? {
+            return Ok(input);
+        }
+        let pixels = views.iter().flat_map(|view| &view.input.rgb);
+        let values = pixels.map(|v| f32::from(*v) / 127.5 - 1.0).collect();
+        let shape = [views.len(), INPUT_SIDE, INPUT_SIDE, 3];
+        Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
     }
 
     /// `[N, 128, 128, 3]` to `[N, 896 * 17]`, map by map and cell by cell.
@@ -334,15 +352,23 @@ impl WebGpuNetwork {
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn run(&self, crops: &[Vec<u8>]) -> Result<Vec<RawEstimate>, EngineError> {
-        let inputs = crops.iter().flat_map(|crop| crop::network_input(self.kind, crop)).collect();
-        self.run_inputs(inputs, crops.len()).await
+    pub async fn run(&self, crops: &[Cut]) -> Result<Vec<RawEstimate>, EngineError> {
+        #[cfg(feature = "webgpu")]
+        if let Some(input) = picture::network_input(self.kind, crops)? {
+            return self.run_input(input, crops.len()).await;
+        }
+        let inputs = crops.iter().flat_map(|crop| crop::network_input(self.kind, &crop.rgb)).collect();
+        self.run_input(self.input(inputs, crops.len()), crops.len()).await
     }
 
-    async fn run_inputs(&self, inputs: Vec<f32>, faces: usize) -> Result<Vec<RawEstimate>, EngineError> {
+    fn input(&self, inputs: Vec<f32>, faces: usize) -> Tensor<4> {
         let side = self.kind.side();
         let input = TensorData::new(inputs, [faces * self.kind.crops(), side, side, 3]);
-        let logits = self.forward(Tensor::from_data(input, &self.device), faces);
+        Tensor::from_data(input, &self.device)
+    }
+
+    async fn run_input(&self, input: Tensor<4>, faces: usize) -> Result<Vec<RawEstimate>, EngineError> {
+        let logits = self.forward(input, faces);
         let values = read(logits.flatten(0, 3)).await?;
         Ok(values.chunks_exact(LOGITS).map(|logits| self.heads.estimate(logits)).collect())
     }
@@ -389,7 +415,8 @@ mod tests {
         agrees_with_the_definition(|weights, inputs| {
             let network = WebGpuNetwork::new(weights, &Device::flex()).unwrap();
             let faces = inputs.len() / network.kind().input_len();
-            pollster::block_on(network.run_inputs(inputs.to_vec(), faces)).unwrap()
+            let input = network.input(inputs.to_vec(), faces);
+            pollster::block_on(network.run_input(input, faces)).unwrap()
         });
     }
 
@@ -397,18 +424,18 @@ mod tests {
     #[test]
     fn the_detector_agrees_with_its_definition() {
         let device = Device::flex();
-        let file = include_bytes!("../../model-weights/blazeface/blazeface-short.safetensors");
+        let file = include_bytes!("../../../model-weights/blazeface/blazeface-short.safetensors");
         let weights = Weights::from_bytes(file).unwrap();
         let mut views: Vec<View> = (0..MOST_VIEWS + 2)
             .map(|seed| (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * (seed + 31) % 251) as u8).collect())
-            .map(|input| View { input, ..View::default() })
+            .map(|rgb: Vec<u8>| View { input: rgb.into(), ..View::default() })
             .collect();
         let detector = WebGpuDetector::new(&weights, &device).unwrap();
         pollster::block_on(detector.run(&mut views)).unwrap();
         let definition = BurnDetector::new(&weights, &device).unwrap();
         for at in [0, 1, MOST_VIEWS + 1] {
             let RawDetections { regressors, logits } =
-                pollster::block_on(definition.run(&views[at].input)).unwrap();
+                pollster::block_on(definition.run(&views[at].input.rgb)).unwrap();
             let found = &views[at].raw;
             for (found, expected) in [(&found.regressors, regressors), (&found.logits, logits)] {
                 assert_eq!(found.len(), expected.len());

@@ -1,0 +1,185 @@
+// What src/frame.rs does with a picture in memory (`Frame::sample_into`), with one in a texture: the same steps in the same order, so
+// that both engines see the same squares. `CELLS` and `READ` are those of src/video/scene.rs.
+
+struct Cut {
+    // From pixels of the square to pixels of the picture: see `Similarity`.
+    a: f32,
+    b: f32,
+    tx: f32,
+    ty: f32,
+    // The part of the texture that is the picture.
+    left: f32,
+    top: f32,
+    width: f32,
+    height: f32,
+    // What lies outside of it: the nearest pixel (0) or black (1).
+    black: f32,
+    // Where the square goes in a texture, and its size.
+    to_left: f32,
+    to_top: f32,
+    to_width: f32,
+    to_height: f32,
+}
+
+@group(0) @binding(0) var picture: texture_2d<f32>;
+@group(0) @binding(1) var<storage, read> cuts: array<Cut>;
+@group(0) @binding(2) var<storage, read_write> values: array<f32>;
+@group(0) @binding(3) var squares: texture_storage_2d<rgba8unorm, write>;
+
+// The squares as networks want them: from -1 to 1, one after the other.
+@compute @workgroup_size(8, 8)
+fn to_values(@builtin(global_invocation_id) id: vec3u) {
+    let cut = cuts[id.z];
+    let size = vec2u(u32(cut.to_width), u32(cut.to_height));
+    if any(id.xy >= size) {
+        return;
+    }
+    let rgb = vec3f(sampled(cut, vec2f(id.xy))) / 127.5 - 1.0;
+    let at = 3u * ((id.z * size.y + id.y) * size.x + id.x);
+    values[at] = rgb.r;
+    values[at + 1u] = rgb.g;
+    values[at + 2u] = rgb.b;
+}
+
+// The squares as parts of another picture.
+@compute @workgroup_size(8, 8)
+fn to_texture(@builtin(global_invocation_id) id: vec3u) {
+    let cut = cuts[id.z];
+    if any(id.xy >= vec2u(u32(cut.to_width), u32(cut.to_height))) {
+        return;
+    }
+    let to = id.xy + vec2u(u32(cut.to_left), u32(cut.to_top));
+    textureStore(squares, to, vec4f(vec3f(sampled(cut, vec2f(id.xy))) / 255.0, 1.0));
+}
+
+// The mean brightness of each cell, row by row: `brightness` in src/video/scene.rs.
+@compute @workgroup_size(8, 8)
+fn to_cells(@builtin(global_invocation_id) id: vec3u) {
+    let size = vec2u(u32(cuts[0].width), u32(cuts[0].height));
+    let from_ = id.xy * size / CELLS;
+    let to = clamp((id.xy + 1u) * size / CELLS, from_ + 1u, max(size, from_ + 1u));
+    let step = (to - from_ + (READ - 1u)) / READ;
+    var sum = 0u;
+    var count = 0u;
+    for (var y = from_.y; y < to.y; y += step.y) {
+        for (var x = from_.x; x < to.x; x += step.x) {
+            let rgb = texel(vec2i(vec2u(x, y)));
+            sum += rgb.r + 2u * rgb.g + rgb.b;
+            count += 4u;
+        }
+    }
+    values[id.y * CELLS + id.x] = f32(sum) / f32(count);
+}
+
+// The square's pixel, in bytes.
+fn sampled(cut: Cut, at: vec2f) -> vec3u {
+    if cut.b == 0.0 && cut.a >= 1.0 {
+        return averaged(cut, at);
+    }
+    return interpolated(cut, at);
+}
+
+fn interpolated(cut: Cut, at: vec2f) -> vec3u {
+    let scale = length(vec2f(cut.a, cut.b));
+    let grid = clamp(ceil(scale - 0.01), 1.0, 16.0);
+    var sum = vec3u();
+    for (var j = 0.0; j < grid; j += 1.0) {
+        for (var i = 0.0; i < grid; i += 1.0) {
+            let p = at + (vec2f(i, j) + 0.5) / grid;
+            sum += bilinear(cut, vec2f(cut.a * p.x - cut.b * p.y + cut.tx, cut.b * p.x + cut.a * p.y + cut.ty));
+        }
+    }
+    let samples = u32(grid * grid);
+    return (sum + samples / 2u) / samples;
+}
+
+// Between the four nearest pixel centres, in parts of 256.
+fn bilinear(cut: Cut, at: vec2f) -> vec3u {
+    // Far-away places stay outside, and whole numbers hold them.
+    let place = clamp(at - 0.5, vec2f(-2.0), vec2f(cut.width, cut.height) + 2.0);
+    let parts = vec2i(round(place * 256.0));
+    let xy = parts >> vec2u(8u);
+    let within = vec2u(parts & vec2i(255));
+    let both = (within.x * within.y + 128u) >> 8u;
+    let sum = pixel(cut, xy) * (256u + both - within.x - within.y)
+        + pixel(cut, xy + vec2i(1, 0)) * (within.x - both)
+        + pixel(cut, xy + vec2i(0, 1)) * (within.y - both)
+        + pixel(cut, xy + vec2i(1, 1)) * both;
+    return (sum + 128u) >> vec3u(8u);
+}
+
+fn pixel(cut: Cut, at: vec2i) -> vec3u {
+    let last = vec2i(i32(cut.width), i32(cut.height)) - 1;
+    if cut.black == 1.0 && (any(at < vec2i()) || any(at > last)) {
+        return vec3u();
+    }
+    return texel(clamp(at, vec2i(), last) + vec2i(i32(cut.left), i32(cut.top)));
+}
+
+// A texture's numbers are 255ths.
+fn texel(at: vec2i) -> vec3u {
+    return vec3u(round(255.0 * textureLoad(picture, at, 0).rgb));
+}
+
+// The mean of the picture's pixels under the square's pixel, those cut by its edge in part: weights along each axis sum to 256.
+fn averaged(cut: Cut, at: vec2f) -> vec3u {
+    let columns = spanned(cut.tx, cut.a, at.x, cut.width);
+    let rows = spanned(cut.ty, cut.a, at.y, cut.height);
+    let origin = vec2i(i32(cut.left), i32(cut.top));
+    var sum = vec3u(32768u);
+    var down = Given();
+    for (var y = rows.first; y < rows.end; y += 1) {
+        var row = vec3u();
+        var along = Given();
+        for (var x = columns.first; x < columns.end; x += 1) {
+            row += texel(vec2i(x, y) + origin) * weight(columns, x, cut, &along);
+        }
+        sum += row * weight(rows, y, cut, &down);
+    }
+    return sum >> vec3u(16u);
+}
+
+// The pixels under one of the square's along an axis, and its edges.
+struct Span {
+    low: f32,
+    high: f32,
+    length: f32,
+    first: i32,
+    end: i32,
+}
+
+fn spanned(start: f32, scale: f32, i: f32, length: f32) -> Span {
+    let low = start + i * scale;
+    let high = start + (i + 1.0) * scale;
+    let first = min(i32(floor(clamp(low, 0.0, length))), i32(length) - 1);
+    let end = clamp(i32(ceil(clamp(high, 0.0, length))), first + 1, i32(length));
+    return Span(low, high, length, first, end);
+}
+
+// What has been covered of a span, and the weight given for it.
+struct Given {
+    covered: f32,
+    weight: u32,
+}
+
+// The weight of the next pixel. It is rounded so that what is left over goes to the one after, and the sum is right.
+fn weight(span: Span, at: i32, cut: Cut, given: ptr<function, Given>) -> u32 {
+    let p = f32(at);
+    let low = clamp(span.low, 0.0, span.length);
+    let high = clamp(span.high, 0.0, span.length);
+    var covered = max(min(p + 1.0, high) - max(p, low), 0.0);
+    if cut.black == 0.0 {
+        // What lies outside shows the edge.
+        if at == span.first {
+            covered += max(min(span.high, 0.0) - span.low, 0.0);
+        }
+        if at + 1 == span.end {
+            covered += max(span.high - max(span.low, span.length), 0.0);
+        }
+    }
+    let sum = (*given).covered + covered / cut.a;
+    let due = u32(floor(sum * 256.0 + 0.5));
+    let more = due - (*given).weight;
+    *given = Given(sum, due);
+    return more;
+}
