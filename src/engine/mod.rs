@@ -176,8 +176,9 @@ pub struct Engine {
     kind: EngineKind,
     detector: Detector,
     network: Runner,
-    /// What takes pictures on the device.
+    /// What takes pictures on the device: the browser's.
     #[cfg(feature = "webgpu")]
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     cutter: Option<std::rc::Rc<webgpu::Cutter>>,
 }
 

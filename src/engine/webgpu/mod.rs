@@ -23,7 +23,9 @@
 //! - Its convolutions read maps and kernels channels last. What lies in another order is copied at every run.
 //! - Its rectifier is two kernels, clamping is one.
 
+// A native program with this feature has no browser to hand it a picture.
 #[cfg(feature = "webgpu")]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 pub mod picture;
 
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
