@@ -190,7 +190,6 @@ impl<'a> Frame<'a> {
         // Up to a hundredth above a whole factor needs no further sample.
         let grid = ((transform.scale() - 0.01).ceil().max(1.0) as usize).min(16);
         let samples = (grid * grid) as u64;
-        let inside = self.holds(transform, width, height);
         out.reserve(width * height * 3);
         for y in 0..height {
             for x in 0..width {
@@ -201,24 +200,13 @@ impl<'a> Frame<'a> {
                     for i in 0..grid {
                         let u = x as f32 + (i as f32 + 0.5) / grid as f32;
                         let place = transform.apply([u, v]);
-                        sum +=
-                            if inside { self.bilinear_inside(place) } else { self.bilinear(place, border) };
+                        sum += self.bilinear(place, border);
                     }
                 }
                 let mean = |channel: u32| ((lane(sum, channel) + samples / 2) / samples) as u8;
                 out.extend([mean(0), mean(1), mean(2)]);
             }
         }
-    }
-
-    /// Whether every pixel that the output touches lies inside of the frame.
-    fn holds(&self, transform: &Similarity, width: usize, height: usize) -> bool {
-        let (w, h) = (width as f32, height as f32);
-        let (right, bottom) = (self.width as f32 - 1.0, self.height as f32 - 1.0);
-        [[0.0, 0.0], [w, 0.0], [0.0, h], [w, h]].into_iter().all(|corner| {
-            let [x, y] = transform.apply(corner);
-            x >= 1.0 && y >= 1.0 && x <= right && y <= bottom
-        })
     }
 
     /// Shrinks without turning: each output pixel is the mean of the frame's pixels under it, those cut by its edge in part.
@@ -276,25 +264,30 @@ impl<'a> Frame<'a> {
     }
 
     /// The colour at a place, between the four nearest pixel centres: as [`lanes`].
+    #[inline]
     fn bilinear(&self, place: [f32; 2], border: Border) -> u64 {
         let ([x, y], within) = between_pixels(place);
+        // What is negative is too large as an unsigned number.
+        if (x as u32) < self.width as u32 - 1 && (y as u32) < self.height as u32 - 1 {
+            let at = (y as usize * self.width + x as usize) * 4;
+            let pair = |at: usize| -> [u64; 2] {
+                let [left, right] = self.rgba[at..at + 8].as_chunks().0 else { unreachable!("eight bytes") };
+                [lanes(*left), lanes(*right)]
+            };
+            let ([above_left, above_right], [left, right]) = (pair(at), pair(at + self.width * 4));
+            mix([above_left, above_right, left, right], within)
+        } else {
+            mix(self.around(x, y, border), within)
+        }
+    }
+
+    /// Four pixels, of which some lie outside: those right of (x, y) and below it are the other three.
+    #[cold]
+    fn around(&self, x: i32, y: i32, border: Border) -> [u64; 4] {
         // Far-away places are as far as a number goes, and stay outside.
         let (right, below) = (x.saturating_add(1), y.saturating_add(1));
         let pixel = |x, y| lanes(self.pixel(x, y, border));
-        mix([pixel(x, y), pixel(right, y), pixel(x, below), pixel(right, below)], within)
-    }
-
-    /// The same where the four pixels are known to be inside.
-    #[inline]
-    fn bilinear_inside(&self, place: [f32; 2]) -> u64 {
-        let ([x, y], within) = between_pixels(place);
-        let at = (y as usize * self.width + x as usize) * 4;
-        let pair = |at: usize| -> [u64; 2] {
-            let [left, right] = self.rgba[at..at + 8].as_chunks().0 else { unreachable!("eight bytes") };
-            [lanes(*left), lanes(*right)]
-        };
-        let ([above_left, above_right], [left, right]) = (pair(at), pair(at + self.width * 4));
-        mix([above_left, above_right, left, right], within)
+        [pixel(x, y), pixel(right, y), pixel(x, below), pixel(right, below)]
     }
 
     #[inline]

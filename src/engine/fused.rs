@@ -38,7 +38,7 @@ struct Convolutions {
 /// Buffers between layers. One a thread.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
-    rows: Vec<f32>,
+    winograd: Vec<f32>,
     maps: [Vec<f32>; 2],
     features: Vec<f32>,
 }
@@ -76,17 +76,17 @@ impl FusedNetwork {
     /// If `input` has another length.
     pub fn run(&self, input: &[f32], scratch: &mut Scratch) -> RawEstimate {
         assert_eq!(input.len(), self.kind.input_len());
-        let Scratch { rows, maps, features } = scratch;
+        let Scratch { winograd, maps, features } = scratch;
         match &self.body {
             Body::Base { shape, conv, dense } => {
                 let map = &mut maps[0];
                 map.resize(shape.pooled_len(), 0.0);
-                conv3x3_relu_pool(shape, input, &conv.weights, &conv.bias, map, rows);
+                conv3x3_relu_pool(shape, input, &conv.weights, &conv.bias, map);
                 dense.run(map, features);
             }
             Body::DCnn { convolutions, dense1, dense2 } => {
                 features.clear();
-                convolutions.run(input, rows, maps, features);
+                convolutions.run(input, winograd, maps, features);
                 let hidden = &mut maps[0];
                 dense1.run(features, hidden);
                 hidden.iter_mut().for_each(|v| *v = v.max(0.0));
@@ -96,7 +96,7 @@ impl FusedNetwork {
             Body::MCnn { convolutions } => {
                 features.clear();
                 for crop in input.chunks_exact(input.len() / self.kind.crops()) {
-                    convolutions.run(crop, rows, maps, features);
+                    convolutions.run(crop, winograd, maps, features);
                 }
             }
         }
@@ -122,15 +122,15 @@ impl Convolutions {
     }
 
     /// Appends the features of one picture.
-    fn run(&self, input: &[f32], rows: &mut Vec<f32>, maps: &mut [Vec<f32>; 2], features: &mut Vec<f32>) {
+    fn run(&self, input: &[f32], winograd: &mut Vec<f32>, maps: &mut [Vec<f32>; 2], features: &mut Vec<f32>) {
         let [a, b] = maps;
         let (mut from, mut to) = (a, b);
         let (shape, layer) = &self.first;
         from.resize(shape.pooled_len(), 0.0);
-        conv3x3_relu_pool(shape, input, &layer.weights, &layer.bias, from, rows);
+        conv3x3_relu_pool(shape, input, &layer.weights, &layer.bias, from);
         for block in &self.rest {
             to.resize(block.shape().pooled_len(), 0.0);
-            block.relu_pool(from, to, rows);
+            block.relu_pool(from, to, winograd);
             std::mem::swap(&mut from, &mut to);
         }
         // Conv1x1, ReLU, MaxPool2: the largest of four, and of zero.

@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::pool::{NormGradient, gradient_row, relu_pool_row};
+use super::pool::{NormGradient, gradient_row};
 use super::winograd::Winograd;
 use super::{aligned, load, store};
 
@@ -123,24 +123,16 @@ pub fn conv3x3(
 }
 
 /// Convolution, ReLU and pooling in one pass, for use once trained: batch normalisation is folded into `weights` and `bias`
-/// beforehand. The rows of the convolution that are pooled to one live in `scratch`.
+/// beforehand. What is pooled to one never leaves the registers.
 ///
 /// # Panics
 /// If a length does not fit `shape`.
-pub fn conv3x3_relu_pool(
-    shape: &ConvShape,
-    input: &[f32],
-    weights: &[f32],
-    bias: &[f32],
-    out: &mut [f32],
-    scratch: &mut Vec<f32>,
-) {
+pub fn conv3x3_relu_pool(shape: &ConvShape, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) {
     let conv = Conv::new(shape, input, weights, bias);
     assert_eq!(out.len(), shape.pooled_len());
-    let scratch = aligned(scratch, shape.pool * shape.out_width() * shape.channels_out);
     match shape.pool {
-        1 => Arch::new().dispatch(ForwardPooled::<1> { conv, out, scratch }),
-        _ => Arch::new().dispatch(ForwardPooled::<2> { conv, out, scratch }),
+        1 => Arch::new().dispatch(ForwardPooled::<1> { conv, out }),
+        _ => Arch::new().dispatch(ForwardPooled::<2> { conv, out }),
     }
 }
 
@@ -196,7 +188,6 @@ impl WithSimd for Forward<'_> {
 struct ForwardPooled<'a, const P: usize> {
     conv: Conv<'a>,
     out: &'a mut [f32],
-    scratch: &'a mut [f32],
 }
 
 impl<const P: usize> WithSimd for ForwardPooled<'_, P> {
@@ -204,16 +195,132 @@ impl<const P: usize> WithSimd for ForwardPooled<'_, P> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let s = self.conv.shape;
-        let (row, pooled) = (s.out_width() * s.channels_out, s.pooled_width() * s.channels_out);
+        let Conv { shape: s, input, weights, bias } = self.conv;
+        let (row, co) = (s.width * s.channels_in, s.channels_out);
+        let (k, pooled) = (3 * s.channels_in, s.pooled_width());
         if pooled == 0 {
             return;
         }
-        for (y, out) in self.out.chunks_exact_mut(pooled).enumerate() {
-            for (i, conv) in self.scratch.chunks_exact_mut(row).enumerate() {
-                self.conv.row(simd, P * y + i, conv);
+        let step = s.stride * s.channels_in;
+        assert!(row >= (P * pooled - 1) * step + k && co.is_multiple_of(S::F32_LANES));
+        assert!(weights.len() == 3 * k * co && bias.len() == co);
+        for (y, out) in self.out.chunks_exact_mut(pooled * co).enumerate() {
+            let rows = std::array::from_fn(|i| {
+                std::array::from_fn(|r| input[(s.stride * (P * y + i) + r) * row..][..row].as_ptr())
+            });
+            let pair = 2 * S::F32_LANES;
+            let mut c = 0;
+            while c < co {
+                let tile = PoolTile::<P> {
+                    rows,
+                    step,
+                    k,
+                    // SAFETY (all three): c < co.
+                    weights: unsafe { weights.as_ptr().add(c) },
+                    bias: unsafe { bias.as_ptr().add(c) },
+                    out: unsafe { out.as_mut_ptr().add(c) },
+                    co,
+                };
+                // SAFETY: checked above, for the last pixel of a row.
+                unsafe {
+                    if c + pair <= co {
+                        tile.run::<S, 2>(simd, pooled);
+                        c += pair;
+                    } else {
+                        tile.run::<S, 1>(simd, pooled);
+                        c += S::F32_LANES;
+                    }
+                }
             }
-            relu_pool_row::<S, P>(simd, self.scratch, row, out, s.channels_out);
+        }
+    }
+}
+
+/// As [`Tile`], for pixels each of which is the mean of `P` x `P` rectified ones.
+#[derive(Clone, Copy)]
+struct PoolTile<const P: usize> {
+    /// The three input rows under each of the rows that are pooled to one.
+    rows: [[*const f32; 3]; P],
+    step: usize,
+    k: usize,
+    weights: *const f32,
+    bias: *const f32,
+    out: *mut f32,
+    co: usize,
+}
+
+impl<const P: usize> PoolTile<P> {
+    /// All `pooled` pixels of the row, `NV` vectors of channels.
+    ///
+    /// # Safety
+    /// As [`PoolTile::pixels`], for every pixel.
+    #[inline(always)]
+    unsafe fn run<S: Simd, const NV: usize>(self, simd: S, pooled: usize) {
+        let mut x = 0;
+        macro_rules! tiles {
+            ($pixels:literal) => {
+                while pooled - x >= $pixels {
+                    // SAFETY: each call covers pixels below `pooled`.
+                    unsafe { self.pixels::<S, $pixels, NV>(simd, x) };
+                    x += $pixels;
+                }
+            };
+        }
+        // As many sums at once as in [`Tile::run`]; each pixel has P x P of them.
+        if P == 1 {
+            if S::F32_LANES >= 16 {
+                tiles!(12);
+            }
+            if S::F32_LANES >= 8 {
+                tiles!(6);
+            }
+            tiles!(4);
+        } else if S::F32_LANES >= 16 {
+            tiles!(3);
+        }
+        tiles!(1);
+    }
+
+    /// Pixels `x` to `x + PX`, all that they are the mean of in registers while the weights pass by.
+    ///
+    /// # Safety
+    /// The rows must hold `(P * (x + PX) - 1) * step + k` floats, `weights` `3 k` rows of `co` (less the channels it was moved
+    /// on by), `out` `x + PX` pixels of `co`.
+    #[inline(always)]
+    unsafe fn pixels<S: Simd, const PX: usize, const NV: usize>(self, simd: S, x: usize) {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let start: [S::f32s; NV] = std::array::from_fn(|v| load(simd, self.bias.add(v * S::F32_LANES)));
+            let mut acc = [[[start; P]; PX]; P];
+            let mut w = self.weights;
+            for r in 0..3 {
+                for k in 0..self.k {
+                    let weight: [S::f32s; NV] = std::array::from_fn(|v| load(simd, w.add(v * S::F32_LANES)));
+                    for (rows, acc) in self.rows.iter().zip(&mut acc) {
+                        let from = rows[r].add(P * x * self.step + k);
+                        for (p, acc) in acc.as_flattened_mut().iter_mut().enumerate() {
+                            let value = simd.splat_f32s(*from.add(p * self.step));
+                            for (acc, weight) in acc.iter_mut().zip(weight) {
+                                *acc = simd.mul_add_e_f32s(value, weight, *acc);
+                            }
+                        }
+                    }
+                    w = w.add(self.co);
+                }
+            }
+            let (zero, share) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0 / (P * P) as f32));
+            for p in 0..PX {
+                for v in 0..NV {
+                    let mut sum = zero;
+                    for acc in &acc {
+                        for acc in &acc[p] {
+                            sum = simd.add_f32s(sum, simd.max_f32s(acc[v], zero));
+                        }
+                    }
+                    let out = self.out.add((x + p) * self.co + v * S::F32_LANES);
+                    store(simd, out, simd.mul_f32s(sum, share));
+                }
+            }
         }
     }
 }
@@ -616,7 +723,7 @@ mod tests {
     fn close(found: &[f32], expected: &[f32]) {
         assert_eq!(found.len(), expected.len());
         for (i, (f, e)) in found.iter().zip(expected).enumerate() {
-            assert!((f - e).abs() < 1e-4 * (1.0 + e.abs()), "{i}: {f} {e}");
+            assert!((f - e).abs() <= 1e-4 * (1.0 + e.abs()), "{i}: {f} {e}");
         }
     }
 
@@ -641,7 +748,7 @@ mod tests {
                         assert!((sums[48 + c] - channel(c).map(|v| v * v).sum::<f64>()).abs() < 1e-2);
                     }
                     let mut out = vec![0.0; shape.pooled_len()];
-                    conv3x3_relu_pool(&shape, &input, &packed, &bias, &mut out, &mut Vec::new());
+                    conv3x3_relu_pool(&shape, &input, &packed, &bias, &mut out);
                     close(&out, &pooled(&shape, &expected));
                 }
             }
@@ -670,6 +777,31 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = pulp::x86::V3::try_new() {
             run(&|forward| Simd::vectorize(simd, forward));
+        }
+    }
+
+    #[test]
+    fn every_vector_length_pools_alike() {
+        for pool in [1, 2] {
+            let shape = ConvShape { height: 7, width: 31, channels_in: 3, channels_out: 48, stride: 1, pool };
+            let (input, kernel) = (wave(shape.in_len(), 0.7), wave(shape.weight_len(), 0.31));
+            let bias = wave(48, 1.3);
+            let weights = &pack(&kernel, &shape);
+            let expected = pooled(&shape, &plain(&shape, &input, &kernel, &bias));
+            let conv = Conv::new(&shape, &input, weights, &bias);
+            macro_rules! check {
+                ($simd:expr) => {
+                    let mut out = vec![f32::NAN; shape.pooled_len()];
+                    match pool {
+                        1 => $simd.vectorize(ForwardPooled::<1> { conv, out: &mut out }),
+                        _ => $simd.vectorize(ForwardPooled::<2> { conv, out: &mut out }),
+                    }
+                    close(&out, &expected);
+                };
+            }
+            check!(pulp::Scalar128b);
+            check!(pulp::Scalar256b);
+            check!(pulp::Scalar512b);
         }
     }
 

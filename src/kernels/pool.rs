@@ -83,36 +83,6 @@ const fn share<const P: usize>() -> f32 {
     1.0 / (P * P) as f32
 }
 
-/// Rectifies and averages `P` rows of the convolution, each of `row` floats.
-#[inline(always)]
-pub(super) fn relu_pool_row<S: Simd, const P: usize>(
-    simd: S,
-    rows: &[f32],
-    row: usize,
-    out: &mut [f32],
-    co: usize,
-) {
-    let pooled = out.len() / co;
-    assert!(rows.len() == P * row && row >= P * pooled * co);
-    assert!(co.is_multiple_of(S::F32_LANES));
-    let (zero, share) = (simd.splat_f32s(0.0), simd.splat_f32s(share::<P>()));
-    for x in 0..pooled {
-        for c in (0..co).step_by(S::F32_LANES) {
-            // SAFETY: c + lanes <= co, and all P pixels of every row are there, as checked above.
-            unsafe {
-                let mut sum = zero;
-                for i in 0..P {
-                    for j in 0..P {
-                        let v = load(simd, rows.as_ptr().add(i * row + (P * x + j) * co + c));
-                        sum = simd.add_f32s(sum, simd.max_f32s(v, zero));
-                    }
-                }
-                store(simd, out.as_mut_ptr().add(x * co + c), simd.mul_f32s(sum, share));
-            }
-        }
-    }
-}
-
 /// How a gradient passes pooling, rectifier and batch normalisation back to the convolution's output v, a channel at a time:
 /// `scale * r + offset + slope * v`, where r is the gradient behind the rectifier (the pixel's share of the pooled one where
 /// `affine` of v is positive, else 0). The last two terms are how the batch's statistics depend on v.

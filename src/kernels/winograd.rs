@@ -336,7 +336,7 @@ mod tests {
         run(Run { of: &winograd, input: &input, out: &mut out, sums: &mut [], scratch: &mut Vec::new() });
         let mut expected = vec![0.0; shape.pooled_len()];
         let packed = pack(&kernel, &shape);
-        conv3x3_relu_pool(&shape, &input, &packed, &bias, &mut expected, &mut Vec::new());
+        conv3x3_relu_pool(&shape, &input, &packed, &bias, &mut expected);
         farthest(&out, &expected)
     }
 
