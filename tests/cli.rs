@@ -1,14 +1,13 @@
 //! The program as its users run it: good pictures and everything else that comes in a folder of pictures.
 
+mod crops;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use assert_cmd::Command;
 use image::{RgbaImage, imageops};
-use mien::data::crops::{CROP_LEN, Row, paths};
-use mien::data::labels::Gender;
-use mien::data::split::Part;
 use serde_json::Value;
 
 fn mien(arguments: &[&str]) -> Output {
@@ -258,34 +257,12 @@ fn evaluation_counts() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("it has toy-test"));
 }
 
-/// Prepared crops of 20 flat pictures, 16 of them to train on.
-fn write_crops(folder: &Path, name: &str) {
-    let (crops, table) = paths(folder, name);
-    let mut writer = csv::Writer::from_path(table).unwrap();
-    let mut bytes = Vec::new();
-    for i in 0..20u8 {
-        bytes.extend(std::iter::repeat_n(10 * i, CROP_LEN));
-        let row = Row {
-            file: format!("{i}.png"),
-            refused: None,
-            part: if i % 5 == 4 { Part::Validation } else { Part::Train },
-            age_low: f32::from(i),
-            age_high: f32::from(i),
-            gender: Some(if i % 2 == 0 { Gender::Female } else { Gender::Male }),
-            race: None,
-        };
-        writer.serialize(row).unwrap();
-    }
-    writer.flush().unwrap();
-    fs::write(crops, bytes).unwrap();
-}
-
 #[test]
 fn training_takes_options_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    write_crops(folder.path(), "a");
-    write_crops(folder.path(), "b");
+    crops::write(folder.path(), "a", 20);
+    crops::write(folder.path(), "b", 20);
     let file = at("train.toml");
     let lists =
         "model = \"m-cnn\"\ndatasets = [\"a\", \"b\"]\nloss-weights = [1, 0.1, 1.5]\nbalance = true\n";
@@ -343,7 +320,7 @@ fn training_takes_options_from_a_file() {
 #[test]
 fn training_names_the_devices_that_there_are() {
     let folder = tempfile::tempdir().unwrap();
-    write_crops(folder.path(), "toy");
+    crops::write(folder.path(), "toy", 20);
     let run = folder.path().join("run");
     let train = |devices: &str| {
         let data = text(folder.path());
@@ -373,8 +350,8 @@ fn an_experiment_is_trained_once_and_measured_on_test_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     write_labelled(folder.path());
-    write_crops(folder.path(), "large");
-    write_crops(folder.path(), "toy");
+    crops::write(folder.path(), "large", 20);
+    crops::write(folder.path(), "toy", 20);
     let (data, run, table) = (text(folder.path()).to_owned(), at("run"), at("table.md"));
     let arguments = format!(
         "experiment table-4-1 --models m-cnn --seeds 1,2 --data {data} --run {} --pretrain-on large,toy \

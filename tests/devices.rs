@@ -2,6 +2,8 @@
 //!
 //! A program of its own, of a single test: burn has one generator of random numbers, dropout's, for all threads.
 
+mod crops;
+
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -9,36 +11,13 @@ use std::path::Path;
 use burn::tensor::Device;
 use mien::data::augment::Augmentation;
 use mien::data::batch::Dataset;
-use mien::data::crops::{CROP_LEN, Crops, Row, paths};
-use mien::data::labels::Gender;
+use mien::data::crops::Crops;
 use mien::data::split::Part;
 use mien::model::{Network, NetworkKind};
 use mien::train::loss::LossConfig;
 use mien::train::schedule::ScheduleKind;
 use mien::train::trainer::{BEST, Length, TrainConfig, train};
 use mien::weights::Weights;
-
-/// Prepared crops of 40 flat pictures, 32 of them to train on.
-fn write_crops(folder: &Path) {
-    let (crops, table) = paths(folder, "toy");
-    let mut writer = csv::Writer::from_path(table).unwrap();
-    let mut bytes = Vec::new();
-    for i in 0..40u8 {
-        bytes.extend(std::iter::repeat_n(5 * i, CROP_LEN));
-        let row = Row {
-            file: format!("{i}.png"),
-            refused: None,
-            part: if i % 5 == 4 { Part::Validation } else { Part::Train },
-            age_low: f32::from(i),
-            age_high: f32::from(i),
-            gender: Some(if i % 2 == 0 { Gender::Female } else { Gender::Male }),
-            race: None,
-        };
-        writer.serialize(row).unwrap();
-    }
-    writer.flush().unwrap();
-    fs::write(crops, bytes).unwrap();
-}
 
 /// The weights after a pass on so many devices.
 fn trained(config: &TrainConfig, init: &Weights, data: &Path, devices: usize) -> Weights {
@@ -56,7 +35,7 @@ fn trained(config: &TrainConfig, init: &Weights, data: &Path, devices: usize) ->
 #[test]
 fn several_devices_take_the_steps_of_one() {
     let data = tempfile::tempdir().unwrap();
-    write_crops(data.path());
+    crops::write(data.path(), "toy", 40);
     for (network, batch, devices) in [(NetworkKind::DCnn, 4, 2), (NetworkKind::MCnn, 2, 4)] {
         let config = TrainConfig {
             network,

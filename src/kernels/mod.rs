@@ -8,7 +8,8 @@
 //!
 //! A 3x3 convolution reads, for one output pixel and one kernel row, 3 x C neighbouring floats. So it is three
 //! small matrix products per output row, with K = 3 C and a row stride of C (at stride 1) instead of K: no im2col copy is made.
-//! Weights are packed `[kernel row][K][output channel]`. The detector's convolutions are the same products, with channels padded
+//! Weights are packed `[kernel row][K][output channel]`. With many channels a quarter of the multiplications is enough
+//! ([`Winograd`]). The detector's convolutions are the same products, with channels padded
 //! to the vector length ([`Separable`], [`Stem`]).
 //!
 //! `unsafe` is confined to the tile functions, which read and write through raw pointers so that no bounds check
@@ -62,4 +63,18 @@ unsafe fn load<S: Simd>(_: S, at: *const f32) -> S::f32s {
 unsafe fn store<S: Simd>(_: S, at: *mut f32, value: S::f32s) {
     // SAFETY: the caller's promise.
     unsafe { at.cast::<S::f32s>().write_unaligned(value) }
+}
+
+/// What the tests of this folder share.
+#[cfg(test)]
+mod testing {
+    /// Numbers from -1 to 1 without a pattern.
+    pub fn noise(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
 }

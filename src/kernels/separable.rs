@@ -393,17 +393,8 @@ fn max_pool_row<S: Simd>(simd: S, rows: [&[f32]; 2], channels: usize, out: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::testing::noise;
     use pulp::{Scalar128b, Scalar256b, Scalar512b};
-
-    /// Numbers from -1 to 1 without a pattern.
-    fn noise(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        };
-        (0..n).map(|_| next()).collect()
-    }
 
     /// By the definition, without padded channels.
     fn plain(s: &SeparableShape, x: &[f32], dw: [&[f32]; 2], pw: [&[f32]; 2]) -> Vec<f32> {

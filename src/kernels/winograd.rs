@@ -315,17 +315,8 @@ fn from_points<S: Simd, const P: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::testing::noise;
     use crate::kernels::{conv3x3, conv3x3_relu_pool, pack};
-
-    /// Numbers from -1 to 1 without a pattern.
-    fn noise(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        };
-        (0..n).map(|_| next()).collect()
-    }
 
     /// The largest difference to the convolution by its definition, in units of the largest output.
     fn difference(shape: ConvShape, run: impl Fn(Run<2>)) -> f32 {
