@@ -154,14 +154,42 @@ impl<'a> Conv<'a> {
         Self { shape, input, weights, bias }
     }
 
-    /// Output row `y`.
+    /// Row `y` of the output: with `RELU` rectified, and of `P` x `P` pixels each time the mean.
     #[inline(always)]
-    fn row<S: Simd>(&self, simd: S, y: usize, out: &mut [f32]) {
-        let s = self.shape;
-        let row = s.width * s.channels_in;
-        let rows = std::array::from_fn(|i| &self.input[(s.stride * y + i) * row..][..row]);
-        let step = s.stride * s.channels_in;
-        conv_row(simd, rows, [s.channels_in, step], self.weights, self.bias, out, s.channels_out);
+    fn row<S: Simd, const P: usize, const RELU: bool>(&self, simd: S, y: usize, out: &mut [f32]) {
+        let Self { shape: s, input, weights, bias } = self;
+        let (row, co, k) = (s.width * s.channels_in, s.channels_out, 3 * s.channels_in);
+        let (pixels, step) = (out.len() / co, s.stride * s.channels_in);
+        assert!(pixels > 0 && row >= (P * pixels - 1) * step + k && co.is_multiple_of(S::F32_LANES));
+        assert!(weights.len() == 3 * k * co && bias.len() == co);
+        let rows = std::array::from_fn(|i| {
+            std::array::from_fn(|r| input[(s.stride * (P * y + i) + r) * row..][..row].as_ptr())
+        });
+        // Two vectors of channels to a tile, where the channels fill two.
+        let pair = 2 * S::F32_LANES;
+        let mut c = 0;
+        while c < co {
+            let tile = Tile::<P, RELU> {
+                rows,
+                step,
+                k,
+                // SAFETY (all three): c < co.
+                weights: unsafe { weights.as_ptr().add(c) },
+                bias: unsafe { bias.as_ptr().add(c) },
+                out: unsafe { out.as_mut_ptr().add(c) },
+                co,
+            };
+            // SAFETY: checked above: every row holds k floats from each pixel's first on, the weights 3 k rows of `co`.
+            unsafe {
+                if c + pair <= co {
+                    tile.run::<S, 2>(simd, pixels);
+                    c += pair;
+                } else {
+                    tile.run::<S, 1>(simd, pixels);
+                    c += S::F32_LANES;
+                }
+            }
+        }
     }
 }
 
@@ -179,7 +207,7 @@ impl WithSimd for Forward<'_> {
         let s = self.conv.shape;
         self.sums.fill(0.0);
         for (y, out) in self.out.chunks_exact_mut(s.out_width() * s.channels_out).enumerate() {
-            self.conv.row(simd, y, out);
+            self.conv.row::<S, 1, false>(simd, y, out);
             add_sums(simd, out, s.channels_out, self.sums);
         }
     }
@@ -195,50 +223,20 @@ impl<const P: usize> WithSimd for ForwardPooled<'_, P> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Conv { shape: s, input, weights, bias } = self.conv;
-        let (row, co) = (s.width * s.channels_in, s.channels_out);
-        let (k, pooled) = (3 * s.channels_in, s.pooled_width());
+        let s = self.conv.shape;
+        let pooled = s.pooled_width() * s.channels_out;
         if pooled == 0 {
             return;
         }
-        let step = s.stride * s.channels_in;
-        assert!(row >= (P * pooled - 1) * step + k && co.is_multiple_of(S::F32_LANES));
-        assert!(weights.len() == 3 * k * co && bias.len() == co);
-        for (y, out) in self.out.chunks_exact_mut(pooled * co).enumerate() {
-            let rows = std::array::from_fn(|i| {
-                std::array::from_fn(|r| input[(s.stride * (P * y + i) + r) * row..][..row].as_ptr())
-            });
-            let pair = 2 * S::F32_LANES;
-            let mut c = 0;
-            while c < co {
-                let tile = PoolTile::<P> {
-                    rows,
-                    step,
-                    k,
-                    // SAFETY (all three): c < co.
-                    weights: unsafe { weights.as_ptr().add(c) },
-                    bias: unsafe { bias.as_ptr().add(c) },
-                    out: unsafe { out.as_mut_ptr().add(c) },
-                    co,
-                };
-                // SAFETY: checked above, for the last pixel of a row.
-                unsafe {
-                    if c + pair <= co {
-                        tile.run::<S, 2>(simd, pooled);
-                        c += pair;
-                    } else {
-                        tile.run::<S, 1>(simd, pooled);
-                        c += S::F32_LANES;
-                    }
-                }
-            }
+        for (y, out) in self.out.chunks_exact_mut(pooled).enumerate() {
+            self.conv.row::<S, P, true>(simd, y, out);
         }
     }
 }
 
-/// As [`Tile`], for pixels each of which is the mean of `P` x `P` rectified ones.
+/// Where a run of output pixels reads and writes, each the mean of `P` x `P` of the convolution's, with `RELU` rectified.
 #[derive(Clone, Copy)]
-struct PoolTile<const P: usize> {
+struct Tile<const P: usize, const RELU: bool> {
     /// The three input rows under each of the rows that are pooled to one.
     rows: [[*const f32; 3]; P],
     step: usize,
@@ -249,11 +247,11 @@ struct PoolTile<const P: usize> {
     co: usize,
 }
 
-impl<const P: usize> PoolTile<P> {
+impl<const P: usize, const RELU: bool> Tile<P, RELU> {
     /// All `pooled` pixels of the row, `NV` vectors of channels.
     ///
     /// # Safety
-    /// As [`PoolTile::pixels`], for every pixel.
+    /// As [`Tile::pixels`], for every pixel.
     #[inline(always)]
     unsafe fn run<S: Simd, const NV: usize>(self, simd: S, pooled: usize) {
         let mut x = 0;
@@ -266,7 +264,8 @@ impl<const P: usize> PoolTile<P> {
                 }
             };
         }
-        // As many sums at once as in [`Tile::run`]; each pixel has P x P of them.
+        // Sums (P x P to a pixel), weights and one input value must fit the registers: 32 with AVX-512, 16 otherwise. With V8's simd128 the
+        // detector's pointwise kernel did 20 multiply-adds a nanosecond with 4 pixels, 14 with 6; this one is shaped alike.
         if P == 1 {
             if S::F32_LANES >= 16 {
                 tiles!(12);
@@ -314,7 +313,8 @@ impl<const P: usize> PoolTile<P> {
                     let mut sum = zero;
                     for acc in &acc {
                         for acc in &acc[p] {
-                            sum = simd.add_f32s(sum, simd.max_f32s(acc[v], zero));
+                            let v = if RELU { simd.max_f32s(acc[v], zero) } else { acc[v] };
+                            sum = simd.add_f32s(sum, v);
                         }
                     }
                     let out = self.out.add((x + p) * self.co + v * S::F32_LANES);
@@ -344,135 +344,6 @@ pub(super) fn add_sums<S: Simd>(simd: S, row: &[f32], channels: usize, sums: &mu
         for i in 0..lanes {
             sums[c + i] += f64::from(sum[i]);
             sums[channels + c + i] += f64::from(square[i]);
-        }
-    }
-}
-
-/// One output row. `rows` are the three input rows under it, with `channels` to a pixel; the next output pixel lies `step` floats on
-/// (`channels` at stride 1, twice that at stride 2).
-#[inline(always)]
-fn conv_row<S: Simd>(
-    simd: S,
-    rows: [&[f32]; 3],
-    [channels, step]: [usize; 2],
-    weights: &[f32],
-    bias: &[f32],
-    out: &mut [f32],
-    co: usize,
-) {
-    let pixels = out.len() / co;
-    let k = 3 * channels;
-    assert!(pixels > 0 && rows.iter().all(|row| row.len() >= (pixels - 1) * step + k));
-    assert!(weights.len() == 3 * k * co && bias.len() == co);
-    assert!(co.is_multiple_of(S::F32_LANES));
-    // Two vectors of channels to a tile, where the channels fill two.
-    let pair = 2 * S::F32_LANES;
-    let mut c = 0;
-    while c < co {
-        let tile = Tile {
-            rows: rows.map(<[f32]>::as_ptr),
-            step,
-            k,
-            // SAFETY (all three): c < co.
-            weights: unsafe { weights.as_ptr().add(c) },
-            bias: unsafe { bias.as_ptr().add(c) },
-            out: unsafe { out.as_mut_ptr().add(c) },
-            co,
-        };
-        // SAFETY: checked above: every row holds k floats from each output pixel's first on, the weights 3 k rows of `co`.
-        unsafe {
-            if c + pair <= co {
-                tile.run::<S, 2>(simd, pixels);
-                c += pair;
-            } else {
-                tile.run::<S, 1>(simd, pixels);
-                c += S::F32_LANES;
-            }
-        }
-    }
-}
-
-/// Where a run of output pixels reads and writes.
-#[derive(Clone, Copy)]
-struct Tile {
-    rows: [*const f32; 3],
-    step: usize,
-    k: usize,
-    weights: *const f32,
-    bias: *const f32,
-    out: *mut f32,
-    co: usize,
-}
-
-impl Tile {
-    /// All `pixels` of the row, `NV` vectors of channels.
-    ///
-    /// # Safety
-    /// As [`Tile::pixels`], for every pixel.
-    #[inline(always)]
-    unsafe fn run<S: Simd, const NV: usize>(self, simd: S, pixels: usize) {
-        let mut x = 0;
-        // SAFETY: each call covers pixels below `pixels`.
-        unsafe {
-            // Accumulators, weights and one input value must fit the registers: 32 with AVX-512, 16 otherwise.
-            if S::F32_LANES >= 16 {
-                while x + 12 <= pixels {
-                    self.pixels::<S, 12, NV>(simd, x);
-                    x += 12;
-                }
-            }
-            if S::F32_LANES >= 8 {
-                while x + 6 <= pixels {
-                    self.pixels::<S, 6, NV>(simd, x);
-                    x += 6;
-                }
-            }
-            // With V8's simd128 the detector's pointwise kernel did 20 multiply-adds a nanosecond with 4 pixels, 14 with 6;
-            // this one is shaped alike.
-            while x + 4 <= pixels {
-                self.pixels::<S, 4, NV>(simd, x);
-                x += 4;
-            }
-            while x + 2 <= pixels {
-                self.pixels::<S, 2, NV>(simd, x);
-                x += 2;
-            }
-            if x < pixels {
-                self.pixels::<S, 1, NV>(simd, x);
-            }
-        }
-    }
-
-    /// Output pixels `x` to `x + PX`, kept in registers while all 3 k weights pass by.
-    ///
-    /// # Safety
-    /// The rows must hold `(x + PX - 1) * step + k` floats, `weights` `3 k` rows of `co` (less the channels it was moved
-    /// on by), `out` `x + PX` pixels of `co`.
-    #[inline(always)]
-    unsafe fn pixels<S: Simd, const PX: usize, const NV: usize>(self, simd: S, x: usize) {
-        // SAFETY: as promised by the caller.
-        unsafe {
-            let start: [S::f32s; NV] = std::array::from_fn(|v| load(simd, self.bias.add(v * S::F32_LANES)));
-            let mut acc = [start; PX];
-            let mut w = self.weights;
-            for row in self.rows {
-                let row = row.add(x * self.step);
-                for k in 0..self.k {
-                    let weight: [S::f32s; NV] = std::array::from_fn(|v| load(simd, w.add(v * S::F32_LANES)));
-                    for (p, acc) in acc.iter_mut().enumerate() {
-                        let value = simd.splat_f32s(*row.add(p * self.step + k));
-                        for (acc, weight) in acc.iter_mut().zip(weight) {
-                            *acc = simd.mul_add_e_f32s(value, weight, *acc);
-                        }
-                    }
-                    w = w.add(self.co);
-                }
-            }
-            for (p, acc) in acc.iter().enumerate() {
-                for (v, acc) in acc.iter().enumerate() {
-                    store(simd, self.out.add((x + p) * self.co + v * S::F32_LANES), *acc);
-                }
-            }
         }
     }
 }
@@ -574,7 +445,7 @@ impl<const P: usize> WithSimd for Backward<'_, P> {
     }
 }
 
-/// Adds to the gradient `[3 C][co]` of one kernel row what one output row gives. `channels` and `step` as in [`conv_row`].
+/// Adds to the gradient `[3 C][co]` of one kernel row what one output row gives. With `channels` to a pixel; the next output pixel reads `step` floats further.
 #[inline(always)]
 fn weight_row<S: Simd>(
     simd: S,
