@@ -99,11 +99,11 @@ impl Bench<'_> {
         }
 
         let kernel = floats(STEM.output * STEM.input * STEM.kernel * STEM.kernel);
-        let stem = Stem::new([128, 128], &kernel, &floats(STEM.output), lanes());
+        let stem = Stem::new(&kernel, &floats(STEM.output), lanes());
         let rgb: Vec<u8> = (0..128 * 128 * 3).map(|i| (i * 31 % 251) as u8).collect();
-        let (mut out, mut scratch) = (vec![0.0; stem.out_len()], Vec::new());
+        let (mut out, mut scratch) = (vec![0.0; stem.out_len([128; 2])], Vec::new());
         self.run("detector stem, 128x128x3", 64 * 64 * kernel.len(), || {
-            stem.run(&rgb, black_box(&mut out), &mut scratch);
+            stem.run(&rgb, [128; 2], black_box(&mut out), &mut scratch);
         });
         for (name, side, at) in [
             ("detector block 1, 64x64x24", 64, 0),
@@ -113,8 +113,6 @@ impl Bench<'_> {
         ] {
             let step = BLOCKS[at];
             let shape = SeparableShape {
-                height: side,
-                width: side,
                 channels_in: step.input,
                 channels_out: step.output,
                 stride: step.stride,
@@ -125,10 +123,10 @@ impl Bench<'_> {
                 [&floats(9 * step.input), &floats(step.input)],
                 [&floats(step.output * step.input), &floats(step.output)],
             );
-            let (input, mut out) = (floats(shape.in_len()), vec![0.0; shape.out_len()]);
+            let (input, mut out) = (floats(shape.in_len([side; 2])), vec![0.0; shape.out_len([side; 2])]);
             let pixels = (side / step.stride) * (side / step.stride);
             self.run(name, pixels * step.input * (9 + step.output), || {
-                block.run(&input, black_box(&mut out), &mut scratch);
+                block.run(&input, [side; 2], black_box(&mut out), &mut scratch);
             });
         }
     }

@@ -7,10 +7,10 @@ use web_time::Instant;
 use crate::age::AgeDistribution;
 use crate::crop;
 use crate::engine::{Engine, EngineError, EngineKind, RawEstimate};
-use crate::face::{Detection, Finder, Search, View};
+use crate::face::{CLOSE_UP_SIDE, Detection, Finder, INPUT_SIDE, Search, View};
 use crate::frame::Similarity;
 use crate::model::{AGES, NetworkKind};
-use crate::source::Source;
+use crate::source::{Cut, Source};
 use crate::weights::{Weights, WeightsError};
 
 /// Name of the detector in its weight file.
@@ -98,6 +98,22 @@ impl Stopwatch {
     }
 }
 
+/// A part of the work on a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// A look at a whole frame.
+    Search,
+    /// A look at a face.
+    CloseUp,
+    /// An estimate.
+    Estimate,
+}
+
+impl Rehearsal {
+    /// All of it, in order.
+    pub const ALL: [Self; 3] = [Self::Search, Self::CloseUp, Self::Estimate];
+}
+
 /// Finds faces and estimates their age and gender, of single pictures; for the frames of a video there is
 /// [`Video`](crate::video::Video).
 #[derive(Debug)]
@@ -169,6 +185,22 @@ impl Estimator {
         let mut finder = Finder::default();
         finder.find(frame, search, async |views: &mut [View]| self.engine.detect(views).await).await?;
         Ok(finder.faces().to_vec())
+    }
+
+    /// Has the engine run on black pixels, for what engines and browsers put off until the first run.
+    ///
+    /// # Errors
+    /// [`EstimatorError::Engine`].
+    pub async fn rehearse(&self, part: Rehearsal) -> Result<(), EstimatorError> {
+        let black = |side: usize| Cut::from(vec![0; side * side * 3]);
+        match part {
+            Rehearsal::Search => self.engine.detect(&mut [View::new(INPUT_SIDE, black(INPUT_SIDE))]).await?,
+            Rehearsal::CloseUp => {
+                self.engine.detect(&mut [View::new(CLOSE_UP_SIDE, black(CLOSE_UP_SIDE))]).await?;
+            }
+            Rehearsal::Estimate => self.engine.estimate(&[black(crop::SIDE)], &mut Vec::new()).await?,
+        }
+        Ok(())
     }
 
     /// What the network says of the faces under these alignments ([`crop::alignment`]).

@@ -8,13 +8,16 @@ use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::engine::EngineKind;
-use crate::estimator::{Estimator, Face, Stopwatch};
+use crate::estimator::{Estimator, Face, Rehearsal, Stopwatch};
 use crate::face::Search;
 use crate::frame::Frame;
 use crate::source::Source;
 use crate::video::Video;
 use crate::video::schedule::Look;
 use crate::weights::Weights;
+
+/// How often each part is rehearsed. In the first round a browser finds out what is worth compiling well.
+const REHEARSALS: usize = 2;
 
 /// Panics show in the browser's console with their message.
 #[wasm_bindgen(start)]
@@ -64,6 +67,17 @@ impl WebEstimator {
     #[wasm_bindgen(getter)]
     pub fn model(&self) -> String {
         self.estimator.network().name().into()
+    }
+
+    /// Does one part of what the engine puts off until it first runs, on nothing ([`Estimator::rehearse`]), and says whether there are more:
+    /// they count from 0.
+    ///
+    /// # Errors
+    /// An `Error` where the engine stopped.
+    pub async fn rehearse(&self, part: usize) -> Result<bool, JsError> {
+        let parts = Rehearsal::ALL.len();
+        self.estimator.rehearse(Rehearsal::ALL[part % parts]).await.map_err(error)?;
+        Ok(part + 1 < REHEARSALS * parts)
     }
 
     /// Forgets the faces it follows: for another camera.

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::engine::blazeface::{DetectorScratch, FusedDetector};
 use crate::engine::fused::{FusedNetwork, Scratch};
-use crate::face::{self, DetectorOptions, FaceError, RawDetections, Search, View};
+use crate::face::{self, DetectorOptions, FaceError, INPUT_SIDE, RawDetections, Search, View};
 use crate::frame::Frame;
 use crate::weights::Weights;
 
@@ -43,7 +43,7 @@ impl WebNetworks {
     /// Runs the detector on 128 x 128 RGB pixels; returns 896 x 16 regressors, then 896 logits.
     pub fn detect(&mut self, rgb: &[u8]) -> Vec<f32> {
         let mut raw = RawDetections::default();
-        self.detector.run(rgb, &mut raw, &mut self.detector_scratch);
+        self.detector.run(rgb, INPUT_SIDE, &mut raw, &mut self.detector_scratch);
         raw.regressors.extend(raw.logits);
         raw.regressors
     }
@@ -55,8 +55,8 @@ impl WebNetworks {
     pub fn find(&mut self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<f32>, JsError> {
         let frame = Frame::new(width, height, rgba).map_err(error)?;
         let run = |views: &mut [View]| {
-            for View { input, raw } in views {
-                self.detector.run(&input.rgb, raw, &mut self.detector_scratch);
+            for View { side, input, raw } in views {
+                self.detector.run(&input.rgb, *side, raw, &mut self.detector_scratch);
             }
             Ok::<_, FaceError>(())
         };

@@ -205,13 +205,13 @@ export class Mien extends EventTarget {
   async #start(kind) {
     const progress = new Progress(3, ({ loaded, total }) => this.#tell({ stage: 'download', engine: kind, loaded, total }));
     const program = `pkg/${programOf(kind)}_bg.wasm`;
-    const [wasm, detector, network] = await Promise.all([
-      this.#file(program, { what: 'program', code: 'download', check: isWasm, progress }),
-      this.#file('weights/blazeface-short.safetensors', { what: 'model that finds faces', code: 'weights', check: isSafetensors, progress }),
-      this.#file(`weights/${this.#model}.safetensors`, { what: 'model for age and gender', code: 'weights', check: isSafetensors, progress }),
-    ]);
-    this.#tell({ stage: 'start', engine: kind, loaded: 1, total: 1 });
-    const engine = await Engine.start(kind, BASE, { wasm, detector, network });
+    const files = {
+      wasm: this.#file(program, { what: 'program', code: 'download', check: isWasm, progress }),
+      detector: this.#file('weights/blazeface-short.safetensors', { what: 'model that finds faces', code: 'weights', check: isSafetensors, progress }),
+      network: this.#file(`weights/${this.#model}.safetensors`, { what: 'model for age and gender', code: 'weights', check: isSafetensors, progress }),
+    };
+    Promise.all(Object.values(files)).then(() => this.#tell({ stage: 'start', engine: kind, loaded: 1, total: 1 }), () => {});
+    const engine = await Engine.start(kind, BASE, files);
     this.#files.delete(new URL(program, BASE).href); // the weights stay, for the other engine
     if (this.#closing.signal.aborted) engine.stop(this.#closing.signal.reason);
     return engine;

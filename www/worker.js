@@ -1,9 +1,11 @@
 // The inference worker: one WebEstimator (Rust), one message at a time.
 //
 // A message is { id, type, ... }, its answer { id, value } or { id, error: { code, message, fatal } }.
-//   start     kind, glue, wasm, detector, network  ->  { model, readsPixels }
-//   estimate  frame, track, timestamp, keep        ->  { result, ms, pixels? }
-//   probe     pixels                               ->  milliseconds
+//   scripts   glue                           the module's own script
+//   program   wasm                           the module
+//   start     kind, detector, network        ->  { model, readsPixels }
+//   estimate  frame, track, timestamp, keep  ->  { result, ms, pixels? }
+//   probe     pixels                         ->  milliseconds
 //   reset
 
 import { canReadPixels, readPixels, sizeOf, toFrame } from './lib/pixels.js';
@@ -17,20 +19,27 @@ for (const door of ['fetch', 'XMLHttpRequest', 'WebSocket', 'WebSocketStream', '
 const WARM_UPS = 2;
 const PROBES = 5;
 
+// How long the engine waits for a first picture before it rehearses.
+const IDLE_MS = 100;
+
+let module; // the script that wasm-bindgen made for the program
 let estimator;
+let inUse = false; // pictures have come
 
 const handlers = {
-  async start({ kind, glue, wasm, detector, network }) {
-    let step = { code: 'download', words: 'A part of the program could not be loaded' };
-    try {
-      const { default: init, WebEstimator } = await import(glue);
-      step = { code: 'download', words: 'The program could not be started' };
-      await init({ module_or_path: new Response(wasm, { headers: { 'Content-Type': 'application/wasm' } }) });
-      step = kind === 'webgpu' ? { code: 'no-webgpu', words: 'WebGPU could not be started' } : { code: 'weights', words: 'The model could not be read' };
-      estimator = await WebEstimator.create(kind, detector, network);
-    } catch (cause) {
-      throw fail(step.code, `${step.words} (${cause?.message ?? cause}).`, cause);
-    }
+  async scripts({ glue }) {
+    module = await import(glue).catch(because('download', 'A part of the program could not be loaded'));
+  },
+
+  async program({ wasm }) {
+    const response = new Response(wasm, { headers: { 'Content-Type': 'application/wasm' } });
+    await module.default({ module_or_path: response }).catch(because('download', 'The program could not be started'));
+  },
+
+  async start({ kind, detector, network }) {
+    const trouble = kind === 'webgpu' ? ['no-webgpu', 'WebGPU could not be started'] : ['weights', 'The model could not be read'];
+    estimator = await module.WebEstimator.create(kind, detector, network).catch(because(...trouble));
+    rehearse();
     return { model: estimator.model, readsPixels: canReadPixels() };
   },
 
@@ -58,6 +67,7 @@ const handlers = {
 
 // Where the engine and the browser allow it, the frame goes to the graphics device as it is; else its pixels are read.
 async function see(frame, track, timestamp) {
+  inUse = true;
   const start = performance.now();
   const { width, height } = sizeOf(frame);
   let result = await seeOnDevice(frame, [width, height, track, timestamp]);
@@ -98,6 +108,23 @@ async function read(frame) {
     throw fail('bad-picture', 'The pixels of this picture cannot be read.', cause);
   }
 }
+
+// Browsers compile a module twice, fast at first and then, where it runs much, well, and shaders when they are first used. So the first picture
+// would take ten times as long as the next ones, were the engine not run on nothing while nobody waits for it.
+async function rehearse() {
+  for (let part = 0, more = true; more; part++) {
+    await new Promise((resume) => setTimeout(resume, part === 0 ? IDLE_MS : 0));
+    if (inUse) return;
+    queue = queue.then(async () => {
+      more = await estimator.rehearse(part).catch(() => false); // a picture will say what is wrong
+    });
+    await queue;
+  }
+}
+
+const because = (code, words) => (cause) => {
+  throw fail(code, `${words} (${cause?.message ?? cause}).`, cause);
+};
 
 function fail(code, message, cause) {
   return Object.assign(new Error(message, { cause }), { code });

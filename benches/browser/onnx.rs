@@ -3,7 +3,7 @@
 //! The messages are the part of ONNX's `onnx.proto` that these two networks need.
 
 use mien::face::INPUT_SIDE;
-use mien::face::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, STEM, Step, VALUES};
+use mien::face::architecture::{BLOCKS, FeatureMap, MAPS, STEM, Step, VALUES, anchors};
 use mien::model::{AGES, NetworkKind};
 use mien::weights::{Weights, WeightsError};
 use prost::Message;
@@ -63,18 +63,18 @@ pub fn blazeface(weights: &Weights) -> Result<Vec<u8>, WeightsError> {
         };
         x = graph.blaze_block(&x, &name, step)?;
         for map in MAPS.iter().filter(|map| map.blocks == i + 1) {
-            let pixels = INPUT_SIDE / map.side;
-            regressors.push(graph.per_anchor(&x, &format!("regressor_{pixels}"), map, VALUES)?);
-            logits.push(graph.per_anchor(&x, &format!("classifier_{pixels}"), map, 1)?);
+            regressors.push(graph.per_anchor(&x, &format!("regressor_{}", map.stride), map, VALUES)?);
+            logits.push(graph.per_anchor(&x, &format!("classifier_{}", map.stride), map, 1)?);
         }
     }
     let mut all = |parts: [String; 2]| {
         graph.node("Concat", &parts.each_ref().map(String::as_str), vec![int("axis", 1)])
     };
     let [regressors, logits] = [regressors, logits].map(|parts| all(parts.try_into().expect("two maps")));
+    let count = anchors(INPUT_SIDE);
     Ok(graph.finish(
         [1, STEM.input, INPUT_SIDE, INPUT_SIDE],
-        &[("regressors", &regressors, &[1, ANCHORS, VALUES]), ("logits", &logits, &[1, ANCHORS, 1])],
+        &[("regressors", &regressors, &[1, count, VALUES]), ("logits", &logits, &[1, count, 1])],
     ))
 }
 
@@ -181,7 +181,7 @@ impl<'a> Graph<'a> {
     ) -> Result<String, WeightsError> {
         let y = self.conv(x, name, vec![])?;
         let y = self.node("Transpose", &[&y], vec![ints("perm", &[0, 2, 3, 1])]);
-        let anchors = map.side * map.side * map.anchors;
+        let anchors = map.anchors(INPUT_SIDE);
         let shape = self.integers(&[1, anchors as i64, values as i64]);
         Ok(self.node("Reshape", &[&y, &shape], vec![]))
     }

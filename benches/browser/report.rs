@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
+use crate::server::Line;
 use crate::support::chromium::{Chromium, Options};
 
 /// The packages whose versions are stated.
@@ -23,7 +24,7 @@ pub struct Report {
     rounds: usize,
     about: Vec<(&'static str, String)>,
     pub times: Vec<Times>,
-    pub first_results: Vec<FirstResult>,
+    pub first_results: Vec<FirstResults>,
 }
 
 /// One task.
@@ -34,6 +35,14 @@ pub struct Times {
     pub contenders: Vec<(&'static str, Vec<f64>, Option<String>)>,
     /// The largest difference between the answers.
     pub difference: Option<f64>,
+}
+
+/// Pages, opened in turns.
+pub struct FirstResults {
+    /// What was between the server and the browser.
+    pub line: Option<Line>,
+    /// Ours is the first.
+    pub results: Vec<FirstResult>,
 }
 
 /// One page, opened again and again.
@@ -89,22 +98,38 @@ impl Report {
         for task in &self.times {
             task.write(&mut text);
         }
-        self.write_first_results(&mut text);
+        if !self.first_results.is_empty() {
+            text.push_str(
+                "\n## The first result, with nothing stored\n\n\
+                 From navigation to the first age and gender, in a new browser with a new profile each time, medians. Bytes are all that was sent until \
+                 then, packed by gzip, pictures excepted. Plain pages load the library and its models and do the whole frame once; Mien's page shows its \
+                 interface too, and the sample is chosen at once. Ratios are those of Mien's page.\n",
+            );
+        }
+        for results in &self.first_results {
+            results.write(&mut text);
+        }
         text
     }
+}
 
-    fn write_first_results(&self, text: &mut String) {
-        let Some(first) = self.first_results.first() else { return };
+impl FirstResults {
+    fn write(&self, text: &mut String) {
+        let Some(first) = self.results.first() else { return };
+        let line = match self.line {
+            None => "Over this machine's own network, which takes no time".to_owned(),
+            Some(Line { round_trip, bytes_a_second }) => format!(
+                "Over a line of {} Mbit/s on which each answer takes {} ms more, as a telephone's",
+                8.0 * bytes_a_second / 1e6,
+                round_trip.as_millis()
+            ),
+        };
         let _ = write!(
             text,
-            "\n## The first result, with nothing stored\n\n\
-             From navigation to the first age and gender, in a new browser with a new profile each time, medians of {}. Bytes are all that was sent until \
-             then, packed by gzip, pictures excepted. The network is this machine's own, so what a download takes is not in the times. Plain pages load the \
-             library and its models and do the whole frame once; Mien's page shows its interface too, and the sample is chosen at once. Ratios are those of Mien's page.\n\n\
-             | | ms | bytes | ratio of times | ratio of bytes |\n|---|---|---|---|---|\n",
+            "\n{line}, {} times each:\n\n| | ms | bytes | ratio of times | ratio of bytes |\n|---|---|---|---|---|\n",
             first.times.len()
         );
-        for result in &self.first_results {
+        for result in &self.results {
             let parts = if result.name == first.name {
                 "| | |".to_owned()
             } else {

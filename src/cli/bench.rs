@@ -113,7 +113,7 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let (fused, burn) =
         (Detector::on_cpu(&weights)?, Detector::Burn(Box::new(BurnDetector::new(&weights, &device)?)));
     let input: Vec<u8> = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
-    let mut views = [View { input: input.into(), ..View::default() }];
+    let mut views = [View::new(INPUT_SIDE, input.into())];
     let mut others = views.clone();
     let run = |detector: &Detector, views: &mut [View]| {
         drop(black_box(pollster::block_on(detector.run(views))));

@@ -1,7 +1,7 @@
 //! The face detector on the CPU, by fused kernels.
 
-use crate::face::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES};
-use crate::face::{INPUT_SIDE, RawDetections};
+use crate::face::RawDetections;
+use crate::face::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES, anchors};
 use crate::kernels::{Pointwise, Separable, SeparableShape, Stem, aligned, lanes};
 use crate::weights::{Weights, WeightsError};
 
@@ -39,11 +39,9 @@ impl FusedDetector {
 
     fn padded(weights: &Weights, padding: usize) -> Result<Self, WeightsError> {
         weights.expect_network(NETWORK)?;
-        let mut side = INPUT_SIDE;
         let shape = [STEM.output, STEM.input, STEM.kernel, STEM.kernel];
         let [kernel, bias] = convolution(weights, "stem", shape)?;
-        let stem = Stem::new([side; 2], kernel, bias, padding);
-        side /= STEM.stride;
+        let stem = Stem::new(kernel, bias, padding);
 
         let mut blocks = Vec::with_capacity(BLOCKS.len());
         for (i, step) in BLOCKS.iter().enumerate() {
@@ -53,22 +51,18 @@ impl FusedDetector {
             let pointwise = [step.output, step.input, 1, 1];
             let pointwise = convolution(weights, &format!("{name}.pointwise"), pointwise)?;
             let shape = SeparableShape {
-                height: side,
-                width: side,
                 channels_in: step.input,
                 channels_out: step.output,
                 stride: step.stride,
                 padding,
             };
             blocks.push(Separable::new(shape, depthwise, pointwise));
-            side /= step.stride;
         }
 
         let head = |map: &FeatureMap| {
-            let pixels = INPUT_SIDE / map.side;
             let conv = |name: &str, values: usize| {
                 let shape = [map.anchors * values, map.channels, 1, 1];
-                let [kernel, bias] = convolution(weights, &format!("{name}_{pixels}"), shape)?;
+                let [kernel, bias] = convolution(weights, &format!("{name}_{}", map.stride), shape)?;
                 Ok::<_, WeightsError>(Pointwise::new(kernel, bias, padding))
             };
             Ok(Head { regressor: conv("regressor", VALUES)?, classifier: conv("classifier", 1)? })
@@ -77,28 +71,36 @@ impl FusedDetector {
         Ok(Self { stem, blocks, heads: [head(fine)?, head(coarse)?] })
     }
 
-    /// Runs one picture of 128 x 128 RGB pixels and fills in what
+    /// Runs one picture of `side` x `side` RGB pixels, a multiple of 32, and fills in what
     /// [`BlazeFace::forward`](crate::face::BlazeFace::forward) says of it.
     ///
     /// # Panics
-    /// If `rgb` has another length.
-    pub fn run(&self, rgb: &[u8], raw: &mut RawDetections, scratch: &mut DetectorScratch) {
+    /// If `rgb` has another length, or the side is no such number.
+    pub fn run(&self, rgb: &[u8], side: usize, raw: &mut RawDetections, scratch: &mut DetectorScratch) {
         let DetectorScratch { rows, maps: [a, b], logits: cells } = scratch;
-        let lengths = self.blocks.iter().map(|block| block.shape().out_len());
-        let longest = lengths.fold(self.stem.out_len(), usize::max);
+        let mut size = [side / STEM.stride; 2];
+        let ends = self.blocks.iter().scan(size, |size, block| {
+            let len = block.shape().out_len(*size);
+            *size = size.map(|n| n / block.shape().stride);
+            Some(len)
+        });
+        let stem_len = self.stem.out_len([side; 2]);
+        let longest = ends.fold(stem_len, usize::max);
         let (mut from, mut to) = (aligned(a, longest), aligned(b, longest));
-        raw.regressors.resize(ANCHORS * VALUES, 0.0);
+        raw.regressors.resize(anchors(side) * VALUES, 0.0);
         raw.logits.clear();
         let mut rest = raw.regressors.as_mut_slice();
 
-        self.stem.run(rgb, &mut from[..self.stem.out_len()], rows);
+        self.stem.run(rgb, [side; 2], &mut from[..stem_len], rows);
         for (i, block) in self.blocks.iter().enumerate() {
             let shape = block.shape();
-            block.run(&from[..shape.in_len()], &mut to[..shape.out_len()], rows);
+            let out_len = shape.out_len(size);
+            block.run(&from[..shape.in_len(size)], size, &mut to[..out_len], rows);
+            size = size.map(|n| n / shape.stride);
             std::mem::swap(&mut from, &mut to);
-            let map_values = &from[..shape.out_len()];
+            let map_values = &from[..out_len];
             for (map, head) in MAPS.iter().zip(&self.heads).filter(|(map, _)| map.blocks == i + 1) {
-                let pixels = map.side * map.side;
+                let pixels = size[0] * size[1];
                 // Whole vectors: an anchor's 16 values leave no padding.
                 let (here, after) = rest.split_at_mut(pixels * head.regressor.padded_out());
                 head.regressor.run(map_values, here);
@@ -134,7 +136,7 @@ pub(super) fn convolution<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::{BlazeFace, normalise};
+    use crate::face::{BlazeFace, CLOSE_UP_SIDE, INPUT_SIDE, normalise};
     use burn::tensor::{Device, Tensor, TensorData};
 
     fn weights() -> Weights {
@@ -142,13 +144,13 @@ mod tests {
         Weights::from_bytes(file).unwrap()
     }
 
-    fn noise(seed: u32) -> Vec<u8> {
+    fn noise(side: usize, seed: u32) -> Vec<u8> {
         let mut state = seed;
         let next = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 24) as u8
         };
-        std::iter::repeat_with(next).take(INPUT_SIDE * INPUT_SIDE * 3).collect()
+        std::iter::repeat_with(next).take(side * side * 3).collect()
     }
 
     fn astronaut() -> Vec<u8> {
@@ -159,7 +161,7 @@ mod tests {
 
     fn run(network: &FusedDetector, rgb: &[u8], scratch: &mut DetectorScratch) -> RawDetections {
         let mut raw = RawDetections::default();
-        network.run(rgb, &mut raw, scratch);
+        network.run(rgb, (rgb.len() / 3).isqrt(), &mut raw, scratch);
         raw
     }
 
@@ -178,8 +180,14 @@ mod tests {
         for padding in [lanes(), 16] {
             let fused = FusedDetector::padded(&weights(), padding).unwrap();
             let mut scratch = DetectorScratch::default();
-            for rgb in [noise(1), astronaut(), vec![0; INPUT_SIDE * INPUT_SIDE * 3], noise(2)] {
-                let input = TensorData::new(normalise(&rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
+            for (side, rgb) in [
+                (INPUT_SIDE, noise(INPUT_SIDE, 1)),
+                (CLOSE_UP_SIDE, noise(CLOSE_UP_SIDE, 4)),
+                (INPUT_SIDE, astronaut()),
+                (INPUT_SIDE, vec![0; INPUT_SIDE * INPUT_SIDE * 3]),
+                (INPUT_SIDE, noise(INPUT_SIDE, 2)),
+            ] {
+                let input = TensorData::new(normalise(&rgb), [1, 3, side, side]);
                 let (regressors, logits) = reference.forward(Tensor::from_data(input, &device));
                 let vec = |data: TensorData| data.try_into_vec::<f32>().unwrap();
                 let found = run(&fused, &rgb, &mut scratch);
@@ -202,7 +210,8 @@ mod tests {
             [&s.rows, &s.maps[0], &s.maps[1], &s.logits].map(|v| (v.as_ptr(), v.capacity()))
         };
         let before = addresses(&scratch);
-        run(&fused, &noise(3), &mut scratch);
+        run(&fused, &noise(INPUT_SIDE, 3), &mut scratch);
+        run(&fused, &noise(CLOSE_UP_SIDE, 3), &mut scratch);
         assert_eq!(run(&fused, &astronaut(), &mut scratch), first);
         assert_eq!(addresses(&scratch), before, "nothing was allocated again");
     }

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{EngineError, RawEstimate};
 use crate::crop;
-use crate::face::{self, BlazeFace, INPUT_SIDE, RawDetections};
+use crate::face::{self, BlazeFace, RawDetections};
 use crate::model::{AGES, Network, NetworkKind, Outputs};
 use crate::source::Cut;
 use crate::weights::{Weights, WeightsError};
@@ -36,8 +36,8 @@ impl BurnDetector {
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn run(&self, rgb: &[u8]) -> Result<RawDetections, EngineError> {
-        let input = TensorData::new(face::normalise(rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
+    pub async fn run(&self, rgb: &[u8], side: usize) -> Result<RawDetections, EngineError> {
+        let input = TensorData::new(face::normalise(rgb), [1, 3, side, side]);
         let (regressors, logits) = self.network.forward(Tensor::from_data(input, &self.device));
         let regressors = read(regressors.flatten(0, 2)).await?;
         Ok(RawDetections { regressors, logits: read(logits.flatten(0, 1)).await? })

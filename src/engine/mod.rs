@@ -140,19 +140,21 @@ impl Detector {
     /// [`EngineError::Lost`].
     ///
     /// # Panics
-    /// If an input is not 128 x 128 RGB.
+    /// If an input is not `side` x `side` RGB.
     pub async fn run(&self, views: &mut [View]) -> Result<(), EngineError> {
         match self {
             Self::Fused(network, scratch) => {
                 let scratch = &mut scratch.borrow_mut();
-                views.iter_mut().for_each(|view| network.run(&view.input.rgb, &mut view.raw, scratch));
+                for View { side, input, raw } in views {
+                    network.run(&input.rgb, *side, raw, scratch);
+                }
             }
             #[cfg(feature = "webgpu")]
             Self::WebGpu(network) => network.run(views).await?,
             #[cfg(feature = "native")]
             Self::Burn(network) => {
                 for view in views {
-                    view.raw = network.run(&view.input.rgb).await?;
+                    view.raw = network.run(&view.input.rgb, view.side).await?;
                 }
             }
         }

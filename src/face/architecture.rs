@@ -52,8 +52,8 @@ pub const BLOCKS: [Step; 16] = [
 pub struct FeatureMap {
     /// How many of [`BLOCKS`] make it.
     pub blocks: usize,
-    /// Cells along each side.
-    pub side: usize,
+    /// Pixels of the network's input from one cell to the next.
+    pub stride: usize,
     /// Channels.
     pub channels: usize,
     /// Anchors in each cell.
@@ -62,13 +62,21 @@ pub struct FeatureMap {
 
 /// The two maps, in the order of the outputs.
 pub const MAPS: [FeatureMap; 2] = [
-    FeatureMap { blocks: 11, side: 16, channels: 88, anchors: 2 },
-    FeatureMap { blocks: 16, side: 8, channels: 96, anchors: 6 },
+    FeatureMap { blocks: 11, stride: 8, channels: 88, anchors: 2 },
+    FeatureMap { blocks: 16, stride: 16, channels: 96, anchors: 6 },
 ];
 
-/// Anchors in all: 896.
-pub const ANCHORS: usize =
-    MAPS[0].side * MAPS[0].side * MAPS[0].anchors + MAPS[1].side * MAPS[1].side * MAPS[1].anchors;
+impl FeatureMap {
+    /// Anchors of the map that an input of `side` x `side` pixels makes.
+    pub const fn anchors(&self, side: usize) -> usize {
+        (side / self.stride).pow(2) * self.anchors
+    }
+}
+
+/// Anchors of both maps, for an input of `side` x `side` pixels: 896 for 128, 224 for 64.
+pub const fn anchors(side: usize) -> usize {
+    MAPS[0].anchors(side) + MAPS[1].anchors(side)
+}
 
 /// Regressed values of one anchor: centre x, y, width and height of the box, and x, y of six landmarks.
 pub const VALUES: usize = 16;
@@ -85,9 +93,9 @@ mod tests {
             assert_eq!(step.input, channels);
             (channels, side) = (step.output, side / step.stride);
             if let Some(map) = MAPS.iter().find(|map| map.blocks == i + 1) {
-                assert_eq!((map.channels, map.side), (channels, side));
+                assert_eq!((map.channels, map.stride), (channels, INPUT_SIDE / side));
             }
         }
-        assert_eq!(ANCHORS, 896);
+        assert_eq!([INPUT_SIDE, INPUT_SIDE / 2].map(anchors), [896, 224]);
     }
 }

@@ -1,31 +1,32 @@
-//! A second look at each face of a photo.
+//! A second look at each face.
 //!
-//! Where a face is small in the network's input, its landmarks are off by a large part of it: 13 % of the face's width, on
-//! average, for one of 16 input pixels. Seen again in a square of twice its size they are right to 1.5 %, and
-//! what only looked like a face is not found again.
+//! Where a face is small in the network's input, its landmarks are off by a large part of it, and what only looks like a face passes for
+//! one. So it is looked at again, by the same network, which takes pictures of half the side as well: for a quarter of the work.
 
-use super::{BoundingBox, Detection, INPUT_SIDE, iou};
+use super::{BoundingBox, CLOSE_UP_SIDE, Detection, INPUT_SIDE, iou};
 use crate::frame::Similarity;
 use crate::source::Source;
 
-/// Side of the square around a face, in sides of its box. The face then has 64 of the input's 128 pixels. (1.6 and 2.5
-/// place the landmarks a little worse.)
-const CONTEXT: f32 = 2.0;
+/// Side of the square around a face, in sides of its box. The face then has 40 of the input's 64 pixels.
+const CONTEXT: f32 = 1.6;
 
 /// The least overlap of what both looks found.
 const SAME_FACE: f32 = 0.2;
 
-/// The square around a face that the frame, or a tile of it, showed, as the network's input: the transform from pixels of the input to
-/// pixels of the frame. `None` where the face is so large in the frame that this would not show it any larger.
-pub fn close_up(frame: &impl Source, face: &BoundingBox) -> Option<Similarity> {
+/// The square around a face as the network's input: the transform from pixels of the input to pixels of the frame. `None` for a box
+/// that has no extent.
+pub fn close_up(face: &BoundingBox) -> Option<Similarity> {
     let side = CONTEXT * face.width.max(face.height);
-    let long = frame.width().max(frame.height()) as f32;
-    // Not for a side that isn't finite either.
-    if !(side > 0.0 && side < long) {
+    if !(side > 0.0 && side.is_finite()) {
         return None;
     }
     let [cx, cy] = face.centre();
-    Some(Similarity::new(side / INPUT_SIDE as f32, 0.0, cx - side / 2.0, cy - side / 2.0))
+    Some(Similarity::new(side / CLOSE_UP_SIDE as f32, 0.0, cx - side / 2.0, cy - side / 2.0))
+}
+
+/// Whether a close-up shows a face any larger than a look at the whole frame does.
+pub fn magnifies(close_up: &Similarity, frame: &impl Source) -> bool {
+    close_up.scale() < frame.width().max(frame.height()) as f32 / INPUT_SIDE as f32
 }
 
 /// Which of the detections in the close-up of `face` is that face, if any.
@@ -50,14 +51,20 @@ mod tests {
 
     #[test]
     fn the_square_is_centred_on_the_face() {
-        let rgba = vec![0; 400 * 300 * 4];
-        let frame = Frame::new(400, 300, &rgba).unwrap();
-        let close_up = |x, side| super::close_up(&frame, &at(x, side).bbox);
-        let to_frame = close_up(100.0, 64.0).unwrap();
-        assert_eq!(to_frame, Similarity::new(1.0, 0.0, 68.0, 68.0));
-        assert_eq!(close_up(100.0, 250.0), None);
+        let close_up = |x, side| super::close_up(&at(x, side).bbox);
+        let to_frame = close_up(100.0, 80.0).unwrap();
+        assert_eq!(to_frame, Similarity::new(2.0, 0.0, 76.0, 76.0));
         assert_eq!(close_up(100.0, 0.0), None);
         assert_eq!(close_up(100.0, f32::NAN), None);
+    }
+
+    #[test]
+    fn large_faces_need_none() {
+        let rgba = vec![0; 640 * 480 * 4];
+        let frame = Frame::new(640, 480, &rgba).unwrap();
+        let magnifies = |side| magnifies(&close_up(&at(100.0, side).bbox).unwrap(), &frame);
+        // Of 200 pixels, the whole frame's input has 40 as well.
+        assert!(magnifies(199.0) && !magnifies(201.0));
     }
 
     #[test]

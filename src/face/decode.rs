@@ -1,20 +1,26 @@
 //! From the network's outputs to boxes in pixels of its input.
 
 use super::anchors::anchors;
-use super::architecture::{ANCHORS, VALUES};
+use super::architecture::{self, VALUES};
 use super::{BoundingBox, Detection, FaceError, RawDetections};
 
 /// Logits are clipped to this before the sigmoid, as MediaPipe does.
 const CLIP: f32 = 100.0;
 
-/// The detections of at least `min_score`, in input pixels, many for each face: into `found`, whose former content goes.
+/// The detections of at least `min_score` in an input of `side` x `side` pixels, in those, many for each face: into `found`, whose
+/// former content goes.
 ///
 /// # Errors
 /// [`FaceError`] if the outputs have another length or hold infinities or NaN.
-pub fn decode(raw: &RawDetections, min_score: f32, found: &mut Vec<Detection>) -> Result<(), FaceError> {
+pub fn decode(
+    raw: &RawDetections,
+    side: usize,
+    min_score: f32,
+    found: &mut Vec<Detection>,
+) -> Result<(), FaceError> {
     let RawDetections { regressors, logits } = raw;
-    for (output, expected, values) in
-        [("regressors", ANCHORS * VALUES, regressors), ("logits", ANCHORS, logits)]
+    let count = architecture::anchors(side);
+    for (output, expected, values) in [("regressors", count * VALUES, regressors), ("logits", count, logits)]
     {
         if values.len() != expected {
             return Err(FaceError::Length { output, expected, found: values.len() });
@@ -24,9 +30,9 @@ pub fn decode(raw: &RawDetections, min_score: f32, found: &mut Vec<Detection>) -
         }
     }
     found.clear();
-    found.reserve(ANCHORS);
+    found.reserve(count);
     found.extend(
-        anchors()
+        anchors(side)
             .zip(logits)
             .zip(regressors.as_chunks::<VALUES>().0)
             .map(|((anchor, logit), values)| detection(anchor, sigmoid(*logit), values))
@@ -52,6 +58,9 @@ fn detection([ax, ay]: [f32; 2], score: f32, values: &[f32; VALUES]) -> Detectio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::face::INPUT_SIDE;
+
+    const ANCHORS: usize = architecture::anchors(INPUT_SIDE);
 
     fn silent() -> RawDetections {
         RawDetections { regressors: vec![0.0; ANCHORS * VALUES], logits: vec![-50.0; ANCHORS] }
@@ -59,7 +68,7 @@ mod tests {
 
     fn decode(raw: &RawDetections) -> Result<Vec<Detection>, FaceError> {
         let mut found = Vec::new();
-        super::decode(raw, 0.5, &mut found).map(|()| found)
+        super::decode(raw, INPUT_SIDE, 0.5, &mut found).map(|()| found)
     }
 
     #[test]

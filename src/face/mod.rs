@@ -7,7 +7,7 @@
 //! - [`network`] (BlazeFace) gives values for each of its [`anchors`],
 //! - [`decode`] turns them into boxes and landmarks, [`suppress`] into one for each face,
 //! - [`tiles::merge`] joins the parts of the frame,
-//! - and a [`close_up`](mod@close_up) of each face in a photo places its landmarks.
+//! - and a [`close_up`](mod@close_up) of each small face places its landmarks.
 //!
 //! A [`Finder`] does all of it, around whatever runs the network.
 
@@ -30,15 +30,18 @@ use thiserror::Error;
 use crate::frame::{Border, Sampler, Similarity};
 use crate::source::{Cut, Source};
 
-pub use close_up::{close_up, confirm};
+pub use close_up::{close_up, confirm, magnifies};
 pub use letterbox::{letterbox, normalise, small_copy};
 #[cfg(feature = "burn")]
 pub use network::BlazeFace;
 pub use suppress::iou;
 pub use tiles::{Region, tiles};
 
-/// Width and height of the network's input, in pixels.
+/// Width and height of the network's input for a frame or a part of one, in pixels.
 pub const INPUT_SIDE: usize = 128;
+
+/// Width and height of its input for a face from close up: a quarter of the work.
+pub const CLOSE_UP_SIDE: usize = 64;
 
 /// An upright rectangle, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -143,14 +146,14 @@ pub enum FaceError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Search {
     /// Once, at the whole frame. Finds faces from about an eighth of the frame's long side; the landmarks of small ones are
-    /// coarse (off by 4 % of the face's width where it is a fifth of the frame, by 10 % where it is a seventh).
+    /// coarse (off by 3 % of the face's width where it is a fifth of the frame, by 9 % where it is a seventh).
     #[default]
     Whole,
-    /// At the whole frame, and then at each face in a [`close_up()`]: for video on a device that has the time for one more
-    /// run for each face. Landmarks are off by about 2 % of the width.
+    /// At the whole frame, and then, for a quarter of the work each, at the faces that a [`close_up()`] shows larger: for video. Landmarks
+    /// are off by 2 to 3 % of the width.
     Refined,
-    /// Refined, and beside the whole frame at [`tiles()`] of a large one, 14 runs of the network at most and one more for each
-    /// face: for photos. Finds faces from about a twentieth of the frame's long side.
+    /// Refined, and beside the whole frame at [`tiles()`] of a large one, 14 runs of the network at most and a quarter of one more for
+    /// each face: for photos. Finds faces from about a twentieth of the frame's long side.
     Tiled,
 }
 
@@ -191,12 +194,21 @@ pub struct Finder {
 }
 
 /// What the network is shown, and what it says of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct View {
-    /// 128 x 128 pixels; [`normalise`] makes [`BlazeFace`]'s input of them.
+    /// Width and height in pixels: [`INPUT_SIDE`] or [`CLOSE_UP_SIDE`].
+    pub side: usize,
+    /// The pixels; [`normalise`] makes [`BlazeFace`]'s input of them.
     pub input: Cut,
     /// Filled in by the network.
     pub raw: RawDetections,
+}
+
+impl View {
+    /// Of which the network has said nothing yet.
+    pub fn new(side: usize, input: Cut) -> Self {
+        Self { side, input, raw: RawDetections::default() }
+    }
 }
 
 /// Parts of a frame, each brought to the network's size.
@@ -213,14 +225,16 @@ struct Views {
 }
 
 impl Views {
-    /// Adds a part of a picture. `to_picture` leads from the input's pixels to the picture's, `to_frame` to the frame's.
-    fn add(&mut self, picture: &impl Source, to_picture: &Similarity, to_frame: Similarity) {
+    /// Adds a part of a picture, as an input of `side` x `side`. `to_picture` leads from the input's pixels to the picture's, `to_frame` to
+    /// the frame's.
+    fn add(&mut self, picture: &impl Source, side: usize, to_picture: &Similarity, to_frame: Similarity) {
         let at = self.to_frame.len();
         if at == self.views.len() {
-            self.views.push(View::default());
+            self.views.push(View::new(side, Cut::default()));
         }
-        let input = &mut self.views[at].input;
-        picture.cut(to_picture, INPUT_SIDE, Border::Black, &mut self.sampler, input);
+        let view = &mut self.views[at];
+        view.side = side;
+        picture.cut(to_picture, side, Border::Black, &mut self.sampler, &mut view.input);
         self.to_frame.push(to_frame);
     }
 
@@ -232,7 +246,8 @@ impl Views {
 
     /// The faces in one of them, in frame pixels.
     fn faces(&mut self, at: usize, options: &DetectorOptions) -> Result<&[Detection], FaceError> {
-        decode::decode(&self.views[at].raw, options.min_score, &mut self.decoded)?;
+        let View { side, raw, .. } = &self.views[at];
+        decode::decode(raw, *side, options.min_score, &mut self.decoded)?;
         self.candidates.clear();
         self.candidates.reserve(self.decoded.capacity());
         self.candidates.extend(self.decoded.iter().map(|d| (*d, 1.0)));
@@ -274,13 +289,13 @@ impl Finder {
         views.to_frame.clear();
         if parts.is_empty() {
             let to_frame = letterbox(&whole);
-            views.add(frame, &to_frame, to_frame);
+            views.add(frame, INPUT_SIDE, &to_frame, to_frame);
         } else {
             let (copy, scale) = small_copy(frame);
             let from_copy = Similarity::new(scale, 0.0, 0.0, 0.0);
             for region in [whole].iter().chain(&parts) {
                 let to_copy = letterbox(&region.scaled(1.0 / scale));
-                views.add(&copy, &to_copy, from_copy.after(&to_copy));
+                views.add(&copy, INPUT_SIDE, &to_copy, from_copy.after(&to_copy));
             }
         }
         views.look(&mut run).await?;
@@ -297,15 +312,15 @@ impl Finder {
         faces.truncate(MOST_FACES);
         views.to_frame.clear();
         for face in &*faces {
-            if let Some(to_frame) = close_up(frame, &face.bbox) {
-                views.add(frame, &to_frame, to_frame);
+            if let Some(to_frame) = close_up(&face.bbox).filter(|view| magnifies(view, frame)) {
+                views.add(frame, CLOSE_UP_SIDE, &to_frame, to_frame);
             }
         }
         views.look(&mut run).await?;
         let mut next = 0;
         for face in &*faces {
             let sure = face.score >= options.min_score;
-            if close_up(frame, &face.bbox).is_some() {
+            if close_up(&face.bbox).is_some_and(|view| magnifies(&view, frame)) {
                 let least = options.least_from_close_up(if sure { SURE } else { UNSURE });
                 let second = confirm(&face.bbox, views.faces(next, options)?);
                 candidates.extend(second.filter(|face| face.score >= least).map(|face| (face, 1.0)));
@@ -319,8 +334,8 @@ impl Finder {
         Ok(())
     }
 
-    /// Looks for known faces only, each where it is expected, from close up: one run of the network for each. Says whether all of them are
-    /// in sight; where one is not, or is too large for a close-up, the frame has to be searched.
+    /// Looks for known faces only, each where it is expected, from close up: a quarter of the network's work for each. Says whether all of them are
+    /// in sight; where one is not, the frame has to be searched.
     ///
     /// A face is found again up to half of its width from where it was expected, and no longer at 0.7 of it; its landmarks are as good as at
     /// the expected place (`cargo test --release --lib how_far_a_face_is_followed -- --ignored --nocapture`).
@@ -336,8 +351,8 @@ impl Finder {
         let Self { options, views, candidates, faces } = self;
         views.to_frame.clear();
         for bbox in expected {
-            let Some(to_frame) = close_up(frame, bbox) else { return Ok(false) };
-            views.add(frame, &to_frame, to_frame);
+            let Some(to_frame) = close_up(bbox) else { return Ok(false) };
+            views.add(frame, CLOSE_UP_SIDE, &to_frame, to_frame);
         }
         views.look(&mut run).await?;
         candidates.clear();
@@ -400,8 +415,8 @@ mod testing {
     /// [`find`] with the network on the CPU.
     pub fn find_with(network: &BlazeFace, frame: &Frame, search: Search) -> Vec<Detection> {
         find(frame, search, &DetectorOptions::default(), |views| {
-            for View { input, raw } in views {
-                let data = TensorData::new(normalise(&input.rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
+            for View { side, input, raw } in views {
+                let data = TensorData::new(normalise(&input.rgb), [1, 3, *side, *side]);
                 let (regressors, logits) = network.forward(Tensor::from_data(data, &Device::flex()));
                 let vec = |data: TensorData| data.try_into_vec().unwrap();
                 *raw = RawDetections {

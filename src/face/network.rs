@@ -20,8 +20,7 @@ use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{PaddingConfig2d, Relu};
 use burn::tensor::{Device, Tensor};
 
-use super::INPUT_SIDE;
-use super::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES};
+use super::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES};
 use crate::weights::{Weights, WeightsError};
 
 /// The network. See the [module's](self) diagram.
@@ -69,13 +68,12 @@ impl BlazeFace {
         weights.into_module(Self::new(device))
     }
 
-    /// Runs the network on `input`, `[n, 3, 128, 128]`, from -1 to 1 (see [`normalise`](super::normalise)).
+    /// Runs the network on `input`, `[n, 3, 128, 128]`, from -1 to 1 (see [`normalise`](super::normalise)). It was trained at that size, and takes
+    /// others whose sides are multiples of 32.
     ///
     /// Returns the regressed values, `[n, 896, 16]` in input pixels relative to the anchors, and the logits, `[n, 896]`; for
-    /// [`detections`](super::detections).
+    /// [`decode`](super::decode()). (Inputs of 64 x 64 have 224 anchors.)
     pub fn forward(&self, input: Tensor<4>) -> (Tensor<3>, Tensor<2>) {
-        let n = input.dims()[0];
-        debug_assert_eq!(input.dims(), [n, STEM.input, INPUT_SIDE, INPUT_SIDE]);
         let x = self.activation.forward(self.stem.forward(input)); // [n, 24, 64, 64]
         let fine = self.backbone1.iter().fold(x, |x, block| block.forward(x)); // [n, 88, 16, 16]
         let coarse = self.backbone2.iter().fold(fine.clone(), |x, block| block.forward(x)); // [n, 96, 8, 8]
@@ -94,7 +92,7 @@ impl BlazeFace {
             ],
             1,
         );
-        (regressors, logits.reshape([n, ANCHORS]))
+        (regressors, logits.flatten(1, 2))
     }
 }
 
@@ -151,8 +149,8 @@ fn widen(x: Tensor<4>, channels: usize) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::normalise;
     use crate::face::testing::{reference, values, weights};
+    use crate::face::{INPUT_SIDE, normalise};
     use burn::tensor::TensorData;
 
     #[test]

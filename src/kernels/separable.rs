@@ -100,13 +100,9 @@ impl WithSimd for RunPointwise<'_> {
     }
 }
 
-/// Extents of a [`Separable`].
+/// Extents of a [`Separable`]; those of its maps come with each run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeparableShape {
-    /// Rows of the input; even at stride 2.
-    pub height: usize,
-    /// Pixels in a row of the input, at least 2; even at stride 2.
-    pub width: usize,
     /// Channels of the input.
     pub channels_in: usize,
     /// Channels of the output, no fewer.
@@ -128,20 +124,18 @@ impl SeparableShape {
         self.channels_out.next_multiple_of(self.padding)
     }
 
-    /// Floats in the input.
-    pub fn in_len(&self) -> usize {
-        self.height * self.width * self.padded_in()
+    /// Floats in an input of that height and width.
+    pub fn in_len(&self, [height, width]: [usize; 2]) -> usize {
+        height * width * self.padded_in()
     }
 
-    /// Floats in the output.
-    pub fn out_len(&self) -> usize {
-        self.height / self.stride * (self.width / self.stride) * self.padded_out()
+    /// Floats in the output for an input of that height and width.
+    pub fn out_len(&self, [height, width]: [usize; 2]) -> usize {
+        height / self.stride * (width / self.stride) * self.padded_out()
     }
 
     fn check(&self) {
         assert!(self.padding > 0 && matches!(self.stride, 1 | 2));
-        assert!(self.height >= 2 && self.width >= 2);
-        assert!(self.height.is_multiple_of(self.stride) && self.width.is_multiple_of(self.stride));
         assert!(self.channels_in > 0 && self.channels_out >= self.channels_in);
     }
 }
@@ -188,18 +182,19 @@ impl Separable {
         &self.shape
     }
 
-    /// Runs one picture. `scratch` is resized as needed and can be used again.
+    /// Runs one map, `size` its height and width: 2 at least, and even at stride 2. `scratch` is resized as needed and can be used again.
     ///
     /// # Panics
-    /// If `input` or `out` does not fit the shape, or the padding this machine.
-    pub fn run(&self, input: &[f32], out: &mut [f32], scratch: &mut Vec<f32>) {
-        Arch::new().dispatch(RunSeparable { of: self, input, out, scratch });
+    /// If there is no such map, `input` or `out` does not fit it, or the padding this machine.
+    pub fn run(&self, input: &[f32], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
+        Arch::new().dispatch(RunSeparable { of: self, input, size, out, scratch });
     }
 }
 
 struct RunSeparable<'a> {
     of: &'a Separable,
     input: &'a [f32],
+    size: [usize; 2],
     out: &'a mut [f32],
     scratch: &'a mut Vec<f32>,
 }
@@ -210,10 +205,13 @@ impl WithSimd for RunSeparable<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Separable { shape, depthwise, pointwise } = self.of;
-        assert_eq!(self.input.len(), shape.in_len());
-        assert_eq!(self.out.len(), shape.out_len());
+        let [height, width] = self.size;
         let (ci, co, stride) = (shape.padded_in(), shape.padded_out(), shape.stride);
-        let (in_row, out_width) = (shape.width * ci, shape.width / stride);
+        assert!(height >= 2 && width >= 2);
+        assert!(height.is_multiple_of(stride) && width.is_multiple_of(stride));
+        assert_eq!(self.input.len(), shape.in_len(self.size));
+        assert_eq!(self.out.len(), shape.out_len(self.size));
+        let (in_row, out_width) = (width * ci, width / stride);
         let (rows, middle_row) = ((BAND / out_width).max(1), out_width * ci);
 
         // A row of zeros for beyond the picture, the depthwise convolution of a band, and its shortcut.
@@ -222,7 +220,7 @@ impl WithSimd for RunSeparable<'_> {
         let (middle, pooled) = rest.split_at_mut(rows * middle_row);
         zeros.fill(0.0);
         let input = self.input;
-        let row = |y: usize| if y < shape.height { &input[y * in_row..][..in_row] } else { &*zeros };
+        let row = |y: usize| if y < height { &input[y * in_row..][..in_row] } else { &*zeros };
 
         for (band, out) in self.out.chunks_mut(rows * out_width * co).enumerate() {
             let first = band * rows;
@@ -397,16 +395,22 @@ mod tests {
     use pulp::{Scalar128b, Scalar256b, Scalar512b};
 
     /// By the definition, without padded channels.
-    fn plain(s: &SeparableShape, x: &[f32], dw: [&[f32]; 2], pw: [&[f32]; 2]) -> Vec<f32> {
+    fn plain(
+        s: &SeparableShape,
+        [height, width]: [usize; 2],
+        x: &[f32],
+        dw: [&[f32]; 2],
+        pw: [&[f32]; 2],
+    ) -> Vec<f32> {
         let (ci, co, stride) = (s.channels_in, s.channels_out, s.stride);
         let at = |y: isize, x_: isize, c: usize| {
-            let inside = (0..s.height as isize).contains(&y) && (0..s.width as isize).contains(&x_);
-            if inside { x[(y as usize * s.width + x_ as usize) * ci + c] } else { 0.0 }
+            let inside = (0..height as isize).contains(&y) && (0..width as isize).contains(&x_);
+            if inside { x[(y as usize * width + x_ as usize) * ci + c] } else { 0.0 }
         };
         let before = if stride == 1 { 1 } else { 0 };
         let mut out = Vec::new();
-        for oy in 0..s.height / stride {
-            for ox in 0..s.width / stride {
+        for oy in 0..height / stride {
+            for ox in 0..width / stride {
                 let (y, x_) = ((oy * stride) as isize, (ox * stride) as isize);
                 let mid: Vec<f32> = (0..ci)
                     .map(|c| {
@@ -452,15 +456,16 @@ mod tests {
             (16, 16, 42, 48, 2),
             (2, 140, 4, 20, 2),
         ] {
-            let shape = SeparableShape { height, width, channels_in, channels_out, stride, padding: lanes };
+            let size = [height, width];
+            let shape = SeparableShape { channels_in, channels_out, stride, padding: lanes };
             let x = noise(height * width * channels_in, 1);
             let (dw, db) = (noise(9 * channels_in, 2), noise(channels_in, 3));
             let (pw, pb) = (noise(channels_out * channels_in, 4), noise(channels_out, 5));
-            let expected = plain(&shape, &x, [&dw, &db], [&pw, &pb]);
+            let expected = plain(&shape, size, &x, [&dw, &db], [&pw, &pb]);
             let block = Separable::new(shape, [&dw, &db], [&pw, &pb]);
-            let mut out = vec![f32::NAN; shape.out_len()];
+            let mut out = vec![f32::NAN; shape.out_len(size)];
             let input = padded(&x, channels_in, shape.padded_in());
-            run(RunSeparable { of: &block, input: &input, out: &mut out, scratch: &mut scratch });
+            run(RunSeparable { of: &block, input: &input, size, out: &mut out, scratch: &mut scratch });
             // Exact zeros in the padding too.
             for (i, (a, b)) in out.iter().zip(padded(&expected, channels_out, shape.padded_out())).enumerate()
             {

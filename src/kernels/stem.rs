@@ -16,22 +16,19 @@ const PAD: [usize; 2] = [1, 2];
 /// row by row, as the convolution gets to them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stem {
-    height: usize,
-    width: usize,
     /// `[5][5 * 3][padded out]`.
     weights: Vec<f32>,
     bias: Vec<f32>,
 }
 
 impl Stem {
-    /// Lays out the kernel `[out][3][5][5]` and its bias `[out]` for pictures of that height and width; output channels are padded to a
-    /// multiple of `padding`, itself a multiple of [`lanes`](super::lanes).
+    /// Lays out the kernel `[out][3][5][5]` and its bias `[out]`; output channels are padded to a multiple of `padding`, itself a
+    /// multiple of [`lanes`](super::lanes).
     ///
     /// # Panics
-    /// If a side is odd or zero, or the kernel does not fit the bias.
-    pub fn new([height, width]: [usize; 2], kernel: &[f32], bias: &[f32], padding: usize) -> Self {
+    /// If the kernel does not fit the bias.
+    pub fn new(kernel: &[f32], bias: &[f32], padding: usize) -> Self {
         let taps = KERNEL * KERNEL;
-        assert!(height > 0 && width > 0 && height.is_multiple_of(2) && width.is_multiple_of(2));
         assert_eq!(kernel.len(), bias.len() * CHANNELS * taps);
         let n = bias.len().next_multiple_of(padding);
         let mut weights = vec![0.0; taps * CHANNELS * n];
@@ -44,26 +41,27 @@ impl Stem {
         }
         let mut bias = bias.to_vec();
         bias.resize(n, 0.0);
-        Self { height, width, weights, bias }
+        Self { weights, bias }
     }
 
-    /// Floats in the output: half as many rows and columns, padded channels.
-    pub fn out_len(&self) -> usize {
-        self.height / 2 * (self.width / 2) * self.bias.len()
+    /// Floats in the output for a picture of that height and width: half as many rows and columns, padded channels.
+    pub fn out_len(&self, [height, width]: [usize; 2]) -> usize {
+        height / 2 * (width / 2) * self.bias.len()
     }
 
-    /// Runs one picture of RGB bytes. `scratch` is resized as needed and can be used again.
+    /// Runs one picture of RGB bytes, `size` its height and width. `scratch` is resized as needed and can be used again.
     ///
     /// # Panics
-    /// If `rgb` or `out` has another length than the picture, or the padding does not fit this machine.
-    pub fn run(&self, rgb: &[u8], out: &mut [f32], scratch: &mut Vec<f32>) {
-        Arch::new().dispatch(Run { of: self, rgb, out, scratch });
+    /// If a side is odd or zero, `rgb` or `out` has another length than the picture, or the padding does not fit this machine.
+    pub fn run(&self, rgb: &[u8], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
+        Arch::new().dispatch(Run { of: self, rgb, size, out, scratch });
     }
 }
 
 struct Run<'a> {
     of: &'a Stem,
     rgb: &'a [u8],
+    size: [usize; 2],
     out: &'a mut [f32],
     scratch: &'a mut Vec<f32>,
 }
@@ -73,20 +71,21 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let of = self.of;
-        assert_eq!(self.rgb.len(), of.height * of.width * CHANNELS);
-        assert_eq!(self.out.len(), of.out_len());
-        let row = (PAD[0] + of.width + PAD[1]) * CHANNELS;
+        let (of, [height, width]) = (self.of, self.size);
+        assert!(height > 0 && width > 0 && height.is_multiple_of(2) && width.is_multiple_of(2));
+        assert_eq!(self.rgb.len(), height * width * CHANNELS);
+        assert_eq!(self.out.len(), of.out_len(self.size));
+        let row = (PAD[0] + width + PAD[1]) * CHANNELS;
         // The padded picture's rows, of which an output row needs five at a time.
         let scratch = aligned(self.scratch, KERNEL * row);
         scratch.fill(0.0);
         let mut ready = 0;
-        for (y, out) in self.out.chunks_exact_mut(of.width / 2 * of.bias.len()).enumerate() {
+        for (y, out) in self.out.chunks_exact_mut(width / 2 * of.bias.len()).enumerate() {
             for r in ready..2 * y + KERNEL {
                 let slot = &mut scratch[r % KERNEL * row..][..row];
                 match r.checked_sub(PAD[0]) {
-                    Some(r) if r < of.height => {
-                        let bytes = &self.rgb[r * of.width * CHANNELS..][..of.width * CHANNELS];
+                    Some(r) if r < height => {
+                        let bytes = &self.rgb[r * width * CHANNELS..][..width * CHANNELS];
                         for (value, byte) in slot[PAD[0] * CHANNELS..].iter_mut().zip(bytes) {
                             *value = f32::from(*byte) * (1.0 / 127.5) - 1.0;
                         }
@@ -121,9 +120,10 @@ mod tests {
         let rgb: Vec<u8> = (0..height * width * 3).map(|i| (i * i * 31 + i * 7) as u8).collect();
         let kernel: Vec<f32> = (0..n * 75).map(|i| (i as f32 * 0.37).sin()).collect();
         let bias: Vec<f32> = (0..n).map(|i| i as f32 - 2.0).collect();
-        let stem = Stem::new([height, width], &kernel, &bias, padding);
-        let mut out = vec![f32::NAN; stem.out_len()];
-        run(Run { of: &stem, rgb: &rgb, out: &mut out, scratch: &mut Vec::new() });
+        let stem = Stem::new(&kernel, &bias, padding);
+        let size = [height, width];
+        let mut out = vec![f32::NAN; stem.out_len(size)];
+        run(Run { of: &stem, rgb: &rgb, size, out: &mut out, scratch: &mut Vec::new() });
         let padded = n.next_multiple_of(padding);
         for (p, pixel) in out.chunks(padded).enumerate() {
             let (oy, ox) = (p / (width / 2), p % (width / 2));

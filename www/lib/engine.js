@@ -20,15 +20,22 @@ export class Engine {
   model;
 
   /**
+   * The worker begins at once, and has its own scripts by the time that the files arrive: it gets each as it comes.
+   *
    * @param {'cpu' | 'webgpu'} kind
    * @param {URL} base where worker.js and pkg/ are
-   * @param {{ wasm: Uint8Array, detector: Uint8Array, network: Uint8Array }} files
+   * @param {Record<'wasm' | 'detector' | 'network', Promise<Uint8Array>>} files
    */
   static async start(kind, base, files) {
     const engine = new Engine(kind, new Worker(new URL('worker.js', base), { type: 'module', name: `mien-${kind}` }));
     try {
-      const glue = new URL(`pkg/${programOf(kind)}.js`, base).href;
-      const { model, readsPixels } = await engine.call('start', { kind, glue, ...files });
+      const [detector, network] = await Promise.all([
+        files.detector,
+        files.network,
+        engine.call('scripts', { glue: new URL(`pkg/${programOf(kind)}.js`, base).href }),
+        files.wasm.then((wasm) => engine.call('program', { wasm })),
+      ]);
+      const { model, readsPixels } = await engine.call('start', { kind, detector, network });
       engine.model = model;
       engine.#workerReads = readsPixels;
       return engine;

@@ -1,4 +1,4 @@
-// What src/frame.rs does with a picture in memory (`Frame::sample_into`), with one in a texture: the same steps in the same order, so
+// What src/frame does with a picture in memory (`Frame::sample_into`), with one in a texture: the same steps in the same order, so
 // that both engines see the same squares. `CELLS` and `READ` are those of src/video/scene.rs.
 
 struct Cut {
@@ -79,14 +79,17 @@ fn sampled(cut: Cut, at: vec2f) -> vec3u {
     return interpolated(cut, at);
 }
 
+// Of the picture made smaller by a whole factor.
 fn interpolated(cut: Cut, at: vec2f) -> vec3u {
     let scale = length(vec2f(cut.a, cut.b));
-    let grid = clamp(ceil(scale - 0.01), 1.0, 16.0);
+    let factor = clamp(floor(scale + 0.01), 1.0, 16.0);
+    let grid = clamp(ceil(scale / factor - 0.01), 1.0, 16.0);
     var sum = vec3u();
     for (var j = 0.0; j < grid; j += 1.0) {
         for (var i = 0.0; i < grid; i += 1.0) {
             let p = at + (vec2f(i, j) + 0.5) / grid;
-            sum += bilinear(cut, vec2f(cut.a * p.x - cut.b * p.y + cut.tx, cut.b * p.x + cut.a * p.y + cut.ty));
+            let place = vec2f(cut.a * p.x - cut.b * p.y + cut.tx, cut.b * p.x + cut.a * p.y + cut.ty);
+            sum += bilinear(cut, i32(factor), place / factor);
         }
     }
     let samples = u32(grid * grid);
@@ -94,26 +97,39 @@ fn interpolated(cut: Cut, at: vec2f) -> vec3u {
 }
 
 // Between the four nearest pixel centres, in parts of 256.
-fn bilinear(cut: Cut, at: vec2f) -> vec3u {
+fn bilinear(cut: Cut, factor: i32, at: vec2f) -> vec3u {
     // Far-away places stay outside, and whole numbers hold them.
     let place = clamp(at - 0.5, vec2f(-2.0), vec2f(cut.width, cut.height) + 2.0);
     let parts = vec2i(round(place * 256.0));
     let xy = parts >> vec2u(8u);
     let within = vec2u(parts & vec2i(255));
     let both = (within.x * within.y + 128u) >> 8u;
-    let sum = pixel(cut, xy) * (256u + both - within.x - within.y)
-        + pixel(cut, xy + vec2i(1, 0)) * (within.x - both)
-        + pixel(cut, xy + vec2i(0, 1)) * (within.y - both)
-        + pixel(cut, xy + vec2i(1, 1)) * both;
+    let sum = pixel(cut, factor, xy) * (256u + both - within.x - within.y)
+        + pixel(cut, factor, xy + vec2i(1, 0)) * (within.x - both)
+        + pixel(cut, factor, xy + vec2i(0, 1)) * (within.y - both)
+        + pixel(cut, factor, xy + vec2i(1, 1)) * both;
     return (sum + 128u) >> vec3u(8u);
 }
 
-fn pixel(cut: Cut, at: vec2i) -> vec3u {
-    let last = vec2i(i32(cut.width), i32(cut.height)) - 1;
-    if cut.black == 1.0 && (any(at < vec2i()) || any(at > last)) {
+// The mean of factor x factor of the picture's pixels.
+fn pixel(cut: Cut, factor: i32, at: vec2i) -> vec3u {
+    let size = vec2i(i32(cut.width), i32(cut.height));
+    let blocks = (size + factor - 1) / factor;
+    if cut.black == 1.0 && (any(at < vec2i()) || any(at >= blocks)) {
         return vec3u();
     }
-    return texel(clamp(at, vec2i(), last) + vec2i(i32(cut.left), i32(cut.top)));
+    let first = clamp(at, vec2i(), blocks - 1) * factor;
+    let origin = vec2i(i32(cut.left), i32(cut.top));
+    var sum = vec3u();
+    for (var y = first.y; y < first.y + factor; y += 1) {
+        for (var x = first.x; x < first.x + factor; x += 1) {
+            if cut.black == 0.0 || (x < size.x && y < size.y) {
+                sum += texel(min(vec2i(x, y), size - 1) + origin);
+            }
+        }
+    }
+    let area = u32(factor * factor);
+    return (sum + area / 2u) / area;
 }
 
 // A texture's numbers are 255ths.

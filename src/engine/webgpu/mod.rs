@@ -36,7 +36,7 @@ use super::blazeface::{block_name, convolution};
 use super::folded::{self, FoldedNetwork, LOGITS};
 use super::{EngineError, RawEstimate};
 use crate::crop;
-use crate::face::architecture::{ANCHORS, BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES};
+use crate::face::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES, anchors};
 use crate::face::{INPUT_SIDE, RawDetections, View};
 use crate::model::NetworkKind;
 use crate::source::Cut;
@@ -221,10 +221,9 @@ impl WebGpuDetector {
 
         // Of each cell first all anchors' values, then their logits.
         let head = |map: &FeatureMap| {
-            let pixels = INPUT_SIDE / map.side;
             let part = |name: &str, values: usize| {
                 let shape = [map.anchors * values, map.channels, 1, 1];
-                convolution(weights, &format!("{name}_{pixels}"), shape)
+                convolution(weights, &format!("{name}_{}", map.stride), shape)
             };
             let [values, values_bias] = part("regressor", VALUES)?;
             let [logits, logits_bias] = part("classifier", 1)?;
@@ -236,34 +235,36 @@ impl WebGpuDetector {
         Ok(Self { stem, blocks, heads, device: device.clone() })
     }
 
-    /// As [`super::Detector::run`]: one read-back for up to 16 views.
+    /// As [`super::Detector::run`]: one read-back for up to 16 views of one size in a row.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
     pub async fn run(&self, views: &mut [View]) -> Result<(), EngineError> {
-        for views in views.chunks_mut(MOST_VIEWS) {
-            let input = self.input(views)?;
+        for views in views.chunk_by_mut(|a, b| a.side == b.side).flat_map(|same| same.chunks_mut(MOST_VIEWS))
+        {
+            let side = views[0].side;
+            let input = self.input(views, side)?;
             let values = read(self.forward(input).flatten(0, 1)).await?;
-            for (view, values) in views.iter_mut().zip(values.chunks_exact(ANCHORS * (VALUES + 1))) {
-                by_anchor(values, &mut view.raw);
+            for (view, values) in views.iter_mut().zip(values.chunks_exact(anchors(side) * (VALUES + 1))) {
+                by_anchor(values, side, &mut view.raw);
             }
         }
         Ok(())
     }
 
-    /// `[N, 128, 128, 3]`, from -1 to 1.
-    fn input(&self, views: &[View]) -> Result<Tensor<4>, EngineError> {
+    /// `[N, side, side, 3]`, from -1 to 1.
+    fn input(&self, views: &[View], side: usize) -> Result<Tensor<4>, EngineError> {
         #[cfg(feature = "webgpu")]
-        if let Some(input) = picture::input(views.iter().map(|view| &view.input), INPUT_SIDE)? {
+        if let Some(input) = picture::input(views.iter().map(|view| &view.input), side)? {
             return Ok(input);
         }
         let pixels = views.iter().flat_map(|view| &view.input.rgb);
         let values = pixels.map(|v| f32::from(*v) / 127.5 - 1.0).collect();
-        let shape = [views.len(), INPUT_SIDE, INPUT_SIDE, 3];
+        let shape = [views.len(), side, side, 3];
         Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
     }
 
-    /// `[N, 128, 128, 3]` to `[N, 896 * 17]`, map by map and cell by cell.
+    /// `[N, 128, 128, 3]` to `[N, 896 * 17]`, map by map and cell by cell, or the same with another side.
     fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let mut x = relu(self.stem.forward(channels_first(x)));
         let mut outputs = Vec::with_capacity(MAPS.len());
@@ -278,12 +279,12 @@ impl WebGpuDetector {
 }
 
 /// Regressors and logits of one view.
-fn by_anchor(values: &[f32], raw: &mut RawDetections) {
+fn by_anchor(values: &[f32], side: usize, raw: &mut RawDetections) {
     raw.regressors.clear();
     raw.logits.clear();
     let mut rest = values;
     for map in &MAPS {
-        let (here, after) = rest.split_at(map.side * map.side * map.anchors * (VALUES + 1));
+        let (here, after) = rest.split_at(map.anchors(side) * (VALUES + 1));
         for cell in here.chunks_exact(map.anchors * (VALUES + 1)) {
             let (regressors, logits) = cell.split_at(map.anchors * VALUES);
             raw.regressors.extend(regressors);
@@ -411,6 +412,7 @@ mod tests {
     use super::*;
     use crate::engine::burn::BurnDetector;
     use crate::engine::folded::testing::agrees_with_the_definition;
+    use crate::face::CLOSE_UP_SIDE;
 
     #[test]
     fn every_network_agrees_with_its_definition() {
@@ -422,22 +424,24 @@ mod tests {
         });
     }
 
-    /// Side by side, and more of them than go through at once.
+    /// Side by side, more of them than go through at once, and of both sizes.
     #[test]
     fn the_detector_agrees_with_its_definition() {
         let device = Device::flex();
         let file = include_bytes!("../../../model-weights/blazeface/blazeface-short.safetensors");
         let weights = Weights::from_bytes(file).unwrap();
-        let mut views: Vec<View> = (0..MOST_VIEWS + 2)
-            .map(|seed| (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * (seed + 31) % 251) as u8).collect())
-            .map(|rgb: Vec<u8>| View { input: rgb.into(), ..View::default() })
-            .collect();
+        let view = |seed: usize| {
+            let side = if seed < MOST_VIEWS + 2 { INPUT_SIDE } else { CLOSE_UP_SIDE };
+            let rgb: Vec<u8> = (0..side * side * 3).map(|i| (i * (seed + 31) % 251) as u8).collect();
+            View::new(side, rgb.into())
+        };
+        let mut views: Vec<View> = (0..MOST_VIEWS + 4).map(view).collect();
         let detector = WebGpuDetector::new(&weights, &device).unwrap();
         pollster::block_on(detector.run(&mut views)).unwrap();
         let definition = BurnDetector::new(&weights, &device).unwrap();
-        for at in [0, 1, MOST_VIEWS + 1] {
+        for at in [0, 1, MOST_VIEWS + 1, MOST_VIEWS + 2, MOST_VIEWS + 3] {
             let RawDetections { regressors, logits } =
-                pollster::block_on(definition.run(&views[at].input.rgb)).unwrap();
+                pollster::block_on(definition.run(&views[at].input.rgb, views[at].side)).unwrap();
             let found = &views[at].raw;
             for (found, expected) in [(&found.regressors, regressors), (&found.logits, logits)] {
                 assert_eq!(found.len(), expected.len());
