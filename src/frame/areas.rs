@@ -201,3 +201,33 @@ impl Spans {
             .map(move |&(from, end)| (from, &self.weights[std::mem::replace(&mut begin, end)..end]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_exact() {
+        for count in (1..=16).map(|side| side * side) {
+            let mean = Mean::of(count);
+            let count = count as u32;
+            for sum in 0..=255 * count {
+                assert_eq!(u32::from(mean.round(sum)), (sum + count / 2) / count, "{sum} / {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_averaged_and_the_last_ones_cut() {
+        let rgba: Vec<u8> = (0..15).flat_map(|i| [10 * i, 100, i, 255]).collect();
+        let frame = Frame::new(5, 3, &rgba).unwrap();
+        let reduce = |border| {
+            let mut out = Vec::new();
+            frame.reduce(2, [&(1..3), &(0..2)], border, &mut Vec::new(), &mut out);
+            out.as_chunks::<4>().0.iter().map(|p| p[0]).collect::<Vec<_>>()
+        };
+        // Columns 2 and 3, then 4 alone; rows 0 and 1, then 2 alone.
+        assert_eq!(reduce(Border::Replicate), [50, 65, 125, 140]);
+        assert_eq!(reduce(Border::Black), [50, 33, 63, 35]);
+    }
+}

@@ -322,6 +322,30 @@ mod tests {
         assert_eq!(frame.sample(&away, 1, 1, Border::Black), [0, 0, 0]);
     }
 
+    /// Turned cuts of a plain picture whose sides no block fits: the same colour everywhere inside, and what the border says outside.
+    #[test]
+    fn turned_cuts_of_any_scale_keep_to_the_border() {
+        let (width, height) = (101, 67);
+        let rgba = [50u8, 60, 70, 255].repeat(width * height);
+        let frame = Frame::new(width, height, &rgba).unwrap();
+        for scale in [0.4, 1.7, 2.0, 3.6, 7.1, 16.4, 40.0] {
+            let turned = Similarity::new(scale, 0.5, 0.0, 0.0);
+            let [x, y] = turned.apply([10.0, 10.0]);
+            let turned = turned.shifted(50.0 - x, 33.0 - y);
+            let all = frame.sample(&turned, 20, 20, Border::Replicate);
+            assert!(all.as_chunks().0.iter().all(|pixel| *pixel == [50, 60, 70]), "{scale}");
+            let black = frame.sample(&turned, 20, 20, Border::Black);
+            let count = |pixel: [u8; 3]| black.as_chunks().0.iter().filter(|p| **p == pixel).count() as f32;
+            let expected = (width * height) as f32 / (scale * scale).max(1.0);
+            if scale > 5.0 {
+                assert!(count([0; 3]) > 390.0 - 2.5 * expected, "{scale}: {}", count([0; 3]));
+            }
+            if scale < 8.0 {
+                assert!(count([50, 60, 70]) > 0.5 * expected.min(400.0), "{scale}: {}", count([50, 60, 70]));
+            }
+        }
+    }
+
     #[test]
     fn padding_surrounds() {
         let rgba = [9u8; 10 * 4 * 4];
