@@ -8,6 +8,8 @@ mod support;
 
 use std::path::PathBuf;
 
+use image::imageops;
+
 use mien::crop;
 use mien::face::{INPUT_SIDE, Region, letterbox};
 use mien::frame::{Border, Frame};
@@ -94,6 +96,57 @@ fn the_page_and_the_command_line_say_the_same() {
     });
 }
 
+/// What a browser puts off until an engine first runs is done by then, if there was time.
+#[test]
+fn the_first_picture_finds_an_engine_that_has_rehearsed() {
+    let first = |script: &str| {
+        let mut ratio = 0.0;
+        visit(Options::default(), |site, page| {
+            site.before_workers(script);
+            page.open(&site.page("?engine=cpu"));
+            page.evaluate("new Promise((resume) => setTimeout(resume, 2500))");
+            let time = || {
+                page.estimate_after(|page| page.click("#use-sample"));
+                let timings = page.evaluate("mienApp.lastResult.timings");
+                ["detect", "network"].map(|stage| timings[stage].as_f64().unwrap()).iter().sum::<f64>()
+            };
+            let first = time();
+            // What the browser compiles well, it does in the background.
+            let later = (0..8).map(|_| time()).fold(f64::INFINITY, f64::min);
+            println!("first {first:.1} ms, later {later:.1} ms");
+            ratio = first / later;
+        });
+        ratio
+    };
+    // A worker whose timers never fire does not get to it.
+    let (rehearsed, not) = (first(""), first("self.setTimeout = () => {};"));
+    assert!(rehearsed < 0.5 * not, "{rehearsed} and {not} times as long as later ones");
+}
+
+/// One round trip for all of the page's scripts, rather than one for each that the last one names.
+#[test]
+fn scripts_and_weights_are_asked_for_at_once() {
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        let names = |list: Value| {
+            let mut names: Vec<String> = serde_json::from_value(list).unwrap();
+            names.sort();
+            // The worker asks for some of them again.
+            names.dedup();
+            names
+        };
+        let preloaded = names(page.evaluate(
+            "[...document.querySelectorAll('link[rel=modulepreload], script[type=module], link[rel=preload]')]
+                .map((element) => element.href || element.src)",
+        ));
+        let loaded = names(page.evaluate(
+            "performance.getEntriesByType('resource').map(({ name }) => name)
+                .filter((name) => /[.](js|safetensors)$/.test(name) && !/old-browser|worker[.]js|[/]pkg[/]|sw[.]js/.test(name))",
+        ));
+        assert_eq!(loaded, preloaded);
+    });
+}
+
 #[test]
 fn a_camera_costs_what_its_frames_need_and_the_page_says_what() {
     visit(Options { camera: true, ..Options::default() }, |site, page| {
@@ -137,8 +190,9 @@ fn a_camera_costs_what_its_frames_need_and_the_page_says_what() {
 
 // ---- WebGPU ----
 
-/// Has a worker keep what its module asks of WebGPU, as `gpu`.
+/// Has a worker keep what its module asks of WebGPU, as `gpu`, and not rehearse, which would ask for as much.
 const WATCH_GPU: &str = "
+    self.setTimeout = () => {};
     self.gpu = { devices: [], shaders: [], readBacks: 0 };
     const watch = (type, name, see) => {
         const original = type.prototype[name];
@@ -260,6 +314,29 @@ fn the_gpu_cuts_what_the_cpu_cuts() {
                 &crop::network_input(kind, &crop.rgb),
             );
         }
+    });
+}
+
+/// Where a face is large, the crop is made of a smaller picture.
+#[test]
+fn the_gpu_cuts_large_faces_as_the_cpu_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("large.png");
+    let pixels = imageops::resize(&sample().to_rgba8(), 1901, 1901, imageops::FilterType::Triangle);
+    pixels.save(&picture).unwrap();
+    let frame = Frame::new(1901, 1901, pixels.as_raw()).unwrap();
+
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.before_workers(WATCH_FILLED);
+        page.open(&site.page("?engine=webgpu"));
+        let estimate = page.estimate_after(|page| page.choose_file(&picture));
+        assert_eq!((estimate.engine.as_str(), estimate.path.as_str()), ("webgpu", "texture"));
+        let landmarks = estimate.faces[0].landmarks.map(|point| point.map(|at| at as f32));
+        let alignment = crop::alignment(&landmarks).unwrap();
+        assert!(alignment.scale() > 3.0, "{alignment:?}");
+        let expected = crop::network_input(NetworkKind::DCnn, &crop::cut(&frame, &alignment).rgb);
+        let filled = page.worker("mien-webgpu").evaluate("Promise.all(filled).then((all) => all.at(-1))");
+        assert_same_bytes("the face", &numbers(&filled), &expected);
     });
 }
 
@@ -636,7 +713,7 @@ fn assert_is_the_sample(estimate: &Estimate) {
 fn assert_stages_add_up(timings: &Value) {
     let get = |name: &str| timings[name].as_f64().unwrap_or_else(|| panic!("no {name} in {timings}"));
     let (sum, total) = (["detect", "crop", "network", "track"].map(get).iter().sum::<f64>(), get("total"));
-    assert!(total > 0.0 && sum <= total + 0.5 && sum >= 0.8 * total - 0.5, "{timings}");
+    assert!(sum >= 0.0 && sum <= total + 0.5 && sum >= 0.8 * total - 1.0, "{timings}");
 }
 
 /// What a network is given for these bytes.
