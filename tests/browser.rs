@@ -9,7 +9,6 @@ mod support;
 use std::path::PathBuf;
 
 use image::imageops;
-
 use mien::crop;
 use mien::face::{INPUT_SIDE, Region, letterbox};
 use mien::frame::{Border, Frame};

@@ -80,7 +80,7 @@ pub fn run(args: GrowthArgs) -> anyhow::Result<()> {
     std::fs::create_dir_all(&args.output).with_context(|| args.output.display().to_string())?;
     let mut text = String::from("# How costs grow\n\n`mien bench growth`, one thread, the median of ");
     text += &format!("{} runs; memory is the most that the process took, the program included. ", args.runs);
-    text += "Video gets one look at the whole picture, which misses small faces, and one from close up at each face found. ";
+    text += "Video gets one look at the whole picture, which misses small faces, and one from close up at each small face found. ";
     text += "In parentheses what the estimates of age and gender take of it.\n";
     // All pictures of the first series are of one size, so that only the number of faces grows.
     let by_faces = FACES.map(|faces| (f64::from(faces), faces.to_string(), [CROWD[0], CROWD[1], faces]));

@@ -12,7 +12,7 @@ const SEARCH_MS: f64 = 400.0;
 const ESTIMATE_MS: f64 = 200.0;
 
 /// A face is estimated in each frame until it has this many estimates, so that its first number is soon a steady one: one face, a little moved and turned
-/// from estimate to estimate, scattered by 2.60 years, and means of five by 0.81
+/// from estimate to estimate, scattered by 2.48 years, and means of five by 0.96
 /// (`cargo test --release --lib how_estimates_scatter -- --ignored --nocapture`).
 const SETTLED: u32 = 5;
 
