@@ -91,16 +91,19 @@ fn frames_allocate_nothing() {
             now(Estimator::new(EngineKind::Cpu, &weights("blazeface/blazeface-short"), &weights(network)))
                 .unwrap();
         let mut video = Video::default();
-        let mut looks = Vec::new();
+        let (mut looks, mut searches) = (Vec::new(), 0);
         for (i, frame) in frames.iter().enumerate() {
             let before = COUNT.get();
             let seen = now(video.look(&estimator, frame, 33.0 * i as f64)).unwrap();
             let allocated = COUNT.get() - before;
             assert_eq!(video.faces().len(), 2, "{network}: frame {i}");
-            // The first one sees the buffers grow; the second is the first to be followed rather than searched.
+            searches += usize::from(seen.look == Look::Search);
+            // The first one sees the buffers grow; the second is the first to be followed rather than searched, and the second search the first
+            // of a tile.
+            let grows = seen.look == Look::Search && searches == 2;
             if i == 0 {
                 assert!(allocated > 0, "allocations are counted");
-            } else if i > 1 {
+            } else if i > 1 && !grows {
                 assert_eq!(allocated, 0, "{network}: frame {i}, {seen:?}");
                 looks.push((seen.look, seen.estimated));
             }

@@ -7,11 +7,14 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use image::imageops::{FilterType, crop_imm, overlay, resize};
 use image::{Rgba, RgbaImage};
+use mien::estimator::Estimator;
 use mien::face::{BoundingBox, Search};
 use mien::frame::Frame;
 use mien::picture::Picture;
 use mien::plot;
 use mien::train::bench::peak_memory;
+use mien::video::Video;
+use mien::video::schedule::Look;
 use serde::{Deserialize, Serialize};
 
 use super::EstimatorArgs;
@@ -26,7 +29,7 @@ pub struct GrowthArgs {
     #[arg(long, value_name = "DIR", default_value = "docs")]
     output: PathBuf,
 
-    /// Runs timed of each
+    /// Photos timed of each, and seconds of video
     #[arg(long, default_value_t = 15)]
     runs: usize,
 
@@ -43,14 +46,21 @@ const FACES: [u32; 6] = [1, 2, 4, 8, 16, 32];
 const TILE: u32 = 256;
 const CROWD: [u32; 2] = [7 * TILE, 5 * TILE];
 /// Side of what is cut out of the picture for a tile, in sides of the face's box. A face is an eighth of the picture's long side
-/// then, just large enough for video.
+/// then.
 const AROUND: f32 = 1.15;
 
 /// VGA, three of video, and cameras of 8 and 12 megapixels.
 const SIZES: [[u32; 2]; 6] =
     [[640, 480], [1280, 720], [1920, 1080], [2560, 1440], [3264, 2448], [4000, 3000]];
 
-/// What one search, with the estimates of the faces found, was.
+/// A video's frames a second.
+const FRAMES: usize = 30;
+/// Seconds of video before it is timed: all faces have been found by then, and their estimates have settled.
+const SECONDS_BEFORE: usize = 6;
+/// How far the picture moves up and down from frame to frame, as a part of its height: frames that show nothing new are skipped.
+const TREMBLE: f32 = 1.0 / 120.0;
+
+/// What a photo or a frame of a video took.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Cost {
     faces: usize,
@@ -62,9 +72,9 @@ struct Cost {
 /// What was measured of one picture.
 #[derive(Debug, Serialize, Deserialize)]
 struct Point {
-    /// The search that video gets.
+    /// A frame of a video, on average.
     video: Cost,
-    /// The search that photos get.
+    /// A photo, the median.
     photo: Cost,
     /// The process' most memory, in bytes: the program, the weights, and the picture twice.
     memory: Option<u64>,
@@ -78,10 +88,13 @@ pub fn run(args: GrowthArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     std::fs::create_dir_all(&args.output).with_context(|| args.output.display().to_string())?;
-    let mut text = String::from("# How costs grow\n\n`mien bench growth`, one thread, the median of ");
-    text += &format!("{} runs; memory is the most that the process took, the program included. ", args.runs);
-    text += "Video gets one look at the whole picture, which misses small faces, and one from close up at each small face found. ";
-    text += "In parentheses what the estimates of age and gender take of it.\n";
+    let mut text = String::from("# How costs grow\n\n");
+    text += &format!(
+        "`mien bench growth`, one thread. A video is {} seconds of frames that all differ, {FRAMES} a second, and its time is the mean of a \
+         frame; a photo's is the median of {} runs. In parentheses what the estimates of age and gender take of it: in a photo one for each \
+         face, in a video five a second for each. Memory is the most that the process took, the program included.\n",
+        args.runs, args.runs
+    );
     // All pictures of the first series are of one size, so that only the number of faces grows.
     let by_faces = FACES.map(|faces| (f64::from(faces), faces.to_string(), [CROWD[0], CROWD[1], faces]));
     let by_size = SIZES.map(|[w, h]| (f64::from(w * h) / 1e6, format!("{w}x{h}"), [w, h, 1]));
@@ -89,9 +102,10 @@ pub fn run(args: GrowthArgs) -> anyhow::Result<()> {
     for (name, along, series) in
         [("faces", crowd.as_str(), by_faces), ("pixels", "megapixels, one face", by_size)]
     {
-        text += &format!("\n| {along} | as video | faces found | as a photo | faces found | memory |\n");
+        text += &format!("\n| {along} | a frame of video | faces found | a photo | faces found | memory |\n");
         text += "|---|---|---|---|---|---|\n";
         let (mut video, mut photo, mut memory) = (Vec::new(), Vec::new(), Vec::new());
+        let mut points = Vec::new();
         for (x, label, point) in series {
             let point = in_a_process(&args, point)?;
             let mib = point.memory.map(|bytes| bytes as f64 / f64::from(1 << 20));
@@ -104,7 +118,9 @@ pub fn run(args: GrowthArgs) -> anyhow::Result<()> {
             video.push((x, point.video.milliseconds));
             photo.push((x, point.photo.milliseconds));
             memory.extend(mib.map(|mib| (x, mib)));
+            points.push(point);
         }
+        text += &further_face(&points);
         let file = |what: &str| args.output.join(format!("growth-{name}-{what}.svg"));
         plot::growth(["Time", along, "ms"], &[("video", video), ("photo", photo)], &file("time"))?;
         text += &format!("\n![Time](growth-{name}-time.svg)\n");
@@ -149,22 +165,68 @@ fn measure(args: &GrowthArgs, [width, height, faces]: [u32; 3]) -> anyhow::Resul
         enlarged(&picture.into_image(), width, height)
     };
     let frame = Frame::new(width as usize, height as usize, canvas.as_raw())?;
-    let cost = |search| -> anyhow::Result<Cost> {
-        let (mut times, mut faces) = (Vec::new(), 0);
-        // The first run also pays for fresh memory.
-        for run in 0..=args.runs.max(1) {
-            let began = Instant::now();
-            let (found, timings) = pollster::block_on(estimator.estimate_timed(&frame, search))?;
-            faces = found.len();
-            if run > 0 {
-                times.push((began.elapsed().as_secs_f64() * 1e3, timings.network));
-            }
-        }
-        times.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (milliseconds, network) = times[times.len() / 2];
-        Ok(Cost { faces, milliseconds, network })
+    let photo = photo(&estimator, &frame, args.runs)?;
+    Ok(Point { video: video(&estimator, canvas, args.runs)?, photo, memory: peak_memory() })
+}
+
+/// What a face more costs, from the first and the last of a series with more and more faces, in a sentence; nothing for another series.
+fn further_face(points: &[Point]) -> String {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
+    let each = |of: fn(&Point) -> Cost, cost: fn(&Cost) -> f64| {
+        let (first, last) = (of(first), of(last));
+        (last.faces > first.faces).then(|| (cost(&last) - cost(&first)) / (last.faces - first.faces) as f64)
     };
-    Ok(Point { video: cost(Search::Refined)?, photo: cost(Search::Tiled)?, memory: peak_memory() })
+    let all = |cost: &Cost| cost.milliseconds;
+    let (Some(video), Some(photo)) = (each(|point| point.video, all), each(|point| point.photo, all)) else {
+        return String::new();
+    };
+    let network = each(|point| point.photo, |cost| cost.network).unwrap_or_default();
+    format!(
+        "\nA further face takes {photo:.2} ms in a photo, of which its estimate takes {network:.2}, and {video:.2} ms in a frame of video, {:.2} \
+         times an estimate.\n",
+        video / network
+    )
+}
+
+fn photo(estimator: &Estimator, frame: &Frame, runs: usize) -> anyhow::Result<Cost> {
+    let (mut times, mut faces) = (Vec::new(), 0);
+    // The first run also pays for fresh memory.
+    for run in 0..=runs.max(1) {
+        let began = Instant::now();
+        let (found, timings) = pollster::block_on(estimator.estimate_timed(frame, Search::Tiled))?;
+        faces = found.len();
+        if run > 0 {
+            times.push((began.elapsed().as_secs_f64() * 1e3, timings.network));
+        }
+    }
+    times.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (milliseconds, network) = times[times.len() / 2];
+    Ok(Cost { faces, milliseconds, network })
+}
+
+fn video(estimator: &Estimator, canvas: RgbaImage, seconds: usize) -> anyhow::Result<Cost> {
+    let (width, height) = (canvas.width() as usize, canvas.height() as usize);
+    let moved = (TREMBLE * height as f32) as usize * width * 4;
+    // Frames that move, without a copy of the picture for each: a window on a picture with more rows.
+    let mut rgba = canvas.into_raw();
+    let size = rgba.len();
+    rgba.extend_from_within(size - moved..);
+    let mut video = Video::default();
+    let mut cost = Cost { faces: 0, milliseconds: 0.0, network: 0.0 };
+    let (before, timed) = (FRAMES * SECONDS_BEFORE, FRAMES * seconds.max(1));
+    for i in 0..before + timed {
+        let frame = Frame::new(width, height, &rgba[moved * (i % 2)..][..size])?;
+        let began = Instant::now();
+        let seen = pollster::block_on(video.look(estimator, &frame, 1e3 * i as f64 / FRAMES as f64))?;
+        let milliseconds = began.elapsed().as_secs_f64() * 1e3;
+        ensure!(seen.look != Look::Skip, "a frame of the video was skipped");
+        if i >= before {
+            cost.milliseconds += milliseconds / timed as f64;
+            cost.network += seen.timings.network / timed as f64;
+        }
+    }
+    cost.faces = video.faces().len();
+    Ok(cost)
 }
 
 const GREY: Rgba<u8> = Rgba([128, 128, 128, 255]);

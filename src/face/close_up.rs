@@ -3,9 +3,8 @@
 //! Where a face is small in the network's input, its landmarks are off by a large part of it, and what only looks like a face passes for
 //! one. So it is looked at again, by the same network, which takes pictures of half the side as well: for a quarter of the work.
 
-use super::{BoundingBox, CLOSE_UP_SIDE, Detection, INPUT_SIDE, iou};
+use super::{BoundingBox, CLOSE_UP_SIDE, Sighting, iou};
 use crate::frame::Similarity;
-use crate::source::Source;
 
 /// Side of the square around a face, in sides of its box. The face then has 40 of the input's 64 pixels.
 const CONTEXT: f32 = 1.6;
@@ -24,16 +23,16 @@ pub fn close_up(face: &BoundingBox) -> Option<Similarity> {
     Some(Similarity::new(side / CLOSE_UP_SIDE as f32, 0.0, cx - side / 2.0, cy - side / 2.0))
 }
 
-/// Whether a close-up shows a face any larger than a look at the whole frame does.
-pub fn magnifies(close_up: &Similarity, frame: &impl Source) -> bool {
-    close_up.scale() < frame.width().max(frame.height()) as f32 / INPUT_SIDE as f32
+/// Whether a close-up shows a face any larger than a view with this [`Sighting::magnification`] does.
+pub fn enlarges(close_up: &Similarity, magnification: f32) -> bool {
+    close_up.scale() * magnification < 1.0
 }
 
-/// Which of the detections in the close-up of `face` is that face, if any.
-pub fn confirm(face: &BoundingBox, close_up: &[Detection]) -> Option<Detection> {
+/// Which of the faces in the close-up of `face` is that face, if any.
+pub fn confirm(face: &BoundingBox, close_up: &[Sighting]) -> Option<Sighting> {
     close_up
         .iter()
-        .map(|d| (iou(&d.bbox, face), d))
+        .map(|d| (iou(&d.face.bbox, face), d))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(overlap, _)| *overlap > SAME_FACE)
         .map(|(_, d)| *d)
@@ -42,16 +41,20 @@ pub fn confirm(face: &BoundingBox, close_up: &[Detection]) -> Option<Detection> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Frame;
+    use crate::face::Detection;
 
-    fn at(x: f32, side: f32) -> Detection {
+    /// A face as the whole of a frame of 640 pixels shows it.
+    fn at(x: f32, side: f32) -> Sighting {
         let bbox = BoundingBox { x, y: 100.0, width: side, height: side };
-        Detection { bbox, score: 0.9, landmarks: [[x, 100.0]; 6] }
+        Sighting {
+            face: Detection { bbox, score: 0.9, landmarks: [[x, 100.0]; 6] },
+            magnification: 128.0 / 640.0,
+        }
     }
 
     #[test]
     fn the_square_is_centred_on_the_face() {
-        let close_up = |x, side| super::close_up(&at(x, side).bbox);
+        let close_up = |x, side| super::close_up(&at(x, side).face.bbox);
         let to_frame = close_up(100.0, 80.0).unwrap();
         assert_eq!(to_frame, Similarity::new(2.0, 0.0, 76.0, 76.0));
         assert_eq!(close_up(100.0, 0.0), None);
@@ -60,16 +63,17 @@ mod tests {
 
     #[test]
     fn large_faces_need_none() {
-        let rgba = vec![0; 640 * 480 * 4];
-        let frame = Frame::new(640, 480, &rgba).unwrap();
-        let magnifies = |side| magnifies(&close_up(&at(100.0, side).bbox).unwrap(), &frame);
+        let enlarges = |side| {
+            let seen = at(100.0, side);
+            enlarges(&close_up(&seen.face.bbox).unwrap(), seen.magnification)
+        };
         // Of 200 pixels, the whole frame's input has 40 as well.
-        assert!(magnifies(199.0) && !magnifies(201.0));
+        assert!(enlarges(199.0) && !enlarges(201.0));
     }
 
     #[test]
     fn the_neighbour_is_another_face() {
-        let face = at(100.0, 50.0).bbox;
+        let face = at(100.0, 50.0).face.bbox;
         assert_eq!(confirm(&face, &[at(160.0, 50.0), at(105.0, 50.0)]), Some(at(105.0, 50.0)));
         assert_eq!(confirm(&face, &[at(140.0, 50.0)]), None);
         assert_eq!(confirm(&face, &[]), None);

@@ -2,7 +2,7 @@
 //!
 //! In the order the data flows:
 //!
-//! - a part of the frame (all of it; [`tiles`](mod@tiles), too, in a photo) becomes the network's input
+//! - a part of the frame (all of it; [`tiles`](mod@tiles), too: in a photo all, in a video one now and then) becomes the network's input
 //!   ([`letterbox`](mod@letterbox)),
 //! - [`network`] (BlazeFace) gives values for each of its [`anchors`],
 //! - [`decode`] turns them into boxes and landmarks, [`suppress`] into one for each face,
@@ -30,7 +30,7 @@ use thiserror::Error;
 use crate::frame::{Border, Sampler, Similarity};
 use crate::source::{Cut, Source};
 
-pub use close_up::{close_up, confirm, magnifies};
+pub use close_up::{close_up, confirm, enlarges};
 pub use letterbox::{letterbox, normalise, small_copy};
 #[cfg(feature = "burn")]
 pub use network::BlazeFace;
@@ -87,6 +87,15 @@ pub struct Detection {
     pub landmarks: [[f32; 2]; 6],
 }
 
+/// A face as one view of a frame shows it, or several.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sighting {
+    /// In frame pixels.
+    pub face: Detection,
+    /// Pixels of the network's input for one pixel of the frame; in the view that shows the face largest, if several do.
+    pub magnification: f32,
+}
+
 /// What the network says of one input ([`BlazeFace::forward`](network::BlazeFace::forward)).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawDetections {
@@ -113,8 +122,8 @@ impl Default for DetectorOptions {
 }
 
 impl DetectorOptions {
-    /// The least score of a close-up that is to go `way` from the least score to 1.
-    fn least_from_close_up(&self, way: f32) -> f32 {
+    /// The score that goes `way` from the least score to 1.
+    fn higher(&self, way: f32) -> f32 {
         self.min_score + way * (1.0 - self.min_score)
     }
 }
@@ -149,11 +158,12 @@ pub enum Search {
     /// coarse (off by 3 % of the face's width where it is a fifth of the frame, by 9 % where it is a seventh).
     #[default]
     Whole,
-    /// At the whole frame, and then, for a quarter of the work each, at the faces that a [`close_up()`] shows larger: for video. Landmarks
-    /// are off by 2 to 3 % of the width.
+    /// At the whole frame, and then, for a quarter of the work each, at the faces that a [`close_up()`] shows larger. Landmarks are off
+    /// by 2 to 3 % of the width.
     Refined,
-    /// Refined, and beside the whole frame at [`tiles()`] of a large one, 14 runs of the network at most and a quarter of one more for
-    /// each face: for photos. Finds faces from about a twentieth of the frame's long side.
+    /// At the whole frame and, of one that is not small, at its [`tiles()`], 14 runs of the network at most; then, for a quarter of a run
+    /// each, at the faces that a close-up shows larger than these did, and at doubtful ones: for photos. Finds faces from about a twentieth of the frame's long
+    /// side.
     Tiled,
 }
 
@@ -164,6 +174,10 @@ const CANDIDATE: f32 = 0.6;
 /// first, and for those that did not. A close-up shows real faces as BlazeFace likes them best: they score 0.85 and more.
 const SURE: f32 = 0.25;
 const UNSURE: f32 = 0.5;
+
+/// The same for the score with which a face in a tile needs no second look although the tile shows it large enough. Tiles show much that looks
+/// like a face at one glance, and not at two.
+const CERTAIN: f32 = 0.6;
 
 /// The most faces that get a second look.
 const MOST_FACES: usize = 50;
@@ -189,7 +203,8 @@ fn mapped(face: &Detection, transform: &Similarity) -> Detection {
 pub struct Finder {
     options: DetectorOptions,
     views: Views,
-    candidates: Vec<(Detection, f32)>,
+    candidates: Vec<Sighting>,
+    sightings: Vec<Sighting>,
     faces: Vec<Detection>,
 }
 
@@ -220,11 +235,15 @@ struct Views {
     /// From a view's pixels to the frame's.
     to_frame: Vec<Similarity>,
     decoded: Vec<Detection>,
-    candidates: Vec<(Detection, f32)>,
-    seen: Vec<Detection>,
+    candidates: Vec<Sighting>,
+    seen: Vec<Sighting>,
 }
 
 impl Views {
+    fn clear(&mut self) {
+        self.to_frame.clear();
+    }
+
     /// Adds a part of a picture, as an input of `side` x `side`. `to_picture` leads from the input's pixels to the picture's, `to_frame` to
     /// the frame's.
     fn add(&mut self, picture: &impl Source, side: usize, to_picture: &Similarity, to_frame: Similarity) {
@@ -244,16 +263,22 @@ impl Views {
         if views.is_empty() { Ok(()) } else { run(views).await }
     }
 
-    /// The faces in one of them, in frame pixels.
-    fn faces(&mut self, at: usize, options: &DetectorOptions) -> Result<&[Detection], FaceError> {
+    /// The faces of at least `min_score` in one of them.
+    fn faces(
+        &mut self,
+        at: usize,
+        min_score: f32,
+        options: &DetectorOptions,
+    ) -> Result<&[Sighting], FaceError> {
         let View { side, raw, .. } = &self.views[at];
-        decode::decode(raw, *side, options.min_score, &mut self.decoded)?;
+        decode::decode(raw, *side, min_score, &mut self.decoded)?;
+        let to_frame = &self.to_frame[at];
+        let magnification = 1.0 / to_frame.scale();
         self.candidates.clear();
         self.candidates.reserve(self.decoded.capacity());
-        self.candidates.extend(self.decoded.iter().map(|d| (*d, 1.0)));
+        self.candidates.extend(self.decoded.iter().map(|face| Sighting { face: *face, magnification }));
         suppress::weighted(&mut self.candidates, options.max_iou, &mut self.seen);
-        let to_frame = &self.to_frame[at];
-        self.seen.iter_mut().for_each(|face| *face = mapped(face, to_frame));
+        self.seen.iter_mut().for_each(|sighting| sighting.face = mapped(&sighting.face, to_frame));
         Ok(&self.seen)
     }
 }
@@ -279,58 +304,65 @@ impl Finder {
         search: Search,
         mut run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Self { options, views, candidates, faces } = self;
-        let mut first = *options;
-        if search != Search::Whole {
-            first.min_score *= CANDIDATE;
-        }
         let whole = Region::whole(frame);
-        let parts = if search == Search::Tiled { tiles(frame) } else { Vec::new() };
-        views.to_frame.clear();
-        if parts.is_empty() {
-            let to_frame = letterbox(&whole);
-            views.add(frame, INPUT_SIDE, &to_frame, to_frame);
-        } else {
+        self.views.clear();
+        if search == Search::Tiled && frame.width().max(frame.height()) > tiles::LONGEST_WHOLE {
+            let regions = [whole].into_iter().chain(tiles(frame));
             let (copy, scale) = small_copy(frame);
             let from_copy = Similarity::new(scale, 0.0, 0.0, 0.0);
-            for region in [whole].iter().chain(&parts) {
+            for region in regions.clone() {
                 let to_copy = letterbox(&region.scaled(1.0 / scale));
-                views.add(&copy, INPUT_SIDE, &to_copy, from_copy.after(&to_copy));
+                self.views.add(&copy, INPUT_SIDE, &to_copy, from_copy.after(&to_copy));
             }
+            self.look(frame, regions, search, &mut run).await?;
+        } else {
+            let to_frame = letterbox(&whole);
+            self.views.add(frame, INPUT_SIDE, &to_frame, to_frame);
+            self.look(frame, [whole], search, &mut run).await?;
         }
-        views.look(&mut run).await?;
-        candidates.clear();
-        for (at, region) in [whole].iter().chain(&parts).enumerate() {
-            let seen = views.faces(at, &first)?;
-            candidates.extend(tiles::candidates(frame, region, seen.iter().copied()));
+        if search != Search::Whole {
+            self.look_closer(frame, &mut run).await?;
         }
-        tiles::merge(candidates, options, faces);
-        if search == Search::Whole {
-            return Ok(());
-        }
+        self.finish();
+        Ok(())
+    }
 
-        faces.truncate(MOST_FACES);
-        views.to_frame.clear();
-        for face in &*faces {
-            if let Some(to_frame) = close_up(&face.bbox).filter(|view| magnifies(view, frame)) {
-                views.add(frame, CLOSE_UP_SIDE, &to_frame, to_frame);
+    /// The search that a frame of a video gets: at the whole frame, at one more `part` of it, and, from close up, at the faces `known`
+    /// already, where they are expected.
+    ///
+    /// A part at a time makes small faces known, without which a frame costs much more than another; and once known they need no part.
+    ///
+    /// # Errors
+    /// As [`Finder::find`].
+    pub async fn search<E: From<FaceError>>(
+        &mut self,
+        frame: &impl Source,
+        part: Option<Region>,
+        known: &[BoundingBox],
+        mut run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let regions = [Region::whole(frame)].into_iter().chain(part);
+        self.views.clear();
+        for region in regions.clone() {
+            let to_frame = letterbox(&region);
+            self.views.add(frame, INPUT_SIDE, &to_frame, to_frame);
+        }
+        self.look(frame, regions, Search::Refined, &mut run).await?;
+        let Self { options, sightings, .. } = self;
+        // There will be other frames, so that who is best seen in the tile can wait until a close-up is sure.
+        for seen in sightings.iter_mut().filter(|seen| owes_its_size_to_a_tile(seen, frame)) {
+            seen.face.score = seen.face.score.min(CANDIDATE * options.min_score);
+        }
+        for bbox in known {
+            match sightings.iter_mut().find(|seen| iou(&seen.face.bbox, bbox) > options.max_iou) {
+                // No stranger.
+                Some(seen) => seen.face.score = seen.face.score.max(options.min_score),
+                None if close_up(bbox).is_some() => sightings.push(unseen(bbox)),
+                None => {}
             }
         }
-        views.look(&mut run).await?;
-        let mut next = 0;
-        for face in &*faces {
-            let sure = face.score >= options.min_score;
-            if close_up(&face.bbox).is_some_and(|view| magnifies(&view, frame)) {
-                let least = options.least_from_close_up(if sure { SURE } else { UNSURE });
-                let second = confirm(&face.bbox, views.faces(next, options)?);
-                candidates.extend(second.filter(|face| face.score >= least).map(|face| (face, 1.0)));
-                next += 1;
-            } else if sure {
-                candidates.push((*face, 1.0));
-            }
-        }
-        // Two candidates may turn out to be one face.
-        tiles::merge(candidates, options, faces);
+        self.look_closer(frame, &mut run).await?;
+        self.finish();
         Ok(())
     }
 
@@ -348,24 +380,86 @@ impl Finder {
         expected: &[BoundingBox],
         mut run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
     ) -> Result<bool, E> {
-        let Self { options, views, candidates, faces } = self;
-        views.to_frame.clear();
-        for bbox in expected {
-            let Some(to_frame) = close_up(bbox) else { return Ok(false) };
+        self.sightings.clear();
+        self.sightings.extend(expected.iter().filter(|bbox| close_up(bbox).is_some()).map(unseen));
+        self.look_closer(frame, &mut run).await?;
+        self.finish();
+        Ok(self.faces.len() == expected.len())
+    }
+
+    /// What the network sees in the views of these regions: into `sightings`.
+    async fn look<E: From<FaceError>>(
+        &mut self,
+        frame: &impl Source,
+        regions: impl IntoIterator<Item = Region>,
+        search: Search,
+        run: &mut impl AsyncFnMut(&mut [View]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { options, views, candidates, sightings, .. } = self;
+        views.look(run).await?;
+        let least = if search == Search::Whole { 1.0 } else { CANDIDATE } * options.min_score;
+        candidates.clear();
+        for (at, region) in regions.into_iter().enumerate() {
+            let seen = views.faces(at, least, options)?.iter();
+            candidates.extend(seen.filter(|seen| tiles::whole_in(&region, &seen.face.bbox, frame)));
+        }
+        tiles::merge(candidates, options, sightings);
+        sightings.truncate(MOST_FACES);
+        Ok(())
+    }
+
+    /// Looks again at each sighting that a close-up enlarges or that a tile leaves in doubt, and keeps those that it confirms.
+    async fn look_closer<E: From<FaceError>>(
+        &mut self,
+        frame: &impl Source,
+        run: &mut impl AsyncFnMut(&mut [View]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { options, views, candidates, sightings, .. } = self;
+        let certain = options.higher(CERTAIN);
+        let in_doubt = |seen: &Sighting| seen.face.score < certain && owes_its_size_to_a_tile(seen, frame);
+        let view = |seen: &Sighting| {
+            close_up(&seen.face.bbox).filter(|view| enlarges(view, seen.magnification) || in_doubt(seen))
+        };
+        views.clear();
+        for to_frame in sightings.iter().filter_map(view) {
             views.add(frame, CLOSE_UP_SIDE, &to_frame, to_frame);
         }
-        views.look(&mut run).await?;
+        views.look(run).await?;
         candidates.clear();
-        let least = options.least_from_close_up(SURE);
-        for (at, bbox) in expected.iter().enumerate() {
-            match confirm(bbox, views.faces(at, options)?).filter(|face| face.score >= least) {
-                Some(face) => candidates.push((face, 1.0)),
-                None => return Ok(false),
+        let mut next = 0;
+        for seen in &*sightings {
+            let sure = seen.face.score >= options.min_score;
+            if view(seen).is_some() {
+                let least = options.higher(if sure { SURE } else { UNSURE });
+                let second = confirm(&seen.face.bbox, views.faces(next, options.min_score, options)?);
+                candidates.extend(second.filter(|seen| seen.face.score >= least));
+                next += 1;
+            } else if sure {
+                candidates.push(*seen);
             }
         }
-        // Two windows may have ended on one face.
-        tiles::merge(candidates, options, faces);
-        Ok(faces.len() == expected.len())
+        // Two of them may turn out to be one face.
+        tiles::merge(candidates, options, sightings);
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.faces.clear();
+        self.faces.extend(self.sightings.iter().map(|seen| seen.face));
+    }
+}
+
+/// Whether a tile shows this face large enough, and the whole frame does not.
+fn owes_its_size_to_a_tile(seen: &Sighting, frame: &impl Source) -> bool {
+    let whole = 1.0 / letterbox(&Region::whole(frame)).scale();
+    seen.magnification > whole && close_up(&seen.face.bbox).is_some_and(|view| enlarges(&view, whole))
+}
+
+/// A known face that no view has shown yet.
+fn unseen(bbox: &BoundingBox) -> Sighting {
+    Sighting {
+        face: Detection { bbox: *bbox, score: 1.0, landmarks: [bbox.centre(); 6] },
+        magnification: 0.0,
     }
 }
 
@@ -414,7 +508,14 @@ mod testing {
 
     /// [`find`] with the network on the CPU.
     pub fn find_with(network: &BlazeFace, frame: &Frame, search: Search) -> Vec<Detection> {
-        find(frame, search, &DetectorOptions::default(), |views| {
+        find_counting(network, frame, search).0
+    }
+
+    /// Also counts the close-ups.
+    pub fn find_counting(network: &BlazeFace, frame: &Frame, search: Search) -> (Vec<Detection>, usize) {
+        let mut close_ups = 0;
+        let found = find(frame, search, &DetectorOptions::default(), |views| {
+            close_ups += views.iter().filter(|view| view.side == CLOSE_UP_SIDE).count();
             for View { side, input, raw } in views {
                 let data = TensorData::new(normalise(&input.rgb), [1, 3, *side, *side]);
                 let (regressors, logits) = network.forward(Tensor::from_data(data, &Device::flex()));
@@ -425,8 +526,8 @@ mod testing {
                 };
             }
             Ok::<_, FaceError>(())
-        })
-        .unwrap()
+        });
+        (found.unwrap(), close_ups)
     }
 
     pub fn network() -> BlazeFace {
@@ -465,7 +566,7 @@ mod tests {
 /// On a picture. Reading PNG takes the feature `native`.
 #[cfg(all(test, feature = "native"))]
 mod picture_tests {
-    use super::testing::{find_with, network, reference, values};
+    use super::testing::{find_counting, find_with, network, reference, values};
     use super::*;
     use crate::frame::{Border, Frame};
 
@@ -545,6 +646,21 @@ mod picture_tests {
         let found = find_with(&network(), &frame, Search::Whole);
         assert_eq!(recognised(&found, &heads), (heads.to_vec(), 0), "{found:?}");
         assert!(found.is_sorted_by(|a, b| a.score >= b.score));
+    }
+
+    #[test]
+    fn faces_that_a_tile_shows_large_need_no_close_up() {
+        let network = network();
+        for (face, expected) in [(260.0, 0), (220.0, 0), (80.0, 4)] {
+            // In the middle of small tiles.
+            let places = [[320.0, 320.0], [1280.0, 320.0], [320.0, 880.0], [1280.0, 880.0]];
+            let heads = places.map(|[x, y]| [x, y, face, 0.0]);
+            let rgba = group(1600, 1200, &heads);
+            let frame = Frame::new(1600, 1200, &rgba).unwrap();
+            let (found, close_ups) = find_counting(&network, &frame, Search::Tiled);
+            assert_eq!(recognised(&found, &heads), (heads.to_vec(), 0), "{face}: {found:?}");
+            assert_eq!(close_ups, expected, "{face}");
+        }
     }
 
     /// Eyes, nose and so on of a head in a [`group`], from those in the astronaut picture.

@@ -3,7 +3,7 @@
 //! Many anchors see the same face. BlazeFace (section 4 of the paper) replaces the usual choice of the best box by
 //! the mean of all boxes that overlap it, weighted with their scores, which jitters less from frame to frame.
 
-use super::{BoundingBox, Detection};
+use super::{BoundingBox, Detection, Sighting};
 
 /// Intersection over union of two boxes, from 0 (apart) to 1 (the same). 0 if neither has an area.
 pub fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
@@ -12,21 +12,22 @@ pub fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
     if union > 0.0 { shared / union } else { 0.0 }
 }
 
-/// Takes the detection with the best score, replaces its box and landmarks by the mean of those of all detections
-/// that overlap it with an [`iou`] above `threshold` (itself among them), weighted with the score times the weight that
-/// stands beside each, keeps its score, and goes on with the rest. Leaves `found` empty, and in `kept` one detection for each face,
-/// sorted by falling score.
-pub fn weighted(found: &mut Vec<(Detection, f32)>, threshold: f32, kept: &mut Vec<Detection>) {
+/// Takes the face with the best score, replaces its box and landmarks by the mean of those of all faces that overlap it with an [`iou`]
+/// above `threshold` (itself among them), keeps its score, and goes on with the rest. Leaves `found` empty, and in `kept` one for each face,
+/// sorted by falling score, with the greatest magnification of those it was made of.
+///
+/// The mean is weighted with the score times the square of the magnification (the error of a box is a part of the network's input).
+pub fn weighted(found: &mut Vec<Sighting>, threshold: f32, kept: &mut Vec<Sighting>) {
     // Not the stable sort, which allocates.
-    found.sort_unstable_by(|a, b| b.0.score.total_cmp(&a.0.score));
+    found.sort_unstable_by(|a, b| b.face.score.total_cmp(&a.face.score));
     kept.clear();
-    while let Some(&(best, _)) = found.first() {
+    while let Some(&best) = found.first() {
         let mut group = Mean::default();
-        found.retain(|(d, weight)| {
+        found.retain(|sighting| {
             // The best one belongs to its own group even if it has no area or the threshold is 1.
-            let belongs = group.count == 0 || iou(&d.bbox, &best.bbox) > threshold;
+            let belongs = group.count == 0 || iou(&sighting.face.bbox, &best.face.bbox) > threshold;
             if belongs {
-                group.add(d, d.score * weight);
+                group.add(sighting);
             }
             !belongs
         });
@@ -41,30 +42,34 @@ struct Mean {
     total: f32,
     /// Box and landmarks, each times its weight.
     sums: [f32; 16],
+    magnification: f32,
 }
 
 impl Mean {
-    fn add(&mut self, d: &Detection, weight: f32) {
+    fn add(&mut self, Sighting { face, magnification }: &Sighting) {
+        let weight = face.score * magnification.powi(2);
         self.count += 1;
         self.total += weight;
-        let bbox = [d.bbox.x, d.bbox.y, d.bbox.width, d.bbox.height];
-        for (sum, value) in self.sums.iter_mut().zip(bbox.iter().chain(d.landmarks.as_flattened())) {
+        self.magnification = self.magnification.max(*magnification);
+        let bbox = [face.bbox.x, face.bbox.y, face.bbox.width, face.bbox.height];
+        for (sum, value) in self.sums.iter_mut().zip(bbox.iter().chain(face.landmarks.as_flattened())) {
             *sum += value * weight;
         }
     }
 
     /// Of the group whose best is `best`.
-    fn of(&self, best: &Detection) -> Detection {
+    fn of(&self, best: &Sighting) -> Sighting {
         if self.count == 1 || !(self.total > 0.0 && self.total.is_finite()) {
             return *best;
         }
         let mean = self.sums.map(|sum| sum / self.total);
         let [x, y, width, height, ..] = mean;
-        Detection {
+        let face = Detection {
             bbox: BoundingBox { x, y, width, height },
-            score: best.score,
+            score: best.face.score,
             landmarks: std::array::from_fn(|i| [mean[4 + 2 * i], mean[5 + 2 * i]]),
-        }
+        };
+        Sighting { face, magnification: self.magnification }
     }
 }
 
@@ -77,8 +82,11 @@ mod tests {
         Detection { bbox, score, landmarks: [[x + side / 2.0, y + side / 2.0]; 6] }
     }
 
-    fn weighted(mut found: Vec<(Detection, f32)>, threshold: f32) -> Vec<Detection> {
-        let mut kept = vec![at(1.0, 2.0, 3.0, 0.4)];
+    /// Of faces and the magnifications they were seen with.
+    fn weighted(found: &[(Detection, f32)], threshold: f32) -> Vec<Sighting> {
+        let sighting = |&(face, magnification): &(Detection, f32)| Sighting { face, magnification };
+        let mut found: Vec<_> = found.iter().map(sighting).collect();
+        let mut kept = vec![Sighting { face: at(1.0, 2.0, 3.0, 0.4), magnification: 1.0 }];
         super::weighted(&mut found, threshold, &mut kept);
         assert!(found.is_empty());
         kept
@@ -100,30 +108,33 @@ mod tests {
 
     #[test]
     fn overlapping_detections_become_their_weighted_mean() {
-        let found = vec![at(2.0, 0.0, 10.0, 0.6), at(0.0, 0.0, 10.0, 0.9), at(50.0, 50.0, 20.0, 0.7)];
-        let kept = weighted(found.into_iter().map(|d| (d, 1.0)).collect(), 0.3);
+        let found = [at(2.0, 0.0, 10.0, 0.6), at(0.0, 0.0, 10.0, 0.9), at(50.0, 50.0, 20.0, 0.7)];
+        let kept = weighted(&found.map(|face| (face, 1.0)), 0.3);
         assert_eq!(kept.len(), 2);
         // (0 * 0.9 + 2 * 0.6) / 1.5 = 0.8; the score is the best one's.
-        assert!((kept[0].bbox.x - 0.8).abs() < 1e-6);
-        assert!((kept[0].landmarks[3][0] - 5.8).abs() < 1e-6);
-        assert_eq!((kept[0].bbox.y, kept[0].bbox.width, kept[0].score), (0.0, 10.0, 0.9));
-        assert_eq!(kept[1], at(50.0, 50.0, 20.0, 0.7));
+        assert!((kept[0].face.bbox.x - 0.8).abs() < 1e-6);
+        assert!((kept[0].face.landmarks[3][0] - 5.8).abs() < 1e-6);
+        let face = &kept[0].face;
+        assert_eq!((face.bbox.y, face.bbox.width, face.score), (0.0, 10.0, 0.9));
+        assert_eq!(kept[1].face, at(50.0, 50.0, 20.0, 0.7));
     }
 
     #[test]
-    fn weights_count_beside_scores() {
-        let found = vec![(at(0.0, 0.0, 10.0, 0.8), 1.0), (at(2.0, 0.0, 10.0, 0.8), 3.0)];
-        assert!((weighted(found, 0.3)[0].bbox.x - 1.5).abs() < 1e-6);
+    fn larger_views_count_more() {
+        let kept = weighted(&[(at(0.0, 0.0, 10.0, 0.8), 1.0), (at(2.0, 0.0, 10.0, 0.8), 2.0)], 0.3);
+        // (0 * 1 + 2 * 4) / 5.
+        assert!((kept[0].face.bbox.x - 1.6).abs() < 1e-6);
+        assert_eq!(kept[0].magnification, 2.0);
     }
 
     #[test]
     fn little_overlap_leaves_two_faces() {
         // 4 x 10 shared of 160: 0.25.
-        let found = vec![(at(0.0, 0.0, 10.0, 0.9), 1.0), (at(6.0, 0.0, 10.0, 0.8), 1.0)];
-        assert_eq!(weighted(found.clone(), 0.3).len(), 2);
-        assert_eq!(weighted(found, 0.2).len(), 1);
-        assert!(weighted(vec![], 0.3).is_empty());
+        let found = [(at(0.0, 0.0, 10.0, 0.9), 1.0), (at(6.0, 0.0, 10.0, 0.8), 1.0)];
+        assert_eq!(weighted(&found, 0.3).len(), 2);
+        assert_eq!(weighted(&found, 0.2).len(), 1);
+        assert!(weighted(&[], 0.3).is_empty());
         // Not even a threshold that nothing passes loops for ever.
-        assert_eq!(weighted(vec![(at(0.0, 0.0, 0.0, 0.9), 1.0); 3], 1.0).len(), 3);
+        assert_eq!(weighted(&[(at(0.0, 0.0, 0.0, 0.9), 1.0); 3], 1.0).len(), 3);
     }
 }

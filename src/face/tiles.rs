@@ -1,13 +1,13 @@
 //! Small faces in large pictures.
 //!
-//! At 128x128 pixels BlazeFace sees a face of a tenth of the picture as 13 pixels, and not much smaller ones at all. For
-//! a photo, the network therefore looks at the whole frame and then at overlapping squares of it;
-//! [`candidates`] and [`merge`] make one list of what all of them found.
+//! At 128x128 pixels BlazeFace sees a face of a tenth of the picture as 13 pixels, and not much smaller ones at all. So the network
+//! looks at overlapping squares of the frame, too: in a photo at all of them, in a video at one after the other. [`whole_in`] and
+//! [`merge`] make one list of what it found.
 
-use super::{BoundingBox, Detection, DetectorOptions, suppress};
+use super::{BoundingBox, DetectorOptions, Sighting, suppress};
 use crate::source::Source;
 
-/// Frames up to this many pixels long are looked at once.
+/// Photos up to this many pixels long are looked at once.
 pub const LONGEST_WHOLE: usize = 640;
 
 /// Side of the tiles of each level, and how much neighbours share, as parts of the frame's long side. A face smaller than
@@ -54,60 +54,44 @@ impl Region {
     }
 }
 
-/// The squares to look at beside the whole frame: none where its long side is up to [`LONGEST_WHOLE`], else up to 2 x 2 of 0.6
-/// and up to 3 x 3 of 0.4 of that side (fewer across a short side; cut off where the frame ends).
-pub fn tiles(frame: &impl Source) -> Vec<Region> {
+/// The squares to look at beside the whole frame: up to 2 x 2 of 0.6 and up to 3 x 3 of 0.4 of its long side (fewer across a short side; cut
+/// off where the frame ends).
+pub fn tiles(frame: &impl Source) -> impl Iterator<Item = Region> + Clone {
     let (width, height) = (frame.width() as f32, frame.height() as f32);
     let long = width.max(height);
-    if long <= LONGEST_WHOLE as f32 {
-        return Vec::new();
-    }
-    let mut tiles = Vec::new();
-    for (side, shared) in LEVELS.map(|(side, shared)| (side * long, shared * long)) {
-        for (y, tile_height) in spans(height, side, shared) {
-            for (x, tile_width) in spans(width, side, shared) {
-                tiles.push(Region { x, y, width: tile_width, height: tile_height });
-            }
-        }
-    }
-    tiles
+    LEVELS.into_iter().flat_map(move |(side, shared)| {
+        let spans = move |length| spans(length, side * long, shared * long);
+        spans(height)
+            .flat_map(move |(y, height)| spans(width).map(move |(x, width)| Region { x, y, width, height }))
+    })
 }
 
 /// Start and length of the fewest spans of `side` that cover `length` and share at least `shared`, evenly spread.
-fn spans(length: f32, side: f32, shared: f32) -> Vec<(f32, f32)> {
-    if length <= side {
-        return vec![(0.0, length)];
-    }
+fn spans(length: f32, side: f32, shared: f32) -> impl Iterator<Item = (f32, f32)> + Clone {
     // A thousandth less, so that rounding does not add a span where they fit exactly.
-    let count = ((length - shared) / (side - shared) - 1e-3).ceil() as usize;
-    (0..count).map(|i| (i as f32 * (length - side) / (count - 1) as f32, side)).collect()
+    let count = ((length - shared) / (side - shared) - 1e-3).ceil().max(1.0) as usize;
+    let step = if count > 1 { (length - side) / (count - 1) as f32 } else { 0.0 };
+    (0..count).map(move |i| (i as f32 * step, side.min(length)))
 }
 
-/// What a region of a frame adds to the candidates of a [`merge`], with their weights. `detections` are in frame pixels.
-///
-/// Faces that the region cuts are left to the other regions. Weights grow with the square of the magnification (the error of a box is a
-/// part of the network's input).
-pub fn candidates(
-    frame: &impl Source,
-    region: &Region,
-    detections: impl Iterator<Item = Detection>,
-) -> impl Iterator<Item = (Detection, f32)> {
-    let magnified = frame.width().max(frame.height()) as f32 / region.width.max(region.height);
-    detections.filter(move |d| !region.cuts(&d.bbox, frame)).map(move |d| (d, magnified.powi(2)))
+/// Whether a region of a frame shows a box as a whole, as far as the frame does; else the face is left to the other regions.
+pub fn whole_in(region: &Region, bbox: &BoundingBox, frame: &impl Source) -> bool {
+    !region.cuts(bbox, frame)
 }
 
-/// One list of the candidates from several regions of a frame, all in frame pixels, sorted by falling score: into `faces`, whose former
-/// content goes. `candidates` are used up.
+/// One list of the faces that several views of a frame show, sorted by falling score: into `faces`, whose former content goes. `candidates`
+/// are used up.
 ///
-/// They are merged by the same weighted suppression as inside a region. Then, of two detections of which one lies for the most part
-/// inside the other (half a face, found as a face in a tile) the better one stays.
-pub fn merge(candidates: &mut Vec<(Detection, f32)>, options: &DetectorOptions, faces: &mut Vec<Detection>) {
+/// They are merged by the same weighted suppression as inside a view. Then, of two of which one lies for the most part inside the other (half
+/// a face, found as a face in a tile) the better one stays.
+pub fn merge(candidates: &mut Vec<Sighting>, options: &DetectorOptions, faces: &mut Vec<Sighting>) {
     suppress::weighted(candidates, options.max_iou, faces);
     let mut kept = 0;
     for i in 0..faces.len() {
-        let bbox = faces[i].bbox;
-        let part = |other: &Detection| {
-            bbox.intersection(&other.bbox) > CONTAINED * bbox.area().min(other.bbox.area())
+        let bbox = faces[i].face.bbox;
+        let part = |other: &Sighting| {
+            let other = &other.face.bbox;
+            bbox.intersection(other) > CONTAINED * bbox.area().min(other.area())
         };
         if !faces[..kept].iter().any(part) {
             faces.swap(kept, i);
@@ -120,6 +104,7 @@ pub fn merge(candidates: &mut Vec<(Detection, f32)>, options: &DetectorOptions, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::face::Detection;
     use crate::frame::Frame;
 
     fn black(width: usize, height: usize) -> Vec<u8> {
@@ -132,28 +117,31 @@ mod tests {
     }
 
     fn merge(frame: &Frame, found: &[(Region, Vec<Detection>)]) -> Vec<Detection> {
-        let of = |(region, detections): &(Region, Vec<Detection>)| {
-            candidates(frame, region, detections.iter().copied()).collect::<Vec<_>>()
-        };
+        let mut candidates = Vec::new();
+        for (region, detections) in found {
+            let whole = detections.iter().filter(|face| whole_in(region, &face.bbox, frame));
+            let magnification = 128.0 / region.width;
+            candidates.extend(whole.map(|face| Sighting { face: *face, magnification }));
+        }
         let mut faces = Vec::new();
-        super::merge(&mut found.iter().flat_map(of).collect(), &DetectorOptions::default(), &mut faces);
-        faces
+        super::merge(&mut candidates, &DetectorOptions::default(), &mut faces);
+        faces.iter().map(|sighting| sighting.face).collect()
     }
 
     #[test]
     fn tiles_cover_large_frames_and_are_few() {
         for (width, height, count) in
-            [(640, 640, 0), (641, 641, 13), (1000, 750, 13), (1600, 900, 8), (450, 800, 8), (5000, 1, 5)]
+            [(1, 1, 13), (641, 641, 13), (1000, 750, 13), (1600, 900, 8), (450, 800, 8), (5000, 1, 5)]
         {
             let rgba = black(width, height);
             let frame = Frame::new(width, height, &rgba).unwrap();
-            let tiles = tiles(&frame);
+            let tiles: Vec<_> = tiles(&frame).collect();
             assert_eq!(tiles.len(), count, "{width}x{height}: {tiles:?}");
             // Each face of 5 % is whole in one of the small tiles.
             let long = width.max(height) as f32;
             let side = 0.05 * long;
             let small: Vec<_> = tiles.iter().filter(|t| t.width.max(t.height) < 0.5 * long).collect();
-            for i in 0..40 * usize::from(count > 0) {
+            for i in 0..40 {
                 let part = i as f32 / 39.0;
                 for (x, y) in [(part, 0.3), (0.7, part)] {
                     let x = x * (width as f32 - side).max(0.0);

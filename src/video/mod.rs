@@ -1,8 +1,8 @@
 //! The faces of a video: each frame gets the work that it needs.
 //!
 //! - A frame that shows what the one before showed is skipped ([`scene`]).
-//! - The whole frame is searched now and then, and at once where no face is known or one is missed; in between, known faces
-//!   are followed, each seen from close up where it is expected ([`schedule`]).
+//! - The whole frame is searched now and then, and at once where no face is known or one is missed, with one of its tiles at a time for
+//!   faces that are far away; in between, known faces are followed, each seen from close up where it is expected ([`schedule`]).
 //! - A face whose estimate has settled is not estimated in every frame.
 //!
 //! All of it is decided here, by timestamps that the caller gives. [`crate::track`] says who is who.
@@ -13,15 +13,15 @@ pub mod schedule;
 use crate::crop;
 use crate::engine::RawEstimate;
 use crate::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings};
-use crate::face::{BoundingBox, Detection, Finder, Search, View};
+use crate::face::{BoundingBox, Detection, Finder, Region, View, tiles};
 use crate::frame::{Sampler, Similarity};
 use crate::source::{Cut, Source};
 use crate::track::{Observation, Recognised, Track, Tracker};
 use scene::Scene;
 use schedule::{Known, Look, Schedule};
 
-/// A video, its faces, and the buffers to find them with: once frames of a size have been searched and followed, nothing is allocated on
-/// the CPU engine until there are more faces than ever before.
+/// A video, its faces, and the buffers to find them with: once frames of a size have been searched, a tile too, and followed, nothing is
+/// allocated on the CPU engine until there are more faces than ever before.
 #[derive(Debug, Clone, Default)]
 pub struct Video {
     schedule: Schedule,
@@ -112,15 +112,13 @@ impl Video {
         let engine = &estimator.engine;
         let run = async |views: &mut [View]| engine.detect(views).await;
         tracker.advance(timestamp_ms);
-        if look == Look::Follow {
-            tracker.expected(expected);
-            if !finder.follow(frame, expected, run).await? {
-                look = Look::Search;
-            }
+        tracker.expected(expected);
+        if look == Look::Follow && !finder.follow(frame, expected, run).await? {
+            look = Look::Search;
         }
         if look == Look::Search {
-            finder.find(frame, Search::Refined, run).await?;
-            schedule.searched(timestamp_ms);
+            let tile = schedule.search(timestamp_ms).map(|turn| tile(frame, turn));
+            finder.search(frame, tile, expected, run).await?;
         }
         detections.clear();
         alignments.clear();
@@ -160,6 +158,13 @@ impl Video {
         timings.track = watch.lap();
         Ok(Seen { look, estimated: chosen.len(), timings })
     }
+}
+
+/// The tile whose turn it is, if tiles are counted on and on.
+fn tile(frame: &impl Source, turn: usize) -> Region {
+    let mut tiles = tiles(frame);
+    let count = tiles.clone().count();
+    tiles.nth(turn % count).expect("a frame has tiles, and the turn is one of them")
 }
 
 #[cfg(all(test, feature = "native"))]

@@ -7,6 +7,10 @@ use crate::track::Recognised;
 /// The longest that a new face goes unseen beside known ones, in milliseconds: so often the whole frame is searched.
 const SEARCH_MS: f64 = 400.0;
 
+/// How often one of the frame's tiles is searched, too, in milliseconds, if the frame is: with no face in sight all of them in 1.3 s, and in
+/// [`SEARCH_MS`] each beside known faces.
+const TILE_MS: f64 = 100.0;
+
 /// How often a settled face is estimated anew, in milliseconds. The average of estimates ([`TrackerOptions`](crate::track::TrackerOptions))
 /// has a time constant of 1.5 s, so that it is of seven or more.
 const ESTIMATE_MS: f64 = 200.0;
@@ -63,6 +67,10 @@ pub struct Schedule {
     changed: Option<f64>,
     looked: Option<f64>,
     searched: Option<f64>,
+    /// When a tile was searched last, or the first frame.
+    tiled: Option<f64>,
+    /// Tiles searched so far.
+    tiles: usize,
     /// Estimates of settled faces that are due, in parts of one.
     due: f64,
     /// Settled faces and how long they have waited.
@@ -90,9 +98,20 @@ impl Schedule {
         Look::Follow
     }
 
-    /// The frame of time `now` has been searched.
-    pub fn searched(&mut self, now: f64) {
+    /// The frame of time `now` is searched: returns which of its tiles is due, too, if one is, counted on and on. None is with the first frame,
+    /// whose result somebody waits for.
+    pub fn search(&mut self, now: f64) -> Option<usize> {
         self.searched = Some(now);
+        let is_first = self.tiled.is_none();
+        if !is_first && since(self.tiled, now) < TILE_MS {
+            return None;
+        }
+        self.tiled = Some(now);
+        if is_first {
+            return None;
+        }
+        self.tiles += 1;
+        Some(self.tiles - 1)
     }
 
     /// Which faces of a frame to estimate: into `faces`, as indices in rising order. `known` are its faces, where they were recognised.
@@ -142,7 +161,7 @@ mod tests {
             let now = 5000.0 + gap * f64::from(frame);
             let look = schedule.look(now, true, known(frame));
             if look == Look::Search {
-                schedule.searched(now);
+                schedule.search(now);
             }
             look
         };
@@ -181,13 +200,24 @@ mod tests {
     }
 
     #[test]
+    fn tiles_take_turns() {
+        let tiles = |gap: f64, frames: u32| -> Vec<_> {
+            let mut schedule = Schedule::default();
+            let tile = |frame| schedule.search(5000.0 + gap * f64::from(frame)).map(|tile| (frame, tile));
+            (0..frames).filter_map(tile).collect()
+        };
+        assert_eq!(tiles(400.0, 4), [(1, 0), (2, 1), (3, 2)]);
+        assert_eq!(tiles(25.0, 12), [(4, 0), (8, 1)]);
+    }
+
+    #[test]
     fn a_still_picture_is_looked_at_once_a_second() {
         let mut schedule = Schedule::default();
         let mut looked = Vec::new();
         for frame in 0..160u32 {
             let now = 25.0 * f64::from(frame);
             if schedule.look(now, frame == 0 || frame == 120, ONE) != Look::Skip {
-                schedule.searched(now);
+                schedule.search(now);
                 looked.push(frame);
             }
         }
@@ -201,7 +231,7 @@ mod tests {
         let mut schedule = Schedule::default();
         for now in [1000.0, 500.0, f64::NAN, 400.0, f64::INFINITY, -1e300, f64::NEG_INFINITY] {
             assert_eq!(schedule.look(now, false, ONE), Look::Search, "{now}");
-            schedule.searched(now);
+            schedule.search(now);
         }
     }
 

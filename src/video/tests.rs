@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::engine::EngineKind;
+use crate::face::Search;
 use crate::frame::{Border, Frame};
 use crate::picture::Picture;
 use crate::weights::Weights;
@@ -166,6 +167,41 @@ fn a_new_face_appears_within_half_a_second() {
         println!("{frames} frames late");
         assert!(f64::from(frames) * FRAME_MS <= 500.0, "{frames}");
         assert!(video.faces().iter().all(|face| [1, 2].contains(&face.id)));
+    }
+}
+
+#[test]
+fn small_faces_appear_soon_and_stay() {
+    let estimator = estimator();
+    let head = Head::new(&estimator);
+    // Of a fourteenth of the frame's width, and of a twentieth, which only one of the small tiles shows.
+    for (width, tiles) in [(46.0, 4), (32.0, 13)] {
+        for others in 0..2 {
+            let mut video = Video::default();
+            let (mut appeared, mut missed) = (None, 0);
+            for frame in 0..200u32 {
+                let tremble = (frame % 2) as f32;
+                let mut places = vec![At { width, ..at(430.0 + tremble, 140.0) }];
+                places.extend((0..others).map(|_| at(150.0 + tremble, 240.0)));
+                let now = FRAME_MS * f64::from(frame);
+                look(&mut video, &estimator, &head.frame(&places), now);
+                let small = video.faces().iter().filter(|seen| seen.face.bbox[2] < 60.0).count();
+                assert!(small <= 1);
+                match appeared {
+                    None if small == 1 => appeared = Some(now),
+                    Some(_) => missed += usize::from(small == 0),
+                    None => {}
+                }
+            }
+            let appeared = appeared.expect("the face was found");
+            println!(
+                "{width} pixels, {others} others: after {appeared:.0} ms, then missed in {missed} frames"
+            );
+            // The searches of as many tiles, of which each takes a frame more to be due.
+            let every = if others == 0 { 100.0 } else { 400.0 } + FRAME_MS;
+            assert!(appeared <= every * f64::from(tiles), "{appeared}");
+            assert_eq!(missed, 0);
+        }
     }
 }
 
