@@ -5,13 +5,17 @@
 // window.mienApp holds { mien, lastResult, lastError }.
 
 import { programOf } from './lib/support.js';
-import { Mien, MienError } from './mien.js';
+import { MienError } from './mien.js';
+import { load as loadMien } from './start.js';
 import { Camera, CameraError } from './views/camera.js';
 import { keyOf, Overlay } from './views/overlay.js';
 import { photoInputs } from './views/photo.js';
 import { Readout } from './views/readout.js';
 import { Stage } from './views/stage.js';
 import { Announcer, Meter, Status } from './views/status.js';
+
+// The page is saved for offline use this long after it has opened, so that this takes nothing from the first result.
+const SAVE_AFTER_MS = 3000;
 
 // A face may leave the detector's sight for this long before its numbers leave the panel.
 const FACE_LINGERS_MS = 800;
@@ -44,7 +48,7 @@ let loading;
 
 /** Mien, loaded once; a failed load is tried again by the next who asks. */
 function load() {
-  loading ??= Mien.load({ ...wishes(), onProgress: showProgress, onEngineChange: showEngine, onComparison: (times) => meter.compare(times) }).then(loaded, (error) => {
+  loading ??= loadMien(showProgress).then(loaded, (error) => {
     loading = undefined;
     status.progressDone();
     throw error;
@@ -52,24 +56,17 @@ function load() {
   return loading;
 }
 
-/** ?engine=cpu|webgpu|auto and ?model=NAME choose what is loaded. */
-function wishes() {
-  const query = new URLSearchParams(location.search);
-  const wished = {};
-  if (['cpu', 'webgpu', 'auto'].includes(query.get('engine'))) wished.engine = query.get('engine');
-  if (/^[a-z0-9-]+$/.test(query.get('model') ?? '')) wished.model = query.get('model');
-  return wished;
-}
-
 function loaded(mien) {
   app.mien = mien;
+  mien.addEventListener('enginechange', ({ detail }) => showEngine(detail));
+  mien.addEventListener('comparison', ({ detail }) => meter.compare(detail));
   status.progressDone();
   meter.idle(mien.engine);
   if (session === 0) {
     setState('ready');
     status.say('Ready. Pictures stay on this device.');
   }
-  saveForOffline();
+  setTimeout(saveForOffline, SAVE_AFTER_MS);
   // The numbers are fetched when their place comes into sight.
   new IntersectionObserver(([{ isIntersecting }], observer) => {
     if (!isIntersecting) return;
@@ -92,7 +89,6 @@ function showEngine({ engine, reason }) {
   if (reason === 'lost') meter.lost();
 }
 
-// After everything is there, so that it takes nothing from the first start.
 function saveForOffline() {
   if (!navigator.serviceWorker) return;
   navigator.serviceWorker.register(`sw.js?program=${programOf('cpu')}`).catch(() => {}); // private windows refuse; nothing else is lost

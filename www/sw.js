@@ -12,7 +12,7 @@ const PROGRAM = new URLSearchParams(self.location.search).get('program') ?? 'mie
 
 // What the page needs to work. The WebGPU module is large and joins when it is first used.
 const NEEDED = [
-  './', 'style.css', 'app.js', 'mien.js', 'worker.js', 'old-browser.js',
+  './', 'style.css', 'app.js', 'start.js', 'mien.js', 'worker.js', 'old-browser.js',
   'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/pixels.js', 'lib/support.js',
   'views/camera.js', 'views/distribution.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
   'views/stage.js', 'views/status.js', 'views/words.js',

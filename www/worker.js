@@ -19,9 +19,6 @@ for (const door of ['fetch', 'XMLHttpRequest', 'WebSocket', 'WebSocketStream', '
 const WARM_UPS = 2;
 const PROBES = 5;
 
-// How long the engine waits for a first picture before it rehearses.
-const IDLE_MS = 100;
-
 let module; // the script that wasm-bindgen made for the program
 let estimator;
 let inUse = false; // pictures have come
@@ -113,7 +110,7 @@ async function read(frame) {
 // would take ten times as long as the next ones, were the engine not run on nothing while nobody waits for it.
 async function rehearse() {
   for (let part = 0, more = true; more; part++) {
-    await new Promise((resume) => setTimeout(resume, part === 0 ? IDLE_MS : 0));
+    await new Promise((resume) => setTimeout(resume)); // to whatever has come
     if (inUse) return;
     queue = queue.then(async () => {
       more = await estimator.rehearse(part).catch(() => false); // a picture will say what is wrong

@@ -96,6 +96,9 @@ const FIRST_RESULTS: [(&str, &str, &str); 4] = [
     ("bench/?human", "", "Human, a plain page"),
 ];
 
+/// How long a new browser is left alone: it is busy with itself at first.
+const REST: Duration = Duration::from_secs(3);
+
 /// What WebPageTest (webpagetest.org) calls 4G: 9 Mbit/s and 170 ms there and back.
 const TELEPHONE: Line = Line { round_trip: Duration::from_millis(170), bytes_a_second: 9e6 / 8.0 };
 
@@ -295,6 +298,7 @@ fn first_results(server: &Server, repetitions: usize) -> anyhow::Result<Vec<Firs
     for _ in 0..repetitions {
         for ((address, script, name), result) in FIRST_RESULTS.iter().zip(&mut results) {
             let chromium = Chromium::start(Options::default());
+            std::thread::sleep(REST);
             let before = server.sent();
             let turn = Turn::open(&chromium, &server.url(address), script)?;
             result.bytes.push((server.sent() - before) as f64);

@@ -101,7 +101,7 @@ impl Report {
         if !self.first_results.is_empty() {
             text.push_str(
                 "\n## The first result, with nothing stored\n\n\
-                 From navigation to the first age and gender, in a new browser with a new profile each time, medians. Bytes are all that was sent until \
+                 From navigation to the first age and gender, in a browser that has started seconds ago with a new profile, medians. Bytes are all that was sent until \
                  then, packed by gzip, pictures excepted. Plain pages load the library and its models and do the whole frame once; Mien's page shows its \
                  interface too, and the sample is chosen at once. Ratios are those of Mien's page.\n",
             );

@@ -95,10 +95,12 @@ impl Winograd {
         let mut weights = vec![0.0; AREA * ci * co];
         for (at, kernel) in kernel.chunks_exact(9).enumerate() {
             let (o, i) = (at / ci, at % ci);
+            let rows = KERNEL_POINTS.map(|along| {
+                [0, 1, 2].map(|y| (0..3).map(|x| along[x] * f64::from(kernel[3 * y + x])).sum::<f64>())
+            });
             for (point, weights) in weights.chunks_exact_mut(ci * co).enumerate() {
-                let (down, along) = (KERNEL_POINTS[point / POINTS], KERNEL_POINTS[point % POINTS]);
-                let row = |y: usize| (0..3).map(|x| along[x] * f64::from(kernel[3 * y + x])).sum::<f64>();
-                weights[i * co + o] = (0..3).map(|y| down[y] * row(y)).sum::<f64>() as f32;
+                let (down, rows) = (KERNEL_POINTS[point / POINTS], rows[point % POINTS]);
+                weights[i * co + o] = (0..3).map(|y| down[y] * rows[y]).sum::<f64>() as f32;
             }
         }
         Self { shape, weights, bias: bias.to_vec(), zeros: vec![0.0; co] }

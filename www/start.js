@@ -1,0 +1,35 @@
+// Loads Mien as soon as this script is there: before the page's other scripts and styles, which need not be waited for.
+
+import { Mien } from './mien.js';
+
+let loading;
+let hear = () => {};
+
+/**
+ * Mien, loaded once; a failed load is tried again by the next who asks.
+ *
+ * @param {import('./mien.js').MienOptions['onProgress']} onProgress hears of what comes from now on
+ */
+export function load(onProgress) {
+  hear = onProgress;
+  return begin();
+}
+
+function begin() {
+  loading ??= Mien.load({ ...wishes(), onProgress: (progress) => hear(progress) }).catch((error) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+/** ?engine=cpu|webgpu|auto and ?model=NAME choose what is loaded. */
+function wishes() {
+  const query = new URLSearchParams(location.search);
+  const wished = {};
+  if (['cpu', 'webgpu', 'auto'].includes(query.get('engine'))) wished.engine = query.get('engine');
+  if (/^[a-z0-9-]+$/.test(query.get('model') ?? '')) wished.model = query.get('model');
+  return wished;
+}
+
+begin().catch(() => {}); // the page asks, too, and tells what is wrong
