@@ -162,8 +162,8 @@ pub enum Search {
     /// by 2 to 3 % of the width.
     Refined,
     /// At the whole frame and, of one that is not small, at its [`tiles()`], 14 runs of the network at most; then, for a quarter of a run
-    /// each, at the faces that a close-up shows larger than these did, and at doubtful ones: for photos. Finds faces from about a twentieth of the frame's long
-    /// side.
+    /// each, at the faces that a close-up shows larger than these did, and at doubtful ones: for photos. Finds faces from about a twentieth of
+    /// the frame's long side.
     Tiled,
 }
 
@@ -175,8 +175,8 @@ const CANDIDATE: f32 = 0.6;
 const SURE: f32 = 0.25;
 const UNSURE: f32 = 0.5;
 
-/// The same for the score with which a face in a tile needs no second look although the tile shows it large enough. Tiles show much that looks
-/// like a face at one glance, and not at two.
+/// The same for the score that spares a face the second look if only a tile shows it large enough. Tiles show much that looks like a face at
+/// one glance, and not at two.
 const CERTAIN: f32 = 0.6;
 
 /// The most faces that get a second look.
@@ -330,7 +330,7 @@ impl Finder {
     /// The search that a frame of a video gets: at the whole frame, at one more `part` of it, and, from close up, at the faces `known`
     /// already, where they are expected.
     ///
-    /// A part at a time makes small faces known, without which a frame costs much more than another; and once known they need no part.
+    /// A part at a time makes small faces known without making a frame much dearer than others; and once known, they need no part.
     ///
     /// # Errors
     /// As [`Finder::find`].
