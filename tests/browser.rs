@@ -122,6 +122,17 @@ fn the_first_picture_finds_an_engine_that_has_rehearsed() {
     assert!(rehearsed < 0.5 * not, "{rehearsed} and {not} times as long as later ones");
 }
 
+#[test]
+fn a_browser_that_cannot_read_the_scripts_says_so() {
+    visit(Options::default(), |site, page| {
+        // As all of them do that use words which a browser does not know yet.
+        site.prepend("mien.js", "let let = 1;");
+        page.evaluate(&format!("location.href = '{}'", site.page("")));
+        page.wait_for("document.documentElement?.dataset.state === 'error'");
+        assert!(page.words().contains("too old for Mien"), "{}", page.words());
+    });
+}
+
 /// One round trip for all of the page's scripts, rather than one for each that the last one names.
 #[test]
 fn scripts_and_weights_are_asked_for_at_once() {

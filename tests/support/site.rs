@@ -36,10 +36,15 @@ impl Site {
 
     /// Has the page's workers run a script before their own.
     pub fn before_workers(&self, script: &str) {
-        let worker = self.root.path().join(BELOW.trim_matches('/')).join("worker.js");
-        let own = std::fs::read_to_string(&worker).unwrap();
-        std::fs::remove_file(&worker).unwrap(); // the link, not what it leads to
-        std::fs::write(&worker, format!("{script}\n{own}")).unwrap();
+        self.prepend("worker.js", script);
+    }
+
+    /// Puts something before what is in a file, one of those beside the page.
+    pub fn prepend(&self, file: &str, text: &str) {
+        let file = self.root.path().join(BELOW.trim_matches('/')).join(file);
+        let own = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap(); // the link, not what it leads to
+        std::fs::write(&file, format!("{text}\n{own}")).unwrap();
     }
 
     /// A site that has nothing to do with the page: nothing of the page may ever reach it.
