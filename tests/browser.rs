@@ -449,6 +449,8 @@ fn frames_that_show_nothing_new_are_skipped_on_webgpu() {
             let cells = u64::from(path == "texture");
             // The cells, the frame, the face from close up, its estimate.
             assert_eq!(see(0), ("search".to_owned(), cells + 3), "{path}");
+            // Not compared again so soon.
+            assert_eq!(see(50), ("follow".to_owned(), 2), "{path}");
             assert_eq!(see(100), ("follow".to_owned(), cells + 2), "{path}");
             assert_eq!(see(400), ("search".to_owned(), cells + 3), "{path}");
             assert_eq!(see(600), ("skip".to_owned(), cells), "{path}");

@@ -79,6 +79,11 @@ impl Video {
         &self.faces
     }
 
+    /// Whether the next frame, of that time, will be asked for its [`Source::brightness`].
+    pub fn compares(&self, timestamp_ms: f64) -> bool {
+        self.schedule.compares(timestamp_ms)
+    }
+
     /// Takes in the next frame: see [`Video::faces`]. `timestamp_ms` is its time in milliseconds from any origin.
     ///
     /// # Errors
@@ -104,7 +109,12 @@ impl Video {
         let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
 
         let known = Known { faces: tracker.in_sight(), misses_one: tracker.misses_one() };
-        let mut look = schedule.look(timestamp_ms, scene.changes(frame), known);
+        let mut changed = false;
+        if schedule.compares(timestamp_ms) {
+            schedule.compared(timestamp_ms);
+            changed = scene.changes(frame);
+        }
+        let mut look = schedule.look(timestamp_ms, changed, known);
         if look == Look::Skip {
             timings.detect = watch.lap();
             return Ok(Seen { look, estimated: 0, timings });

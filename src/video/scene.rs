@@ -33,6 +33,10 @@ impl Scene {
     /// to the next add up until they are.
     pub fn changes(&mut self, frame: &impl Source) -> bool {
         let size = [frame.width(), frame.height()];
+        // Both at once, so that nothing is allocated later.
+        for cells in [&mut self.shown, &mut self.now] {
+            cells.reserve((CELLS * CELLS).saturating_sub(cells.len()));
+        }
         frame.brightness(&mut self.now);
         let same = self.size == size && difference(&self.shown, &self.now) < MOVED;
         if !same {

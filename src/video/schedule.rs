@@ -23,6 +23,10 @@ const SETTLED: u32 = 5;
 /// How long a picture must have stood still before frames are left out, in milliseconds: boxes come to rest meanwhile.
 const STILL_MS: f64 = 500.0;
 
+/// How often a frame is compared with those before, in milliseconds, as long as frames are looked at whatever they show. (On a graphics
+/// device each comparison waits for it once.)
+const COMPARE_MS: f64 = 100.0;
+
 /// The longest that frames are left out for, in milliseconds.
 const RECHECK_MS: f64 = 1000.0;
 
@@ -65,6 +69,7 @@ pub struct Schedule {
     /// Milliseconds from the frame before to this one: a guess at how far the next one is.
     gap: f64,
     changed: Option<f64>,
+    compared: Option<f64>,
     looked: Option<f64>,
     searched: Option<f64>,
     /// When a tile was searched last, or the first frame.
@@ -78,7 +83,17 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// How to look at a frame of time `now`. `changed`: whether it shows anything else than the frames before.
+    /// Whether it depends on what a frame of time `now` shows if it is looked at, or will soon.
+    pub fn compares(&self, now: f64) -> bool {
+        since(self.changed, now) >= STILL_MS || since(self.compared, now) >= COMPARE_MS
+    }
+
+    /// A frame of time `now` is compared with those before.
+    pub fn compared(&mut self, now: f64) {
+        self.compared = Some(now);
+    }
+
+    /// How to look at a frame of time `now`. `changed`: whether it shows anything else than the frames before, so far as it has been compared.
     pub fn look(&mut self, now: f64, changed: bool, known: Known) -> Look {
         let gap = since(self.frame, now);
         self.gap = if gap.is_finite() { gap } else { 0.0 };
@@ -224,6 +239,24 @@ mod tests {
         // Half a second until all is at rest, then once a second; and at once when something moves.
         let expected: Vec<u32> = (0..20).chain([59, 99]).chain(120..140).collect();
         assert_eq!(looked, expected);
+    }
+
+    #[test]
+    fn moving_pictures_are_compared_now_and_then_and_still_ones_always() {
+        let mut schedule = Schedule::default();
+        let mut compared = Vec::new();
+        for frame in 0..48u32 {
+            let now = 25.0 * f64::from(frame);
+            let compares = schedule.compares(now);
+            if compares {
+                schedule.compared(now);
+                compared.push(frame);
+            }
+            // It moves until the twentieth frame.
+            schedule.look(now, compares && frame < 20, ONE);
+        }
+        let expected: Vec<u32> = (0..36).step_by(4).chain(36..48).collect();
+        assert_eq!(compared, expected);
     }
 
     #[test]

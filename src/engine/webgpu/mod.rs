@@ -2,9 +2,9 @@
 //!
 //! Each kernel costs its start, and each read-back is a round trip to the device. So all faces of a frame go through in one pass,
 //! layers are merged where that saves a kernel, weights and everything between the layers stay on the device, and a pass ends in
-//! one read-back. A camera's frame with up to 16 candidates for a face takes at most four: the brightness of its cells, by which frames
-//! are compared, the detector's first look, its second look at all of them, and the network. A frame that shows nothing new takes the first,
-//! one in which faces are followed all but one of the looks.
+//! one read-back. Most frames of a camera take one, in which known faces are looked at. One more takes the network, for faces whose estimate
+//! is due; the brightness of cells, by which every few frames and, in a still picture, all are compared; and, where the frame is searched, its first
+//! look. Each step needs the one before: where to look, what to cut out.
 //!
 //! What is used of burn decides the size of the browser module:
 //!
