@@ -4,7 +4,7 @@
 //!
 //! - [`frame`]: a picture as the camera gives it, and resampling of it. Every other module sees pictures through this one,
 //!   or where a graphics device has their pixels, through [`source`]. [`picture`] decodes files into it.
-//! - [`face`]: where the faces are: BlazeFace, its anchors, decoding and suppression, tiles for photos, a second look from close up.
+//! - [`face`]: where the faces are: BlazeFace, its anchors, decoding and suppression, tiles for small faces, a second look from close up.
 //! - [`crop`]: from six key points to the aligned pictures that a network looks at, the same in training and in use.
 //! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition.
 //! - [`engine`]: how networks run: fused kernels on the CPU ([`kernels`]: the inner loops, which training shares), burn on WebGPU.

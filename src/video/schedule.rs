@@ -118,7 +118,7 @@ impl Schedule {
     pub fn search(&mut self, now: f64) -> Option<usize> {
         self.searched = Some(now);
         let is_first = self.tiled.is_none();
-        if !is_first && since(self.tiled, now) < TILE_MS {
+        if since(self.tiled, now) < TILE_MS {
             return None;
         }
         self.tiled = Some(now);

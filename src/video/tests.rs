@@ -174,7 +174,7 @@ fn a_new_face_appears_within_half_a_second() {
 fn small_faces_appear_soon_and_stay() {
     let estimator = estimator();
     let head = Head::new(&estimator);
-    // Of a fourteenth of the frame's width, and of a twentieth, which only one of the small tiles shows.
+    // Of a fourteenth of the frame's width, which large tiles are for, and of a twentieth, which small ones are for.
     for (width, tiles) in [(46.0, 4), (32.0, 13)] {
         for others in 0..2 {
             let mut video = Video::default();
