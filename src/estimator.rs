@@ -70,7 +70,8 @@ pub struct Face {
     pub estimate: Estimate,
 }
 
-/// Where the time of a frame went: milliseconds of each stage, in their order.
+/// Where the time of a frame went: milliseconds of each stage, in their order. (Whoever waits for a graphics device waits for all that it
+/// has to do: in a video also for the estimates that the frame before began, while looking for faces.)
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Timings {
     /// Finding the faces.
@@ -198,7 +199,7 @@ impl Estimator {
             Rehearsal::CloseUp => {
                 self.engine.detect(&mut [View::new(CLOSE_UP_SIDE, black(CLOSE_UP_SIDE))]).await?;
             }
-            Rehearsal::Estimate => self.engine.estimate(&[black(crop::SIDE)], &mut Vec::new()).await?,
+            Rehearsal::Estimate => drop(self.engine.estimate(&[black(crop::SIDE)]).await?),
         }
         Ok(())
     }
@@ -213,9 +214,7 @@ impl Estimator {
         alignments: &[Similarity],
     ) -> Result<Vec<RawEstimate>, EstimatorError> {
         let crops: Vec<_> = alignments.iter().map(|alignment| crop::cut(frame, alignment)).collect();
-        let mut estimates = Vec::new();
-        self.engine.estimate(&crops, &mut estimates).await?;
-        Ok(estimates)
+        Ok(self.engine.estimate(&crops).await?)
     }
 
     /// The estimate in a form to show: with its range, as probabilities.
@@ -257,8 +256,7 @@ impl Estimator {
             .filter_map(|d| crop::alignment(&d.landmarks).map(|alignment| (d, crop::cut(frame, &alignment))))
             .unzip();
         timings.crop = watch.lap();
-        let mut estimates = Vec::new();
-        self.engine.estimate(&crops, &mut estimates).await?;
+        let estimates = self.engine.estimate(&crops).await?;
         timings.network = watch.lap();
         let face = |(detection, raw): (&Detection, &RawEstimate)| {
             Face::new(detection, self.finish(&raw.age_distribution, raw.age, raw.female))

@@ -49,7 +49,8 @@ pub trait Source {
     /// The picture in a black border of `share` of the longer side all around, and the border in pixels.
     fn padded(&self, share: f32) -> (Self::Made, usize);
 
-    /// Fills `cells` with the mean brightness of [`scene::CELLS`] x [`scene::CELLS`] parts, row by row.
+    /// Fills `cells` with the mean brightness of [`scene::CELLS`] x [`scene::CELLS`] parts, row by row. On a device they have to be asked for,
+    /// and waited for.
     fn brightness(&self, cells: &mut Vec<f32>);
 }
 

@@ -207,6 +207,14 @@ impl Tracker {
         }));
     }
 
+    /// An estimate of a face that was [recognised](Tracker::recognise) in the frame before this one, where it came too late for that frame.
+    /// One of a face that is given up goes.
+    pub fn learn(&mut self, id: u32, estimate: &RawEstimate) {
+        if let Some(face) = self.faces.iter_mut().find(|face| face.track.id == id) {
+            face.learn(estimate, self.before, FRAME_SECONDS, &self.options);
+        }
+    }
+
     /// The second part of [`Tracker::update`]: what is in the frame.
     pub fn observe(&mut self, observations: &[Observation]) -> &[Track] {
         self.find_matches(observations);
@@ -316,15 +324,18 @@ impl Face {
     }
 
     fn observe(&mut self, observation: &Observation, clock: f64, seconds: f64, options: &TrackerOptions) {
-        // Since this face was last seen or asked about, which may be longer than since the last frame.
-        let since = |last: f64| if last.is_finite() { (clock - last).max(seconds) } else { seconds };
-        self.place(&observation.detection, since(self.seen) as f32, options);
+        self.place(&observation.detection, since(self.seen, clock, seconds) as f32, options);
         if let Some(estimate) = &observation.estimate {
-            self.average(estimate, since(self.estimated), options);
-            self.estimated = clock;
+            self.learn(estimate, clock, seconds, options);
         }
         self.seen = clock;
         self.known_until = clock + options.lost_seconds;
+    }
+
+    /// `clock` is that of the frame the estimate is of.
+    fn learn(&mut self, estimate: &RawEstimate, clock: f64, seconds: f64, options: &TrackerOptions) {
+        self.average(estimate, since(self.estimated, clock, seconds), options);
+        self.estimated = clock;
     }
 
     fn place(&mut self, detection: &Detection, seconds: f32, options: &TrackerOptions) {
@@ -385,6 +396,11 @@ impl Face {
             height: b.last[1] - a.last[1],
         }
     }
+}
+
+/// Seconds since a face was last seen or asked about, which may be longer than since the last frame: that was `seconds` ago.
+fn since(last: f64, clock: f64, seconds: f64) -> f64 {
+    if last.is_finite() { (clock - last).max(seconds) } else { seconds }
 }
 
 fn points(detection: &Detection) -> [[f32; 2]; 8] {
@@ -699,6 +715,33 @@ mod tests {
         let unknown = Observation { estimate: None, ..observed(400.0, 0.0, 30.0) };
         assert!(tracker.update(1e5, &[unknown]).is_empty());
         assert_eq!((tracker.in_sight(), tracker.tracks().len()), (0, 0));
+    }
+
+    /// As if they had come in time.
+    #[test]
+    fn estimates_may_come_a_frame_late() {
+        let [mut late, mut in_time] = [Tracker::default(), Tracker::default()];
+        let mut coming: Option<RawEstimate> = None;
+        for frame in 0..60u32 {
+            let (now, age) = (f64::from(frame) * FRAME_MS, if frame % 3 == 0 { 20.0 } else { 44.0 });
+            let Observation { detection, estimate } = observed(3.0 * frame as f32, 0.0, age);
+            let before = in_time.tracks().first().copied();
+            in_time.update(now, &[Observation { detection, estimate }]);
+            late.advance(now);
+            let Some(before) = before else {
+                late.observe(&[Observation { detection, estimate }]);
+                continue;
+            };
+            if let Some(estimate) = coming {
+                late.learn(1, &estimate);
+                late.learn(7, &estimate); // nobody's
+            }
+            coming = estimate;
+            let track = late.observe(&[Observation { detection, estimate: None }])[0];
+            let off = (track.regressed_age - before.regressed_age).abs();
+            assert!(off < 1e-3 && (track.female - before.female).abs() < 1e-4, "{frame}: {track:?}");
+        }
+        assert!(late.tracks()[0].regressed_age > 30.0, "and they did come");
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl WebEstimator {
     ) -> Result<JsValue, JsError> {
         let (watch, mut loading) = (Stopwatch::start(), Stopwatch::start());
         let cells = track && self.video.borrow().compares(timestamp_ms);
-        let picture = self.estimator.engine.load(&picture, [width, height], cells).await.map_err(error)?;
+        let picture = self.estimator.engine.load(&picture, [width, height], cells).map_err(error)?;
         match picture {
             Some(picture) => self.see(&picture, track, timestamp_ms, watch, loading.lap(), "texture").await,
             None => Ok(JsValue::UNDEFINED),

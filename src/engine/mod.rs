@@ -18,6 +18,8 @@ pub mod fused;
 pub mod webgpu;
 
 use std::cell::RefCell;
+#[cfg(feature = "webgpu")]
+use std::rc::Rc;
 
 use serde::Serialize;
 use thiserror::Error;
@@ -112,6 +114,15 @@ impl RawEstimate {
     }
 }
 
+/// The estimates that [`Engine::submit`] was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Estimates {
+    here: Vec<RawEstimate>,
+    /// Where they come from the device.
+    #[cfg(feature = "webgpu")]
+    awaited: Option<webgpu::Answer>,
+}
+
 /// The face detector, ready to run.
 #[derive(Debug)]
 pub enum Detector {
@@ -178,10 +189,18 @@ pub struct Engine {
     kind: EngineKind,
     detector: Detector,
     network: Runner,
-    /// What takes pictures on the device: the browser's.
     #[cfg(feature = "webgpu")]
+    on_device: Option<OnDevice>,
+}
+
+/// What an engine on WebGPU has beside the networks.
+#[cfg(feature = "webgpu")]
+#[derive(Debug)]
+struct OnDevice {
+    /// Takes pictures: the browser's.
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
-    cutter: Option<std::rc::Rc<webgpu::Cutter>>,
+    cutter: Rc<webgpu::Cutter>,
+    reads: Rc<webgpu::Reads>,
 }
 
 impl Engine {
@@ -199,15 +218,21 @@ impl Engine {
                     detector: Detector::on_cpu(detector)?,
                     network,
                     #[cfg(feature = "webgpu")]
-                    cutter: None,
+                    on_device: None,
                 })
             }
             #[cfg(feature = "webgpu")]
             EngineKind::WebGpu => {
                 let (device, cutter) = webgpu::device().await?;
-                let detector = Detector::WebGpu(Box::new(webgpu::WebGpuDetector::new(detector, &device)?));
-                let network = Runner::WebGpu(Box::new(webgpu::WebGpuNetwork::new(network, &device)?));
-                Ok(Self { kind, detector, network, cutter: Some(cutter.into()) })
+                let reads = Rc::default();
+                let detector = webgpu::WebGpuDetector::new(detector, &reads, &device)?;
+                let network = webgpu::WebGpuNetwork::new(network, &reads, &device)?;
+                Ok(Self {
+                    kind,
+                    detector: Detector::WebGpu(Box::new(detector)),
+                    network: Runner::WebGpu(Box::new(network)),
+                    on_device: Some(OnDevice { cutter: cutter.into(), reads }),
+                })
             }
             #[cfg(feature = "native")]
             EngineKind::Reference => {
@@ -219,7 +244,7 @@ impl Engine {
                     detector,
                     network,
                     #[cfg(feature = "webgpu")]
-                    cutter: None,
+                    on_device: None,
                 })
             }
             #[allow(unreachable_patterns)] // not in every build
@@ -251,19 +276,19 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Lost`].
     #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
-    pub async fn load(
+    pub fn load(
         &self,
         image: &wasm_bindgen::JsValue,
         size: [usize; 2],
         cells: bool,
     ) -> Result<Option<webgpu::Picture>, EngineError> {
-        match &self.cutter {
-            Some(cutter) => cutter.load(image, size, cells).await,
+        match &self.on_device {
+            Some(OnDevice { cutter, reads }) => cutter.load(image, size, cells, reads),
             None => Ok(None),
         }
     }
 
-    /// Runs the detector: see [`Detector::run`].
+    /// Runs the detector: see [`Detector::run`]. What the engine was asked for before is here then, too.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
@@ -271,13 +296,30 @@ impl Engine {
         self.detector.run(views).await
     }
 
-    /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once, and fills in an estimate for each; what `estimates`
-    /// held before goes.
+    /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once, and returns an estimate of each.
     ///
     /// # Errors
     /// [`EngineError::Lost`], [`EngineError::NotFinite`].
-    pub async fn estimate(&self, crops: &[Cut], estimates: &mut Vec<RawEstimate>) -> Result<(), EngineError> {
-        estimates.clear();
+    pub async fn estimate(&self, crops: &[Cut]) -> Result<Vec<RawEstimate>, EngineError> {
+        let mut estimates = Estimates::default();
+        self.submit(crops, &mut estimates).await?;
+        self.wait().await?;
+        self.collect(&mut estimates)?;
+        Ok(estimates.here)
+    }
+
+    /// Has the network run on aligned crops, and does not wait for it where it runs elsewhere: see [`Engine::collect`]. What `estimates` held before
+    /// goes.
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`].
+    pub async fn submit(&self, crops: &[Cut], estimates: &mut Estimates) -> Result<(), EngineError> {
+        let here = &mut estimates.here;
+        here.clear();
+        #[cfg(feature = "webgpu")]
+        {
+            estimates.awaited = None;
+        }
         if crops.is_empty() {
             return Ok(());
         }
@@ -285,17 +327,52 @@ impl Engine {
             Runner::Fused(network, buffers) => {
                 let (maker, scratch) = &mut *buffers.borrow_mut();
                 let run = |crop: &Cut| network.run(maker.run(network.kind(), &crop.rgb), scratch);
-                estimates.extend(crops.iter().map(run));
+                here.extend(crops.iter().map(run));
             }
             #[cfg(feature = "webgpu")]
-            Runner::WebGpu(network) => *estimates = network.run(crops).await?,
+            Runner::WebGpu(network) => estimates.awaited = Some(network.submit(crops)?),
             #[cfg(feature = "native")]
-            Runner::Burn(network) => *estimates = network.run(crops).await?,
+            Runner::Burn(network) => *here = network.run(crops).await?,
+        }
+        Ok(())
+    }
+
+    /// Waits for all that the engine was asked for, if anything.
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`].
+    pub async fn wait(&self) -> Result<(), EngineError> {
+        #[cfg(feature = "webgpu")]
+        if let Some(OnDevice { reads, .. }) = &self.on_device {
+            reads.wait().await?;
+        }
+        Ok(())
+    }
+
+    /// The estimates that were asked for, one for each crop, or `None` as long as they have to be waited for: by [`Engine::wait`],
+    /// or [`Engine::detect`], which waits for all that there is.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFinite`].
+    pub fn collect<'a>(
+        &self,
+        estimates: &'a mut Estimates,
+    ) -> Result<Option<&'a [RawEstimate]>, EngineError> {
+        let here = &mut estimates.here;
+        #[cfg(feature = "webgpu")]
+        if let (Runner::WebGpu(network), Some(answer)) = (&self.network, &estimates.awaited) {
+            let Some(logits) = answer.get() else { return Ok(None) };
+            here.extend(network.estimates(logits));
+            estimates.awaited = None;
         }
         let finite = |e: &RawEstimate| {
             e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite())
         };
-        if estimates.iter().all(finite) { Ok(()) } else { Err(EngineError::NotFinite) }
+        if !here.iter().all(finite) {
+            here.clear();
+            return Err(EngineError::NotFinite);
+        }
+        Ok(Some(here))
     }
 }
 

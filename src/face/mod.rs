@@ -198,13 +198,15 @@ fn mapped(face: &Detection, transform: &Similarity) -> Detection {
 /// ([`Search::Tiled`] does).
 ///
 /// Its functions take `run`, which is the network: it fills in what it says of each view ([`View`]). It gets several at once, because
-/// a network on WebGPU must be waited for: first all views of the frame, then all faces from close up.
+/// a network on WebGPU must be waited for: first all views of the frame and faces whose place is known, then new faces from close up.
 #[derive(Debug, Clone, Default)]
 pub struct Finder {
     options: DetectorOptions,
     views: Views,
     candidates: Vec<Sighting>,
     sightings: Vec<Sighting>,
+    /// By a close-up where they were expected.
+    confirmed: Vec<Sighting>,
     faces: Vec<Detection>,
 }
 
@@ -281,6 +283,18 @@ impl Views {
         self.seen.iter_mut().for_each(|sighting| sighting.face = mapped(&sighting.face, to_frame));
         Ok(&self.seen)
     }
+
+    /// What the close-up of a face says of it, if its score goes that `way` from the least one to 1.
+    fn confirm(
+        &mut self,
+        at: usize,
+        face: &BoundingBox,
+        way: f32,
+        options: &DetectorOptions,
+    ) -> Result<Option<Sighting>, FaceError> {
+        let second = confirm(face, self.faces(at, options.min_score, options)?);
+        Ok(second.filter(|seen| seen.face.score >= options.higher(way)))
+    }
 }
 
 impl Finder {
@@ -339,31 +353,9 @@ impl Finder {
         frame: &impl Source,
         part: Option<Region>,
         known: &[BoundingBox],
-        mut run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
+        run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let regions = [Region::whole(frame)].into_iter().chain(part);
-        self.views.clear();
-        for region in regions.clone() {
-            let to_frame = letterbox(&region);
-            self.views.add(frame, INPUT_SIDE, &to_frame, to_frame);
-        }
-        self.look(frame, regions, Search::Refined, &mut run).await?;
-        let Self { options, sightings, .. } = self;
-        // There will be other frames, so that who is best seen in the tile can wait until a close-up is sure.
-        for seen in sightings.iter_mut().filter(|seen| owes_its_size_to_a_tile(seen, frame)) {
-            seen.face.score = seen.face.score.min(CANDIDATE * options.min_score);
-        }
-        for bbox in known {
-            match sightings.iter_mut().find(|seen| iou(&seen.face.bbox, bbox) > options.max_iou) {
-                // No stranger.
-                Some(seen) => seen.face.score = seen.face.score.max(options.min_score),
-                None if close_up(bbox).is_some() => sightings.push(unseen(bbox)),
-                None => {}
-            }
-        }
-        self.look_closer(frame, &mut run).await?;
-        self.finish();
-        Ok(())
+        self.look_again(frame, [Region::whole(frame)].into_iter().chain(part), known, run).await
     }
 
     /// Looks for known faces only, each where it is expected, from close up: a quarter of the network's work for each. Says whether all of them are
@@ -378,13 +370,59 @@ impl Finder {
         &mut self,
         frame: &impl Source,
         expected: &[BoundingBox],
-        mut run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
+        run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
     ) -> Result<bool, E> {
-        self.sightings.clear();
-        self.sightings.extend(expected.iter().filter(|bbox| close_up(bbox).is_some()).map(unseen));
+        self.look_again(frame, [], expected, run).await?;
+        Ok(self.faces.len() == expected.len())
+    }
+
+    /// Runs the network once, on these regions, the first of which is the whole frame if there are any, and on the known faces that a close-up
+    /// shows larger than that; and once more only where something turns up beside them.
+    async fn look_again<E: From<FaceError>>(
+        &mut self,
+        frame: &impl Source,
+        regions: impl IntoIterator<Item = Region, IntoIter: Clone>,
+        known: &[BoundingBox],
+        mut run: impl AsyncFnMut(&mut [View]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let regions = regions.into_iter();
+        self.views.clear();
+        for region in regions.clone() {
+            let to_frame = letterbox(&region);
+            self.views.add(frame, INPUT_SIDE, &to_frame, to_frame);
+        }
+        let mut next = self.views.to_frame.len();
+        let magnification = self.views.to_frame.first().map_or(0.0, |whole| 1.0 / whole.scale());
+        let view = |bbox: &BoundingBox| close_up(bbox).filter(|view| enlarges(view, magnification));
+        for to_frame in known.iter().filter_map(view) {
+            self.views.add(frame, CLOSE_UP_SIDE, &to_frame, to_frame);
+        }
+        self.look(frame, regions, Search::Refined, &mut run).await?;
+        let Self { options, views, sightings, confirmed, .. } = self;
+        // There will be other frames, so that who is best seen in the tile can wait until a close-up is sure.
+        for seen in sightings.iter_mut().filter(|seen| owes_its_size_to_a_tile(seen, frame)) {
+            seen.face.score = seen.face.score.min(CANDIDATE * options.min_score);
+        }
+        for bbox in known {
+            let is = |seen: &Sighting, bbox: &BoundingBox| iou(&seen.face.bbox, bbox) > options.max_iou;
+            let mut found = None;
+            if view(bbox).is_some() {
+                found = views.confirm(next, bbox, SURE, options)?;
+                next += 1;
+            }
+            if let Some(found) = found {
+                sightings.retain(|seen| !is(seen, &found.face.bbox));
+                confirmed.push(found);
+            } else if let Some(seen) = sightings.iter_mut().find(|seen| is(seen, bbox)) {
+                // No stranger.
+                seen.face.score = seen.face.score.max(options.min_score);
+            } else if view(bbox).is_none() && close_up(bbox).is_some() {
+                sightings.push(unseen(bbox));
+            }
+        }
         self.look_closer(frame, &mut run).await?;
         self.finish();
-        Ok(self.faces.len() == expected.len())
+        Ok(())
     }
 
     /// What the network sees in the views of these regions: into `sightings`.
@@ -408,13 +446,14 @@ impl Finder {
         Ok(())
     }
 
-    /// Looks again at each sighting that a close-up enlarges or that a tile leaves in doubt, and keeps those that it confirms.
+    /// Looks again at each sighting that a close-up enlarges or that a tile leaves in doubt, and keeps those that it confirms, beside
+    /// the ones confirmed already.
     async fn look_closer<E: From<FaceError>>(
         &mut self,
         frame: &impl Source,
         run: &mut impl AsyncFnMut(&mut [View]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Self { options, views, candidates, sightings, .. } = self;
+        let Self { options, views, candidates, sightings, confirmed, .. } = self;
         let certain = options.higher(CERTAIN);
         let in_doubt = |seen: &Sighting| seen.face.score < certain && owes_its_size_to_a_tile(seen, frame);
         let view = |seen: &Sighting| {
@@ -426,13 +465,13 @@ impl Finder {
         }
         views.look(run).await?;
         candidates.clear();
+        candidates.append(confirmed);
         let mut next = 0;
         for seen in &*sightings {
             let sure = seen.face.score >= options.min_score;
             if view(seen).is_some() {
-                let least = options.higher(if sure { SURE } else { UNSURE });
-                let second = confirm(&seen.face.bbox, views.faces(next, options.min_score, options)?);
-                candidates.extend(second.filter(|seen| seen.face.score >= least));
+                let way = if sure { SURE } else { UNSURE };
+                candidates.extend(views.confirm(next, &seen.face.bbox, way, options)?);
                 next += 1;
             } else if sure {
                 candidates.push(*seen);

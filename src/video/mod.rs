@@ -11,7 +11,7 @@ pub mod scene;
 pub mod schedule;
 
 use crate::crop;
-use crate::engine::RawEstimate;
+use crate::engine::Estimates;
 use crate::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings};
 use crate::face::{BoundingBox, Detection, Finder, Region, View, tiles};
 use crate::frame::{Sampler, Similarity};
@@ -61,7 +61,9 @@ struct Buffers {
     chosen: Vec<usize>,
     sampler: Sampler,
     crops: Vec<Cut>,
-    estimates: Vec<RawEstimate>,
+    estimates: Estimates,
+    /// The faces they are of, where they come with the next frame.
+    awaiting: Vec<u32>,
     observations: Vec<Observation>,
 }
 
@@ -72,6 +74,7 @@ impl Video {
         self.scene = Scene::default();
         self.tracker.reset();
         self.faces.clear();
+        self.buffers.awaiting.clear();
     }
 
     /// The faces of the last frame, sorted by falling score.
@@ -104,22 +107,24 @@ impl Video {
             sampler,
             crops,
             estimates,
+            awaiting,
             observations,
         } = buffers;
+        let engine = &estimator.engine;
         let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
 
         let known = Known { faces: tracker.in_sight(), misses_one: tracker.misses_one() };
-        let mut changed = false;
-        if schedule.compares(timestamp_ms) {
-            schedule.compared(timestamp_ms);
-            changed = scene.changes(frame);
+        let mut compares = schedule.compares(timestamp_ms);
+        if compares && schedule.skips(timestamp_ms) {
+            engine.wait().await?;
+            schedule.compared(timestamp_ms, scene.changes(frame));
+            compares = false;
         }
-        let mut look = schedule.look(timestamp_ms, changed, known);
+        let mut look = schedule.look(timestamp_ms, known);
         if look == Look::Skip {
             timings.detect = watch.lap();
             return Ok(Seen { look, estimated: 0, timings });
         }
-        let engine = &estimator.engine;
         let run = async |views: &mut [View]| engine.detect(views).await;
         tracker.advance(timestamp_ms);
         tracker.expected(expected);
@@ -129,6 +134,15 @@ impl Video {
         if look == Look::Search {
             let tile = schedule.search(timestamp_ms).map(|turn| tile(frame, turn));
             finder.search(frame, tile, expected, run).await?;
+        }
+        // For whatever no view was waited with.
+        engine.wait().await?;
+        if compares {
+            schedule.compared(timestamp_ms, scene.changes(frame));
+        }
+        if !awaiting.is_empty() {
+            let estimates = engine.collect(estimates)?.unwrap_or_default();
+            awaiting.drain(..).zip(estimates).for_each(|(id, estimate)| tracker.learn(id, estimate));
         }
         detections.clear();
         alignments.clear();
@@ -150,15 +164,23 @@ impl Video {
         }
         timings.crop = watch.lap();
 
-        engine.estimate(&crops[..chosen.len()], estimates).await?;
-        timings.network = watch.lap();
-
+        engine.submit(&crops[..chosen.len()], estimates).await?;
+        // A new face is not shown without an estimate, and the others' can wait: for the next frame, which has to be waited for anyway.
+        if chosen.iter().any(|index| recognised[*index].is_none()) {
+            engine.wait().await?;
+        }
         observations.clear();
         observations
             .extend(detections.iter().map(|detection| Observation { detection: *detection, estimate: None }));
-        for (index, estimate) in chosen.iter().zip(&*estimates) {
-            observations[*index].estimate = Some(*estimate);
+        if let Some(estimates) = engine.collect(estimates)? {
+            for (index, estimate) in chosen.iter().zip(estimates) {
+                observations[*index].estimate = Some(*estimate);
+            }
+        } else {
+            awaiting.extend(chosen.iter().filter_map(|index| recognised[*index]).map(|known| known.id));
         }
+        timings.network = watch.lap();
+
         let face = |track: &Track| {
             let estimate = estimator.finish(&track.age_distribution, track.regressed_age, track.female);
             TrackedFace { id: track.id, face: Face::new(&track.detection, estimate) }

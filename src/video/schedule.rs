@@ -23,8 +23,7 @@ const SETTLED: u32 = 5;
 /// How long a picture must have stood still before frames are left out, in milliseconds: boxes come to rest meanwhile.
 const STILL_MS: f64 = 500.0;
 
-/// How often a frame is compared with those before, in milliseconds, as long as frames are looked at whatever they show. (On a graphics
-/// device each comparison waits for it once.)
+/// How often a frame is compared with those before, in milliseconds, as long as frames are looked at whatever they show.
 const COMPARE_MS: f64 = 100.0;
 
 /// The longest that frames are left out for, in milliseconds.
@@ -68,6 +67,7 @@ pub struct Schedule {
     frame: Option<f64>,
     /// Milliseconds from the frame before to this one: a guess at how far the next one is.
     gap: f64,
+    /// When something new was seen last, and when it was looked for.
     changed: Option<f64>,
     compared: Option<f64>,
     looked: Option<f64>,
@@ -83,31 +83,36 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Whether it depends on what a frame of time `now` shows if it is looked at, or will soon.
+    /// Whether a frame of time `now` is to be compared with those before: see [`Schedule::compared`].
     pub fn compares(&self, now: f64) -> bool {
-        since(self.changed, now) >= STILL_MS || since(self.compared, now) >= COMPARE_MS
+        self.is_still(now) || since(self.compared, now) >= COMPARE_MS
     }
 
-    /// A frame of time `now` is compared with those before.
-    pub fn compared(&mut self, now: f64) {
+    /// Whether a frame of time `now` is left out unless it is known to show something new.
+    pub fn skips(&self, now: f64) -> bool {
+        // In time, even if it is the next frame that would come too late.
+        self.is_still(now) && since(self.looked, now) + self.gap(now) <= RECHECK_MS
+    }
+
+    /// A frame of time `now` was compared with those before: says whether it shows anything else. Where the frame is [left
+    /// out](Schedule::skips) otherwise, this has to be known before [`Schedule::look`].
+    pub fn compared(&mut self, now: f64, changed: bool) {
         self.compared = Some(now);
-    }
-
-    /// How to look at a frame of time `now`. `changed`: whether it shows anything else than the frames before, so far as it has been compared.
-    pub fn look(&mut self, now: f64, changed: bool, known: Known) -> Look {
-        let gap = since(self.frame, now);
-        self.gap = if gap.is_finite() { gap } else { 0.0 };
-        self.frame = Some(now);
         if changed {
             self.changed = Some(now);
         }
-        // In time, even if it is the next frame that would come too late.
-        let due = |last: Option<f64>, every: f64| since(last, now) + self.gap > every;
-        if since(self.changed, now) >= STILL_MS && !due(self.looked, RECHECK_MS) {
+    }
+
+    /// How to look at a frame of time `now`.
+    pub fn look(&mut self, now: f64, known: Known) -> Look {
+        let skips = self.skips(now);
+        self.gap = self.gap(now);
+        self.frame = Some(now);
+        if skips {
             return Look::Skip;
         }
         self.looked = Some(now);
-        if known.faces == 0 || known.misses_one || due(self.searched, SEARCH_MS) {
+        if known.faces == 0 || known.misses_one || since(self.searched, now) + self.gap > SEARCH_MS {
             return Look::Search;
         }
         Look::Follow
@@ -152,6 +157,15 @@ impl Schedule {
         faces.extend(self.waiting.iter().take(turns).map(|(_, index)| *index));
         faces.sort_unstable();
     }
+
+    fn is_still(&self, now: f64) -> bool {
+        since(self.changed, now) >= STILL_MS
+    }
+
+    /// Milliseconds from the frame before to one of time `now`; 0 if there was none.
+    fn gap(&self, now: f64) -> f64 {
+        Some(since(self.frame, now)).filter(|gap| gap.is_finite()).unwrap_or_default()
+    }
 }
 
 /// Milliseconds since `last`; for ever if that never was, or the clock can't be trusted.
@@ -174,7 +188,8 @@ mod tests {
         let mut schedule = Schedule::default();
         let mut look = |frame| {
             let now = 5000.0 + gap * f64::from(frame);
-            let look = schedule.look(now, true, known(frame));
+            schedule.compared(now, true);
+            let look = schedule.look(now, known(frame));
             if look == Look::Search {
                 schedule.search(now);
             }
@@ -231,7 +246,8 @@ mod tests {
         let mut looked = Vec::new();
         for frame in 0..160u32 {
             let now = 25.0 * f64::from(frame);
-            if schedule.look(now, frame == 0 || frame == 120, ONE) != Look::Skip {
+            schedule.compared(now, frame == 0 || frame == 120);
+            if schedule.look(now, ONE) != Look::Skip {
                 schedule.search(now);
                 looked.push(frame);
             }
@@ -247,13 +263,12 @@ mod tests {
         let mut compared = Vec::new();
         for frame in 0..48u32 {
             let now = 25.0 * f64::from(frame);
-            let compares = schedule.compares(now);
-            if compares {
-                schedule.compared(now);
+            if schedule.compares(now) {
+                // It moves until the twentieth frame.
+                schedule.compared(now, frame < 20);
                 compared.push(frame);
             }
-            // It moves until the twentieth frame.
-            schedule.look(now, compares && frame < 20, ONE);
+            schedule.look(now, ONE);
         }
         let expected: Vec<u32> = (0..36).step_by(4).chain(36..48).collect();
         assert_eq!(compared, expected);
@@ -263,7 +278,8 @@ mod tests {
     fn clocks_that_cannot_be_trusted_make_everything_due() {
         let mut schedule = Schedule::default();
         for now in [1000.0, 500.0, f64::NAN, 400.0, f64::INFINITY, -1e300, f64::NEG_INFINITY] {
-            assert_eq!(schedule.look(now, false, ONE), Look::Search, "{now}");
+            schedule.compared(now, false);
+            assert_eq!(schedule.look(now, ONE), Look::Search, "{now}");
             schedule.search(now);
         }
     }
@@ -275,7 +291,8 @@ mod tests {
         let (mut counts, mut longest, mut chosen) = (Vec::new(), 0.0f64, Vec::new());
         let mut now = 0.0;
         while now < 3000.0 {
-            schedule.look(now, true, ONE);
+            schedule.compared(now, true);
+            schedule.look(now, ONE);
             let known: Vec<_> = last
                 .iter()
                 .map(|last| Some(Recognised { id: 1, estimates: SETTLED, seconds: (now - last) / 1000.0 }))
@@ -312,7 +329,8 @@ mod tests {
         let known = |estimates, seconds| Some(Recognised { id: 1, estimates, seconds });
         let mut chosen = vec![7];
         for frame in 0..3 {
-            schedule.look(100.0 * f64::from(frame), true, ONE);
+            schedule.compared(100.0 * f64::from(frame), true);
+            schedule.look(100.0 * f64::from(frame), ONE);
             let known = [known(9, 0.1), None, known(1, 0.03), known(9, 0.3)];
             schedule.estimates(&known, &mut chosen);
             // One of the two settled ones in each 100 ms, and not before the first of them.

@@ -1,10 +1,13 @@
 //! The networks on WebGPU, by burn's convolutions.
 //!
 //! Each kernel costs its start, and each read-back is a round trip to the device. So all faces of a frame go through in one pass,
-//! layers are merged where that saves a kernel, weights and everything between the layers stay on the device, and a pass ends in
-//! one read-back. Most frames of a camera take one, in which known faces are looked at. One more takes the network, for faces whose estimate
-//! is due; the brightness of cells, by which every few frames and, in a still picture, all are compared; and, where the frame is searched, its first
-//! look. Each step needs the one before: where to look, what to cut out.
+//! layers are merged where that saves a kernel, weights and everything between the layers stay on the device, and what has to come back
+//! comes [together](Reads).
+//!
+//! A frame of a camera takes one read-back: of the frame or a part of it, if it is searched, of known faces from close up, of the brightness of
+//! cells, by which frames are compared, and of the estimates that were begun with the frame before. More are taken where something
+//! new is not to wait for the next frame: what may be a face is looked at from close up, and a new face is estimated, at once. A frame that ends a
+//! still picture is compared first, and looked at then. A photo takes three: to find faces, to place their landmarks, to estimate.
 //!
 //! What is used of burn decides the size of the browser module:
 //!
@@ -27,6 +30,9 @@
 #[cfg(feature = "webgpu")]
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 pub mod picture;
+pub mod reads;
+
+use std::rc::Rc;
 
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
@@ -36,7 +42,7 @@ use super::blazeface::{block_name, convolution};
 use super::folded::{self, FoldedNetwork, LOGITS};
 use super::{EngineError, RawEstimate};
 use crate::crop;
-use crate::face::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES, anchors};
+use crate::face::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES};
 use crate::face::{INPUT_SIDE, RawDetections, View};
 use crate::model::NetworkKind;
 use crate::source::Cut;
@@ -44,6 +50,7 @@ use crate::weights::{Weights, WeightsError};
 
 #[cfg(feature = "webgpu")]
 pub use picture::{Cutter, Picture, Place};
+pub use reads::{Answer, Reads};
 
 /// The most views that go through the detector at once; a bound on the device's memory.
 const MOST_VIEWS: usize = 16;
@@ -121,11 +128,6 @@ fn channels_last(x: Tensor<4>) -> Tensor<4> {
     x.permute([0, 2, 3, 1])
 }
 
-async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, EngineError> {
-    let data = tensor.into_data_async().await.map_err(|e| EngineError::Lost(e.to_string()))?;
-    data.try_into_vec().map_err(|e| EngineError::Lost(format!("{e:?}")))
-}
-
 // ---- the detector ----
 
 /// [`BlazeFace`](crate::face::BlazeFace) on a device of burn's.
@@ -134,6 +136,7 @@ pub struct WebGpuDetector {
     stem: Layer,
     blocks: Vec<Block>,
     heads: [Layer; 2],
+    reads: Rc<Reads>,
     device: Device,
 }
 
@@ -205,7 +208,7 @@ impl WebGpuDetector {
     ///
     /// # Errors
     /// [`WeightsError`] if the weights are another network's or lack a tensor.
-    pub fn new(weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+    pub fn new(weights: &Weights, reads: &Rc<Reads>, device: &Device) -> Result<Self, WeightsError> {
         weights.expect_network(NETWORK)?;
         let shape = [STEM.output, STEM.input, STEM.kernel, STEM.kernel];
         let [kernel, bias] = convolution(weights, "stem", shape)?;
@@ -232,21 +235,27 @@ impl WebGpuDetector {
             Ok::<_, WeightsError>(Layer::new(shape, &kernel, &bias, 1, device))
         };
         let heads = [head(&MAPS[0])?, head(&MAPS[1])?];
-        Ok(Self { stem, blocks, heads, device: device.clone() })
+        Ok(Self { stem, blocks, heads, reads: reads.clone(), device: device.clone() })
     }
 
-    /// As [`super::Detector::run`]: one read-back for up to 16 views of one size in a row.
+    /// As [`super::Detector::run`]: one read-back.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
     pub async fn run(&self, views: &mut [View]) -> Result<(), EngineError> {
-        for views in views.chunk_by_mut(|a, b| a.side == b.side).flat_map(|same| same.chunks_mut(MOST_VIEWS))
-        {
-            let side = views[0].side;
-            let input = self.input(views, side)?;
-            let values = read(self.forward(input).flatten(0, 1)).await?;
-            for (view, values) in views.iter_mut().zip(values.chunks_exact(anchors(side) * (VALUES + 1))) {
-                by_anchor(values, side, &mut view.raw);
+        let parts =
+            views.chunk_by(|a, b| a.side == b.side).flat_map(|same_side| same_side.chunks(MOST_VIEWS));
+        let ask = |part: &[View]| {
+            let values = self.forward(self.input(part, part[0].side)?);
+            Ok((self.reads.ask(values.flatten(0, 1)), part.len()))
+        };
+        let asked = parts.map(ask).collect::<Result<Vec<_>, EngineError>>()?;
+        self.reads.wait().await?;
+        let mut views = views.iter_mut();
+        for (answer, count) in asked {
+            let values = answer.get().ok_or_else(|| EngineError::Lost("no answer".into()))?;
+            for (view, values) in views.by_ref().take(count).zip(values.chunks_exact(values.len() / count)) {
+                by_anchor(values, view.side, &mut view.raw);
             }
         }
         Ok(())
@@ -303,6 +312,7 @@ pub struct WebGpuNetwork {
     body: Body,
     logits: Layer,
     heads: folded::Heads,
+    reads: Rc<Reads>,
     device: Device,
 }
 
@@ -326,7 +336,7 @@ impl WebGpuNetwork {
     ///
     /// # Errors
     /// [`WeightsError`] for weights of no network of ours.
-    pub fn new(weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+    pub fn new(weights: &Weights, reads: &Rc<Reads>, device: &Device) -> Result<Self, WeightsError> {
         let FoldedNetwork { kind, body, heads } = FoldedNetwork::from_weights(weights)?;
         let strided =
             |it: &folded::Convolution, stride| Layer::new(it.shape, &it.kernel, &it.bias, stride, device);
@@ -343,7 +353,7 @@ impl WebGpuNetwork {
             folded::Body::MCnn { convolutions: it } => Body::MCnn { convolutions: convolutions(it) },
         };
         let logits = dense(&heads.logits);
-        Ok(Self { kind, body, logits, heads, device: device.clone() })
+        Ok(Self { kind, body, logits, heads, reads: reads.clone(), device: device.clone() })
     }
 
     /// Which network it is.
@@ -351,17 +361,29 @@ impl WebGpuNetwork {
         self.kind
     }
 
-    /// As [`super::Engine::estimate`]: all faces in one pass, one read-back.
+    /// Begins to run on crops, all of them in one pass; the answer is for [`WebGpuNetwork::estimates`].
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn run(&self, crops: &[Cut]) -> Result<Vec<RawEstimate>, EngineError> {
+    pub fn submit(&self, crops: &[Cut]) -> Result<Answer, EngineError> {
+        let answer = self.run(self.inputs(crops)?, crops.len());
+        // Handed over at once: the device computes while nobody waits.
+        self.device.flush().map_err(|e| EngineError::Lost(e.to_string()))?;
+        Ok(answer)
+    }
+
+    /// From what has been read back.
+    pub fn estimates<'a>(&'a self, logits: &'a [f32]) -> impl Iterator<Item = RawEstimate> + 'a {
+        logits.chunks_exact(LOGITS).map(|logits| self.heads.estimate(logits))
+    }
+
+    fn inputs(&self, crops: &[Cut]) -> Result<Tensor<4>, EngineError> {
         #[cfg(feature = "webgpu")]
         if let Some(input) = picture::network_input(self.kind, crops)? {
-            return self.run_input(input, crops.len()).await;
+            return Ok(input);
         }
         let inputs = crops.iter().flat_map(|crop| crop::network_input(self.kind, &crop.rgb)).collect();
-        self.run_input(self.input(inputs, crops.len()), crops.len()).await
+        Ok(self.input(inputs, crops.len()))
     }
 
     fn input(&self, inputs: Vec<f32>, faces: usize) -> Tensor<4> {
@@ -370,10 +392,8 @@ impl WebGpuNetwork {
         Tensor::from_data(input, &self.device)
     }
 
-    async fn run_input(&self, input: Tensor<4>, faces: usize) -> Result<Vec<RawEstimate>, EngineError> {
-        let logits = self.forward(input, faces);
-        let values = read(logits.flatten(0, 3)).await?;
-        Ok(values.chunks_exact(LOGITS).map(|logits| self.heads.estimate(logits)).collect())
+    fn run(&self, input: Tensor<4>, faces: usize) -> Answer {
+        self.reads.ask(self.forward(input, faces).flatten(0, 3))
     }
 
     /// `x` is `[crops, side, side, 3]`; returns `[faces, LOGITS, 1, 1]`.
@@ -417,10 +437,12 @@ mod tests {
     #[test]
     fn every_network_agrees_with_its_definition() {
         agrees_with_the_definition(|weights, inputs| {
-            let network = WebGpuNetwork::new(weights, &Device::flex()).unwrap();
+            let reads = Rc::default();
+            let network = WebGpuNetwork::new(weights, &reads, &Device::flex()).unwrap();
             let faces = inputs.len() / network.kind().input_len();
-            let input = network.input(inputs.to_vec(), faces);
-            pollster::block_on(network.run_input(input, faces)).unwrap()
+            let answer = network.run(network.input(inputs.to_vec(), faces), faces);
+            pollster::block_on(reads.wait()).unwrap();
+            network.estimates(answer.get().unwrap()).collect()
         });
     }
 
@@ -436,7 +458,7 @@ mod tests {
             View::new(side, rgb.into())
         };
         let mut views: Vec<View> = (0..MOST_VIEWS + 4).map(view).collect();
-        let detector = WebGpuDetector::new(&weights, &device).unwrap();
+        let detector = WebGpuDetector::new(&weights, &Rc::default(), &device).unwrap();
         pollster::block_on(detector.run(&mut views)).unwrap();
         let definition = BurnDetector::new(&weights, &device).unwrap();
         for at in [0, 1, MOST_VIEWS + 1, MOST_VIEWS + 2, MOST_VIEWS + 3] {

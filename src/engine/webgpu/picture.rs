@@ -16,6 +16,7 @@ use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::wgpu::wgpu::{self, util::DeviceExt};
 use burn::tensor::{Device, Tensor};
 
+use super::reads::{Answer, Reads};
 use crate::crop;
 use crate::engine::EngineError;
 use crate::frame::{Border, Sampler, Similarity};
@@ -51,7 +52,8 @@ pub struct Picture {
     part: [usize; 4],
     /// Black pixels all around that the texture lacks.
     border: usize,
-    cells: Vec<f32>,
+    /// The brightness of its cells, if asked for.
+    cells: Option<Answer>,
 }
 
 /// Where a square is to be cut.
@@ -96,18 +98,19 @@ impl Cutter {
     }
 
     /// Takes a picture of the browser's, an `ImageBitmap` or a `VideoFrame` of `width` x `height` pixels, which stays the caller's.
-    /// With `cells`, its cells' brightness comes back at once: one read-back.
+    /// With `cells`, its cells' brightness is asked for.
     ///
     /// `None` where the browser refuses to copy it, or it is too large for a texture: it has to go through main memory then.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
     #[cfg(target_arch = "wasm32")]
-    pub async fn load(
+    pub fn load(
         self: &Rc<Self>,
         image: &wasm_bindgen::JsValue,
         [width, height]: [usize; 2],
         cells: bool,
+        reads: &Reads,
     ) -> Result<Option<Picture>, EngineError> {
         let longest = self.device.limits().max_texture_dimension_2d as usize;
         if !(1..=longest).contains(&width) || !(1..=longest).contains(&height) {
@@ -124,7 +127,7 @@ impl Cutter {
         let mut picture = self.picture(&texture, [width, height]);
         self.texture.replace(Some(texture));
         if cells {
-            picture.cells = super::read(self.cells(&picture)?).await?;
+            picture.cells = Some(reads.ask(self.cells(&picture)?));
         }
         Ok(Some(picture))
     }
@@ -153,7 +156,7 @@ impl Cutter {
             texels: texture.create_view(&wgpu::TextureViewDescriptor::default()),
             part: [0, 0, width, height],
             border: 0,
-            cells: Vec::new(),
+            cells: None,
         }
     }
 
@@ -337,7 +340,8 @@ impl Source for Picture {
     }
 
     fn brightness(&self, cells: &mut Vec<f32>) {
-        cells.clone_from(&self.cells);
+        cells.clear();
+        cells.extend(self.cells.as_ref().and_then(Answer::get).unwrap_or_default());
     }
 }
 

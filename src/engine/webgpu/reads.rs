@@ -1,0 +1,98 @@
+//! What comes back from the device.
+//!
+//! A read-back is a round trip to the device, in which nothing else can be done. So whoever needs numbers from there only asks for them at first, and
+//! all that was asked for comes back together, in one buffer, once somebody has to wait.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::{Rc, Weak};
+
+use burn::tensor::Tensor;
+
+use crate::engine::EngineError;
+
+/// Tensors that have been asked for.
+#[derive(Debug, Default)]
+pub struct Reads {
+    asked: RefCell<Vec<Asked>>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    tensor: Tensor<1>,
+    answer: Weak<OnceCell<Vec<f32>>>,
+}
+
+/// The numbers of a tensor, once they have been read back.
+#[derive(Debug, Clone)]
+pub struct Answer(Rc<OnceCell<Vec<f32>>>);
+
+impl Answer {
+    /// The numbers, if they are here.
+    pub fn get(&self) -> Option<&[f32]> {
+        self.0.get().map(Vec::as_slice)
+    }
+}
+
+impl Reads {
+    /// Asks for the numbers of a tensor, which need not have been computed yet. They are not read if the answer is gone by then.
+    pub fn ask(&self, tensor: Tensor<1>) -> Answer {
+        let answer = Rc::default();
+        self.asked.borrow_mut().push(Asked { tensor, answer: Rc::downgrade(&answer) });
+        Answer(answer)
+    }
+
+    /// Reads back all that has been asked for: once, or not at all if that is nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`]; what was asked for never comes then.
+    pub async fn wait(&self) -> Result<(), EngineError> {
+        let asked = self.asked.take().into_iter();
+        let (mut tensors, answers): (Vec<_>, Vec<_>) =
+            asked.filter_map(|asked| Some((asked.tensor, asked.answer.upgrade()?))).unzip();
+        let lengths: Vec<usize> = tensors.iter().map(|tensor| tensor.dims()[0]).collect();
+        let tensor = match tensors.len() {
+            0 => return Ok(()),
+            1 => tensors.remove(0),
+            _ => Tensor::cat(tensors, 0),
+        };
+        let data = tensor.into_data_async().await.map_err(|e| EngineError::Lost(e.to_string()))?;
+        let values: Vec<f32> = data.try_into_vec().map_err(|e| EngineError::Lost(format!("{e:?}")))?;
+        let mut rest = values.as_slice();
+        for (answer, length) in answers.iter().zip(lengths) {
+            let (here, after) = rest.split_at(length);
+            // Nobody else fills it.
+            let _ = answer.set(here.to_vec());
+            rest = after;
+        }
+        Ok(())
+    }
+}
+
+/// On burn's CPU back end.
+#[cfg(all(test, feature = "native"))]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    #[test]
+    fn everybody_gets_what_they_asked_for() {
+        let reads = Reads::default();
+        let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, &Device::flex());
+        let wait = || pollster::block_on(reads.wait()).unwrap();
+        wait();
+
+        let one = reads.ask(tensor(&[1.0, 2.0]));
+        assert_eq!(one.get(), None);
+        wait();
+        assert_eq!(one.get(), Some(&[1.0, 2.0][..]));
+
+        let first = reads.ask(tensor(&[3.0]));
+        drop(reads.ask(tensor(&[4.0, 5.0])));
+        let [second, none] = [&[6.0, 7.0, 8.0][..], &[]].map(|values| reads.ask(tensor(values)));
+        wait();
+        assert_eq!(first.get(), Some(&[3.0][..]));
+        assert_eq!(second.get(), Some(&[6.0, 7.0, 8.0][..]));
+        assert_eq!(none.get(), Some(&[][..]));
+        assert!(reads.asked.borrow().is_empty());
+    }
+}
