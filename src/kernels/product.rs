@@ -80,6 +80,9 @@ impl<const R: usize> Product<'_, R> {
             // six pixels are a third slower than four.
             if wide::<S>() {
                 tiles!(8);
+            } else if NV == 1 {
+                // A single vector has too few sums in flight otherwise.
+                tiles!(8);
             } else if S::F32_LANES == 8 {
                 tiles!(6);
             }

@@ -214,25 +214,28 @@ impl WithSimd for RunSeparable<'_> {
         let (in_row, out_width) = (width * ci, width / stride);
         let (rows, middle_row) = ((BAND / out_width).max(1), out_width * ci);
 
-        // A row of zeros for beyond the picture, the depthwise convolution of a band, and its shortcut.
-        let scratch = aligned(self.scratch, in_row + 2 * rows * middle_row);
-        let (zeros, rest) = scratch.split_at_mut(in_row);
-        let (middle, pooled) = rest.split_at_mut(rows * middle_row);
-        zeros.fill(0.0);
+        // The depthwise convolution of a band, and its shortcut.
+        let scratch = aligned(self.scratch, 2 * rows * middle_row);
+        let (middle, pooled) = scratch.split_at_mut(rows * middle_row);
         let input = self.input;
-        let row = |y: usize| if y < height { &input[y * in_row..][..in_row] } else { &*zeros };
+        let row = |y: usize| &input[y * in_row..][..in_row];
 
         for (band, out) in self.out.chunks_mut(rows * out_width * co).enumerate() {
             let first = band * rows;
             let floats = out.len() / co * ci;
             for (y, middle) in middle[..floats].chunks_exact_mut(middle_row).enumerate() {
-                let y = first + y;
-                let rows = match stride {
-                    // Above the first row: usize::MAX, beyond the picture as well.
-                    1 => [row(y.wrapping_sub(1)), row(y), row(y + 1)],
-                    _ => [row(2 * y), row(2 * y + 1), row(2 * y + 2)],
-                };
-                depthwise_row(simd, rows, ci, stride, depthwise, middle);
+                // The row of the picture under the kernel's first; above the picture in the first row at stride 1.
+                let top = (stride * (first + y)).wrapping_sub(usize::from(stride == 1));
+                let mut taps = [Taps::default(); 3];
+                let mut inside = 0;
+                for (i, weights) in depthwise.chunks_exact(3 * ci).enumerate() {
+                    let y = top.wrapping_add(i);
+                    if y < height {
+                        taps[inside] = Taps { row: row(y), weights };
+                        inside += 1;
+                    }
+                }
+                depthwise_row(simd, &taps[..inside], ci, stride, middle);
             }
             let shortcut = if stride == 1 {
                 &input[first * in_row..][..floats]
@@ -249,121 +252,101 @@ impl WithSimd for RunSeparable<'_> {
     }
 }
 
-/// One output row of a depthwise 3x3 convolution. `rows` are the three input rows under it.
+/// A row under the kernel, and the row of the kernel: `[3][channels]`.
+#[derive(Clone, Copy, Default)]
+struct Taps<'a> {
+    row: &'a [f32],
+    weights: &'a [f32],
+}
+
+/// One output row of a depthwise 3x3 convolution, by the kernel's rows that lie over the picture.
 #[inline(always)]
-fn depthwise_row<S: Simd>(
+fn depthwise_row<S: Simd>(simd: S, taps: &[Taps], channels: usize, stride: usize, out: &mut [f32]) {
+    let pixels = out.len() / channels;
+    assert!(channels.is_multiple_of(S::F32_LANES) && out.len() == pixels * channels);
+    let fits =
+        |taps: &Taps| taps.row.len() == pixels * stride * channels && taps.weights.len() == 3 * channels;
+    assert!(taps.iter().all(fits));
+    for c in (0..channels).step_by(S::F32_LANES) {
+        let mut x = 0;
+        // SAFETY: c + lanes <= channels, and the pixels are the row's. Of the input's columns, the first pixel at stride 1 lacks the one before
+        // them, and the last pixel the one after them at either stride; the pixels between have all three.
+        unsafe {
+            macro_rules! tile {
+                ($($is:literal),*) => {
+                    depthwise_tile::<S, $($is),*>(simd, taps, channels, [c, x], out)
+                };
+            }
+            macro_rules! tiles {
+                ($pixels:literal) => {
+                    while pixels - x >= $pixels {
+                        match (stride, x == 0, x + $pixels == pixels) {
+                            (1, true, true) => tile!($pixels, 1, 1, 1),
+                            (1, true, false) => tile!($pixels, 1, 1, 0),
+                            (1, false, true) => tile!($pixels, 1, 0, 1),
+                            (1, false, false) => tile!($pixels, 1, 0, 0),
+                            (_, _, true) => tile!($pixels, 2, 0, 1),
+                            (_, _, false) => tile!($pixels, 2, 0, 0),
+                        }
+                        x += $pixels;
+                    }
+                };
+            }
+            // At stride 2 eight pixels have more inputs under them than there are registers.
+            if stride == 1 {
+                tiles!(8);
+            }
+            tiles!(4);
+            tiles!(1);
+        }
+    }
+}
+
+/// `PX` neighbouring pixels of an output row from `x` on, a vector of channels from `c` on. The first pixel lacks `BEFORE` (0 or 1) columns of the
+/// input under its kernel, the last one `AFTER`. Each input is read once for all the pixels whose kernels lie over it.
+///
+/// # Safety
+/// A vector must be readable at every row's other columns under the kernels, and writable at the pixels of `out`.
+#[inline(always)]
+unsafe fn depthwise_tile<
+    S: Simd,
+    const PX: usize,
+    const STRIDE: usize,
+    const BEFORE: usize,
+    const AFTER: usize,
+>(
     simd: S,
-    rows: [&[f32]; 3],
+    taps: &[Taps],
     channels: usize,
-    stride: usize,
-    weights: &[f32],
+    [c, x]: [usize; 2],
     out: &mut [f32],
 ) {
-    let pixels = out.len() / channels;
-    assert!(channels.is_multiple_of(S::F32_LANES) && weights.len() == 9 * channels);
-    assert!(pixels >= 1 && rows.iter().all(|row| row.len() == pixels * stride * channels));
-    for c in (0..channels).step_by(S::F32_LANES) {
-        // SAFETY: c + lanes <= channels. Of the input's columns, the first pixel at stride 1 lacks the one before them, and the
-        // last pixel the one after them at either stride; the pixels between have all three.
-        unsafe {
-            let taps = Taps {
-                rows: rows.map(|row| row.as_ptr().add(c)),
-                channels,
-                weights: std::array::from_fn(|t| load(simd, weights.as_ptr().add(t * channels + c))),
-            };
-            let out = out.as_mut_ptr().add(c);
-            let last = pixels - 1;
-            if stride == 1 {
-                if last == 0 {
-                    taps.run::<S, 1, 1, 1, 2>(simd, 0, out);
-                    continue;
-                }
-                taps.run::<S, 1, 1, 1, 3>(simd, 0, out);
-                taps.whole::<S, 1>(simd, 0, out.add(channels), last - 1);
-                taps.run::<S, 1, 1, 0, 2>(simd, last - 1, out.add(last * channels));
-            } else {
-                taps.whole::<S, 2>(simd, 0, out, last);
-                taps.run::<S, 1, 2, 0, 2>(simd, 2 * last, out.add(last * channels));
-            }
-        }
-    }
-}
-
-/// A vector of channels of a depthwise kernel, and the rows under it.
-struct Taps<V> {
-    rows: [*const f32; 3],
-    channels: usize,
-    weights: [V; 9],
-}
-
-impl<V: Copy> Taps<V> {
-    /// `pixels` output pixels by the whole kernel, the first of them over the input's columns `x` to `x + 3`.
-    ///
-    /// # Safety
-    /// As [`Taps::run`], for all of the pixels.
-    #[inline(always)]
-    unsafe fn whole<S: Simd<f32s = V>, const STRIDE: usize>(
-        &self,
-        simd: S,
-        x: usize,
-        out: *mut f32,
-        pixels: usize,
-    ) {
-        let mut done = 0;
-        macro_rules! tiles {
-            ($pixels:literal) => {
-                while pixels - done >= $pixels {
-                    // SAFETY: pixels below `pixels`.
-                    unsafe {
-                        let out = out.add(done * self.channels);
-                        self.run::<S, $pixels, STRIDE, 0, 3>(simd, x + done * STRIDE, out);
-                    }
-                    done += $pixels;
-                }
-            };
-        }
-        tiles!(4);
-        tiles!(2);
-        tiles!(1);
-    }
-
-    /// `PX` neighbouring output pixels by the kernel's columns `FIRST` to `END`, the first of which lies over the input's column
-    /// `x`. Each input is read once for all the pixels whose kernels lie over it.
-    ///
-    /// # Safety
-    /// A vector must be readable at columns `x` to `x + (PX - 1) * STRIDE + END - FIRST` of every row, and writable at `PX` pixels
-    /// from `out` on.
-    #[inline(always)]
-    unsafe fn run<
-        S: Simd<f32s = V>,
-        const PX: usize,
-        const STRIDE: usize,
-        const FIRST: usize,
-        const END: usize,
-    >(
-        &self,
-        simd: S,
-        x: usize,
-        out: *mut f32,
-    ) {
-        let mut sums = [simd.splat_f32s(0.0); PX];
-        // SAFETY: the caller's promise.
-        unsafe {
-            for (i, row) in self.rows.iter().enumerate() {
-                let row = row.add(x * self.channels);
-                for column in 0..(PX - 1) * STRIDE + END - FIRST {
-                    let value = load(simd, row.add(column * self.channels));
-                    for (p, sum) in sums.iter_mut().enumerate() {
-                        let j = (column + FIRST).wrapping_sub(p * STRIDE);
-                        if (FIRST..END).contains(&j) {
-                            *sum = simd.mul_add_e_f32s(value, self.weights[3 * i + j], *sum);
-                        }
+    // The first of the columns under the kernels: at stride 1, kernels begin a column before their pixel.
+    let first = if STRIDE == 1 { x + BEFORE - 1 } else { x * STRIDE };
+    let mut sums = [simd.splat_f32s(0.0); PX];
+    // SAFETY: the caller's promise.
+    unsafe {
+        // One row after the other: sums, a row's weights and a value fit into 16 registers.
+        for Taps { row, weights } in taps {
+            let weights: [S::f32s; 3] =
+                std::array::from_fn(|j| load(simd, weights.as_ptr().add(j * channels + c)));
+            let mut from = row.as_ptr().add(first * channels + c);
+            for column in BEFORE..(PX - 1) * STRIDE + 3 - AFTER {
+                let value = load(simd, from);
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    let j = column.wrapping_sub(p * STRIDE);
+                    if j < 3 {
+                        *sum = simd.mul_add_e_f32s(value, weights[j], *sum);
                     }
                 }
+                // After the last one this may point beyond the row, and nothing reads there.
+                from = from.wrapping_add(channels);
             }
-            for (p, sum) in sums.iter().enumerate() {
-                store(simd, out.add(p * self.channels), *sum);
-            }
+        }
+        let mut to = out.as_mut_ptr().add(x * channels + c);
+        for sum in sums {
+            store(simd, to, sum);
+            to = to.wrapping_add(channels);
         }
     }
 }
