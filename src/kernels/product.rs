@@ -110,14 +110,14 @@ impl<const R: usize> Product<'_, R> {
             let start: [S::f32s; NV] =
                 std::array::from_fn(|v| load(simd, self.bias.as_ptr().add(c + v * lanes)));
             let mut sums = [start; PX];
-            for v in 0..NV {
-                let at = c + v * lanes;
-                if at < self.shortcut_channels {
-                    for (p, sum) in sums.iter_mut().enumerate() {
-                        let from = self.shortcut.as_ptr().add((x + p) * self.shortcut_channels + at);
-                        sum[v] = simd.add_f32s(sum[v], load(simd, from));
+            let mut from = self.shortcut.as_ptr().wrapping_add(x * self.shortcut_channels + c);
+            for sum in &mut sums {
+                for (v, sum) in sum.iter_mut().enumerate() {
+                    if c + v * lanes < self.shortcut_channels {
+                        *sum = simd.add_f32s(*sum, load(simd, from.wrapping_add(v * lanes)));
                     }
                 }
+                from = from.wrapping_add(self.shortcut_channels);
             }
             let mut weights = self.weights.as_ptr().add(c);
             for row in self.rows {
@@ -135,10 +135,12 @@ impl<const R: usize> Product<'_, R> {
                 }
             }
             let least = simd.splat_f32s(self.least);
-            for (p, sum) in sums.iter().enumerate() {
-                for (v, sum) in sum.iter().enumerate() {
-                    store(simd, out.add((x + p) * n + c + v * lanes), simd.max_f32s(*sum, least));
+            let mut to = out.add(x * n + c);
+            for sum in sums {
+                for (v, sum) in sum.into_iter().enumerate() {
+                    store(simd, to.add(v * lanes), simd.max_f32s(sum, least));
                 }
+                to = to.wrapping_add(n);
             }
         }
     }
