@@ -77,7 +77,7 @@ impl<const R: usize> Product<'_, R> {
                 };
             }
             // Sums, weights, one input and (without fused multiply-add) one product must fit the registers: with simd128 on x86,
-            // six pixels are a third slower than four.
+            // six pixels are a third slower than four. So are steps unrolled by hand, for the compiler loads too many inputs ahead then.
             if wide::<S>() {
                 tiles!(8);
             } else if NV == 1 {

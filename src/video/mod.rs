@@ -3,7 +3,8 @@
 //! - A frame that shows what the one before showed is skipped ([`scene`]).
 //! - The whole frame is searched now and then, and at once where no face is known or one is missed, with one of its tiles at a time for
 //!   faces that are far away; in between, known faces are followed, each seen from close up where it is expected ([`schedule`]).
-//! - A face whose estimate has settled is not estimated in every frame.
+//! - A face whose estimate has settled is not estimated in every frame. Where the engine has to be waited for, estimates come with the next frame,
+//!   except for new faces.
 //!
 //! All of it is decided here, by timestamps that the caller gives. [`crate::track`] says who is who.
 
