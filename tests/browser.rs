@@ -505,6 +505,7 @@ fn estimates_come_with_the_next_frame_on_webgpu() {
     // Each one moves the mean.
     assert!(in_time.windows(2).all(|pair| (pair[0] - pair[1]).abs() > 0.5), "{in_time:?}");
     let expected = [&in_time[..1], &in_time[..3]].concat();
+    assert_eq!([in_time.len(), late.len()], [4, 4]);
     assert!(late.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 0.2), "{late:?} {expected:?}");
 }
 

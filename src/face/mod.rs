@@ -417,6 +417,7 @@ impl Finder {
                 // No stranger.
                 seen.face.score = seen.face.score.max(options.min_score);
             } else if view(bbox).is_none() && close_up(bbox).is_some() {
+                // Large enough for the whole frame's view, which does not show it.
                 sightings.push(unseen(bbox));
             }
         }

@@ -77,11 +77,9 @@ impl<const R: usize> Product<'_, R> {
                 };
             }
             // Sums, weights, one input and (without fused multiply-add) one product must fit the registers: with simd128 on x86,
-            // six pixels are a third slower than four. So are steps unrolled by hand, for the compiler loads too many inputs ahead then.
-            if wide::<S>() {
-                tiles!(8);
-            } else if NV == 1 {
-                // A single vector has too few sums in flight otherwise.
+            // six pixels are slower than four by a third and more. So are steps unrolled by hand, for the compiler loads too many inputs ahead
+            // then. A single vector leaves room for eight, and would have too few sums in flight otherwise.
+            if wide::<S>() || NV == 1 {
                 tiles!(8);
             } else if S::F32_LANES == 8 {
                 tiles!(6);

@@ -115,11 +115,12 @@ impl Video {
         let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
 
         let known = Known { faces: tracker.in_sight(), misses_one: tracker.misses_one() };
-        let mut compares = schedule.compares(timestamp_ms);
-        if compares && schedule.skips(timestamp_ms) {
+        let compares = schedule.compares(timestamp_ms);
+        // Else the brightness can come with what is looked at.
+        let compares_first = compares && schedule.skips(timestamp_ms);
+        if compares_first {
             engine.wait().await?;
             schedule.compared(timestamp_ms, scene.changes(frame));
-            compares = false;
         }
         let mut look = schedule.look(timestamp_ms, known);
         if look == Look::Skip {
@@ -138,7 +139,7 @@ impl Video {
         }
         // For whatever no view was waited with.
         engine.wait().await?;
-        if compares {
+        if compares && !compares_first {
             schedule.compared(timestamp_ms, scene.changes(frame));
         }
         if !awaiting.is_empty() {
