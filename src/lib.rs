@@ -2,16 +2,15 @@
 //!
 //! The rooms of the house, in the order that data flows:
 //!
-//! - [`frame`]: a picture as the camera gives it, and resampling of it. Every other module sees pictures through this one,
-//!   or where a graphics device has their pixels, through [`source`]. [`picture`] decodes files into it.
-//! - [`face`]: where the faces are: BlazeFace, its anchors, decoding and suppression, tiles for small faces, a second look from close up.
-//! - [`crop`]: from six key points to the aligned pictures that a network looks at, the same in training and in use.
-//! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition.
+//! - [`picture`]: pixels in memory, resampling of them, decoding of files. Every other module sees pictures through this one,
+//!   or where a graphics device has their pixels, through [`source`].
+//! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition; [`face`]: BlazeFace, the detector.
 //! - [`engine`]: how networks run: fused kernels on the CPU ([`kernels`]: the inner loops, which training shares), burn on WebGPU.
+//! - [`vision`]: where the faces are: anchors, decoding and suppression, tiles for small faces, a second look from close up; and from
+//!   six key points to the aligned pictures that a network looks at, the same in training and in use.
 //! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
-//! - [`estimator`]: all of that in one call, a frame in, faces with estimates out: the public API.
-//! - [`track`]: who is who from frame to frame, and steadier numbers.
-//! - [`video`]: the work that each frame of a video needs, and no more.
+//! - [`pipeline`]: all of that in one call, a frame in, faces with estimates out: the public API. Also the frames of a video, who is who
+//!   from frame to frame, and steadier numbers.
 //! - `web`: what JavaScript sees (only on wasm32). `web_bench`: the networks alone, for `benches/browser`.
 //! - [`weights`]: the files that networks come in.
 //!
@@ -28,26 +27,22 @@
 #![cfg_attr(not(feature = "native"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod age;
-pub mod crop;
 #[cfg(feature = "native")]
 pub mod data;
 pub mod engine;
-pub mod estimator;
 #[cfg(feature = "native")]
 pub mod evaluation;
 pub mod face;
-pub mod frame;
 pub mod kernels;
 pub mod model;
-#[cfg(feature = "native")]
 pub mod picture;
+pub mod pipeline;
 #[cfg(feature = "native")]
 pub mod plot;
 pub mod source;
-pub mod track;
 #[cfg(feature = "native")]
 pub mod train;
-pub mod video;
+pub mod vision;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 #[cfg(all(target_arch = "wasm32", feature = "bench"))]

@@ -6,8 +6,8 @@
 
 #[cfg(feature = "webgpu")]
 use crate::engine::webgpu::Place;
-use crate::frame::{Border, Frame, Sampler, Similarity};
-use crate::video::scene;
+use crate::picture::{Border, Frame, Sampler, Similarity};
+use crate::pipeline::scene;
 
 /// A square of a picture, as a network's input is made of it.
 #[derive(Debug, Clone, Default)]

@@ -8,12 +8,12 @@ use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::engine::EngineKind;
-use crate::estimator::{Estimator, Face, Rehearsal, Stopwatch};
-use crate::face::Search;
-use crate::frame::Frame;
+use crate::picture::Frame;
+use crate::pipeline::estimator::{Estimator, Face, Rehearsal, Stopwatch};
+use crate::pipeline::schedule::Look;
+use crate::pipeline::video::Video;
 use crate::source::Source;
-use crate::video::Video;
-use crate::video::schedule::Look;
+use crate::vision::Search;
 use crate::weights::Weights;
 
 /// How often each part is rehearsed. In the first round a browser finds out what is worth compiling well.

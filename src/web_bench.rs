@@ -6,8 +6,8 @@ use wasm_bindgen::prelude::*;
 
 use crate::engine::blazeface::{DetectorScratch, FusedDetector};
 use crate::engine::fused::{FusedNetwork, Scratch};
-use crate::face::{self, DetectorOptions, FaceError, INPUT_SIDE, RawDetections, Search, View};
-use crate::frame::Frame;
+use crate::picture::Frame;
+use crate::vision::{self, DetectorOptions, FaceError, INPUT_SIDE, RawDetections, Search, View};
 use crate::weights::Weights;
 
 /// The detector and a network, laid out for the CPU's kernels.
@@ -60,11 +60,11 @@ impl WebNetworks {
             }
             Ok::<_, FaceError>(())
         };
-        let faces = face::find(&frame, Search::Whole, &DetectorOptions::default(), run).map_err(error)?;
+        let faces = vision::find(&frame, Search::Whole, &DetectorOptions::default(), run).map_err(error)?;
         Ok(faces.iter().flat_map(|f| [f.bbox.x, f.bbox.y, f.bbox.width, f.bbox.height, f.score]).collect())
     }
 
-    /// Runs the network on one face's input ([`crate::crop::network_input`]); returns 100 probabilities of the ages 0 to 99, the age in
+    /// Runs the network on one face's input ([`crate::vision::alignment::network_input`]); returns 100 probabilities of the ages 0 to 99, the age in
     /// years and the probability of female.
     pub fn estimate(&mut self, input: &[f32]) -> Vec<f32> {
         let estimate = self.network.run(input, &mut self.scratch);

@@ -6,11 +6,11 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use mien::engine::EngineKind;
-use mien::estimator::Estimator;
-use mien::frame::{Frame, Similarity};
-use mien::picture::Picture;
-use mien::video::Video;
-use mien::video::schedule::Look;
+use mien::picture::Pixels;
+use mien::picture::{Frame, Similarity};
+use mien::pipeline::estimator::Estimator;
+use mien::pipeline::schedule::Look;
+use mien::pipeline::video::Video;
 use mien::weights::Weights;
 
 thread_local! {
@@ -71,7 +71,7 @@ fn weights(path: &str) -> Weights {
 #[test]
 fn frames_allocate_nothing() {
     let sample =
-        Picture::decode(&std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/www/sample.jpg")).unwrap())
+        Pixels::decode(&std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/www/sample.jpg")).unwrap())
             .unwrap();
     let sample = sample.frame();
     let (width, height) = (640, 480);
@@ -79,7 +79,7 @@ fn frames_allocate_nothing() {
     let frames: Vec<Vec<u8>> = (0..30)
         .map(|i| {
             let view = Similarity::new(0.9, 0.0, 3.0 * i as f32 + 20.0, 2.0 * i as f32 - 60.0);
-            let rgb = sample.sample(&view, width / 2, height, mien::frame::Border::Replicate);
+            let rgb = sample.sample(&view, width / 2, height, mien::picture::Border::Replicate);
             let row = |row: &[u8]| row.chunks(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect::<Vec<_>>();
             rgb.chunks(width / 2 * 3).flat_map(|pixels| row(pixels).repeat(2)).collect()
         })

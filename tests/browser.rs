@@ -9,10 +9,10 @@ mod support;
 use std::path::PathBuf;
 
 use image::imageops;
-use mien::crop;
-use mien::face::{INPUT_SIDE, Region, letterbox};
-use mien::frame::{Border, Frame};
 use mien::model::NetworkKind;
+use mien::picture::{Border, Frame};
+use mien::vision::alignment;
+use mien::vision::{INPUT_SIDE, Region, letterbox};
 use serde_json::{Value, json};
 use support::chromium::{Chromium, Options};
 use support::page::{Estimate, Page};
@@ -316,12 +316,12 @@ fn the_gpu_cuts_what_the_cpu_cuts() {
             let filled: Vec<Vec<f64>> = filled.as_array().unwrap().iter().map(numbers).collect();
             assert_eq!(filled.len(), 3, "{model}");
             let landmarks = estimate.faces[0].landmarks.map(|point| point.map(|at| at as f32));
-            let crop = crop::cut(&frame, &crop::alignment(&landmarks).unwrap());
+            let crop = alignment::cut(&frame, &alignment::alignment(&landmarks).unwrap());
             assert_same_bytes(&format!("{model}, the whole"), &filled[0], &whole);
             assert_same_bytes(
                 &format!("{model}, the face"),
                 &filled[2],
-                &crop::network_input(kind, &crop.rgb),
+                &alignment::network_input(kind, &crop.rgb),
             );
         }
     });
@@ -342,9 +342,9 @@ fn the_gpu_cuts_large_faces_as_the_cpu_does() {
         let estimate = page.estimate_after(|page| page.choose_file(&picture));
         assert_eq!((estimate.engine.as_str(), estimate.path.as_str()), ("webgpu", "texture"));
         let landmarks = estimate.faces[0].landmarks.map(|point| point.map(|at| at as f32));
-        let alignment = crop::alignment(&landmarks).unwrap();
+        let alignment = alignment::alignment(&landmarks).unwrap();
         assert!(alignment.scale() > 3.0, "{alignment:?}");
-        let expected = crop::network_input(NetworkKind::DCnn, &crop::cut(&frame, &alignment).rgb);
+        let expected = alignment::network_input(NetworkKind::DCnn, &alignment::cut(&frame, &alignment).rgb);
         let filled = page.worker("mien-webgpu").evaluate("Promise.all(filled).then((all) => all.at(-1))");
         assert_same_bytes("the face", &numbers(&filled), &expected);
     });

@@ -2,9 +2,9 @@
 //!
 //! The messages are the part of ONNX's `onnx.proto` that these two networks need.
 
-use mien::face::INPUT_SIDE;
 use mien::face::architecture::{BLOCKS, FeatureMap, MAPS, STEM, Step, VALUES, anchors};
 use mien::model::{AGES, NetworkKind};
+use mien::vision::INPUT_SIDE;
 use mien::weights::{Weights, WeightsError};
 use prost::Message;
 

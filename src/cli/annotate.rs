@@ -4,7 +4,7 @@ use ab_glyph::FontRef;
 use image::{DynamicImage, Rgba, RgbaImage};
 use imageproc::drawing::{draw_filled_rect_mut, draw_hollow_rect_mut, draw_text_mut, text_size};
 use imageproc::rect::Rect;
-use mien::estimator::Face;
+use mien::pipeline::estimator::Face;
 
 use super::predict::words;
 

@@ -11,9 +11,9 @@ use clap::Subcommand;
 use mien::engine::Detector;
 use mien::engine::burn::BurnDetector;
 use mien::engine::fused::{FusedNetwork, Scratch};
-use mien::face::{INPUT_SIDE, View};
 use mien::model::{Network, NetworkKind};
 use mien::train::bench::{peak_memory, train_steps};
+use mien::vision::{INPUT_SIDE, View};
 
 use super::growth;
 

@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
-use mien::crop;
 use mien::data::labels::{Refusal, Refusals, Sample};
 use mien::data::tars::TarSet;
-use mien::estimator::Estimator;
 use mien::evaluation::{Evaluation, Prediction};
-use mien::face::Search;
-use mien::picture::Picture;
+use mien::picture::Pixels;
+use mien::pipeline::estimator::Estimator;
 use mien::plot;
+use mien::vision::Search;
+use mien::vision::alignment;
 
 use super::{EstimatorArgs, EstimatorSource};
 
@@ -103,12 +103,12 @@ pub(super) fn predictions(
 }
 
 fn judge(estimator: &Estimator, set: &TarSet, sample: &Sample) -> anyhow::Result<Prediction> {
-    let picture = Picture::decode(&set.read(sample)?)?;
+    let picture = Pixels::decode(&set.read(sample)?)?;
     let frame = picture.frame();
     let faces = pollster::block_on(estimator.detect(&frame, Search::Tiled))?;
     let largest = faces.iter().max_by(|a, b| a.bbox.area().total_cmp(&b.bbox.area()));
-    let found = largest.and_then(|face| crop::alignment(&face.landmarks));
-    let alignment = found.unwrap_or_else(|| crop::centred_square(&frame));
+    let found = largest.and_then(|face| alignment::alignment(&face.landmarks));
+    let alignment = found.unwrap_or_else(|| alignment::centred_square(&frame));
     let raw = &pollster::block_on(estimator.raw_estimates(&frame, &[alignment]))?[0];
     let estimate = estimator.finish(&raw.age_distribution, raw.age, raw.female);
     let (age_low, age_high) = sample.age.bounds();

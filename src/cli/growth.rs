@@ -7,14 +7,14 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use image::imageops::{FilterType, crop_imm, overlay, resize};
 use image::{Rgba, RgbaImage};
-use mien::estimator::Estimator;
-use mien::face::{BoundingBox, Search};
-use mien::frame::Frame;
-use mien::picture::Picture;
+use mien::picture::Frame;
+use mien::picture::Pixels;
+use mien::pipeline::estimator::Estimator;
+use mien::pipeline::schedule::Look;
+use mien::pipeline::video::Video;
 use mien::plot;
 use mien::train::bench::peak_memory;
-use mien::video::Video;
-use mien::video::schedule::Look;
+use mien::vision::{BoundingBox, Search};
 use serde::{Deserialize, Serialize};
 
 use super::EstimatorArgs;
@@ -157,7 +157,7 @@ fn in_a_process(args: &GrowthArgs, point: [u32; 3]) -> anyhow::Result<Point> {
 fn measure(args: &GrowthArgs, [width, height, faces]: [u32; 3]) -> anyhow::Result<Point> {
     let estimator = args.estimator.load()?.estimator()?;
     let bytes = std::fs::read(&args.picture).with_context(|| args.picture.display().to_string())?;
-    let picture = Picture::decode(&bytes).with_context(|| args.picture.display().to_string())?;
+    let picture = Pixels::decode(&bytes).with_context(|| args.picture.display().to_string())?;
     let canvas = if [width, height] == CROWD {
         let face = pollster::block_on(estimator.detect(&picture.frame(), Search::Tiled))?;
         let face = face.first().context("no face in the picture")?.bbox;

@@ -20,8 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mien::engine::EngineKind;
-use mien::estimator::{Estimator, EstimatorError};
 use mien::model::NetworkKind;
+use mien::pipeline::estimator::{Estimator, EstimatorError};
 use mien::weights::Weights;
 
 /// Where weights are looked for, in this order: the folder asked for, `model-weights` here, beside the program, and in the

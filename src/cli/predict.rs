@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use indicatif::ProgressBar;
-use mien::estimator::{Estimator, Face};
-use mien::face::Search;
-use mien::picture::Picture;
+use mien::picture::Pixels;
+use mien::pipeline::estimator::{Estimator, Face};
+use mien::vision::Search;
 use serde::Serialize;
 
 use super::EstimatorArgs;
@@ -135,7 +135,7 @@ fn collect_folder(root: &Path, folder: &Path, jobs: &mut Vec<Job>) -> anyhow::Re
 }
 
 fn predict(estimator: &Estimator, job: &Job, copies: Option<&Path>) -> anyhow::Result<Done> {
-    let picture = Picture::decode(&fs::read(&job.path)?)?;
+    let picture = Pixels::decode(&fs::read(&job.path)?)?;
     let frame = picture.frame();
     let (width, height) = (frame.width(), frame.height());
     let faces = pollster::block_on(estimator.estimate(&frame, Search::Tiled))?;

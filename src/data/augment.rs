@@ -2,8 +2,8 @@
 
 use rand::{Rng, RngExt};
 
-use crate::crop::{MARGIN, SIDE, STORED_SIDE};
-use crate::frame::Similarity;
+use crate::picture::Similarity;
+use crate::vision::alignment::{MARGIN, SIDE, STORED_SIDE};
 
 /// How far each change may go.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -14,7 +14,7 @@ use super::DataError;
 use super::labels::{Gender, Refusal, Refusals};
 use super::split::Part;
 use crate::age::AgeLabel;
-use crate::crop::STORED_SIDE;
+use crate::vision::alignment::STORED_SIDE;
 
 /// Bytes of one stored crop.
 pub const CROP_LEN: usize = STORED_SIDE * STORED_SIDE * 3;

@@ -12,11 +12,11 @@ use super::crops::{CROP_LEN, Row, paths, read_rows};
 use super::labels::{Refusal, Refusals, Sample};
 use super::layouts::{Source, split_name};
 use super::split::part;
-use crate::crop;
 use crate::engine::{Detector, EngineError};
-use crate::face::{self, Detection, DetectorOptions, Search};
-use crate::frame::Frame;
-use crate::picture::Picture;
+use crate::picture::Frame;
+use crate::picture::Pixels;
+use crate::vision::alignment;
+use crate::vision::{self, Detection, DetectorOptions, Search};
 use crate::weights::Weights;
 
 /// Pictures between two writes: what a cut-off run has to do again at most.
@@ -135,18 +135,18 @@ fn whole_rows(table: &Path) -> Result<u64, DataError> {
 
 fn cut(source: &Source, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Refusal> {
     let bytes = source.read(sample).map_err(|_| Refusal::UnreadablePicture)?;
-    let picture = Picture::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
+    let picture = Pixels::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
     let (padded, width, height, border) = picture.frame().padded(PADDING);
     let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
-    let faces = face::find(&padded, Search::Refined, &DetectorOptions::default(), |views| {
+    let faces = vision::find(&padded, Search::Refined, &DetectorOptions::default(), |views| {
         pollster::block_on(detector.run(views))
     });
     let faces = faces.map_err(|_: EngineError| Refusal::NoFace)?;
     let face = labelled_face(&faces)?;
-    let alignment = crop::alignment(&face.landmarks).ok_or(Refusal::NoFace)?;
+    let alignment = alignment::alignment(&face.landmarks).ok_or(Refusal::NoFace)?;
     // Sampled from the picture itself, so that its border is replicated and not the padding's black.
     let alignment = alignment.shifted(-(border as f32), -(border as f32));
-    Ok(crop::cut_with_margin(&picture.frame(), &alignment))
+    Ok(alignment::cut_with_margin(&picture.frame(), &alignment))
 }
 
 /// The face that a label speaks of: the only one, or the one whose area is at least twice any other's.

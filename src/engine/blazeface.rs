@@ -1,11 +1,11 @@
 //! The face detector on the CPU, by fused kernels.
 
-use crate::face::RawDetections;
 use crate::face::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES, anchors};
 use crate::kernels::{Pointwise, Separable, SeparableShape, Stem, aligned, lanes};
+use crate::vision::RawDetections;
 use crate::weights::{Weights, WeightsError};
 
-/// [`BlazeFace`](crate::face::BlazeFace), laid out for [`crate::kernels`].
+/// [`BlazeFace`](crate::face::network::BlazeFace), laid out for [`crate::kernels`].
 #[derive(Debug, Clone)]
 pub struct FusedDetector {
     stem: Stem,
@@ -72,7 +72,7 @@ impl FusedDetector {
     }
 
     /// Runs one picture of `side` x `side` RGB pixels, a multiple of 32, and fills in what
-    /// [`BlazeFace::forward`](crate::face::BlazeFace::forward) says of it.
+    /// [`BlazeFace::forward`](crate::face::network::BlazeFace::forward) says of it.
     ///
     /// # Panics
     /// If `rgb` has another length, or the side is no such number.
@@ -136,7 +136,8 @@ pub(super) fn convolution<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::{BlazeFace, CLOSE_UP_SIDE, INPUT_SIDE, normalise};
+    use crate::face::BlazeFace;
+    use crate::vision::{CLOSE_UP_SIDE, INPUT_SIDE, normalise};
     use burn::tensor::{Device, Tensor, TensorData};
 
     fn weights() -> Weights {

@@ -3,10 +3,11 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{EngineError, RawEstimate};
-use crate::crop;
-use crate::face::{self, BlazeFace, RawDetections};
+use crate::face::BlazeFace;
 use crate::model::{AGES, Network, NetworkKind, Outputs};
 use crate::source::Cut;
+use crate::vision::alignment;
+use crate::vision::{self, RawDetections};
 use crate::weights::{Weights, WeightsError};
 
 /// The detector as its burn module.
@@ -37,7 +38,7 @@ impl BurnDetector {
     /// # Errors
     /// [`EngineError::Lost`].
     pub async fn run(&self, rgb: &[u8], side: usize) -> Result<RawDetections, EngineError> {
-        let input = TensorData::new(face::normalise(rgb), [1, 3, side, side]);
+        let input = TensorData::new(vision::normalise(rgb), [1, 3, side, side]);
         let (regressors, logits) = self.network.forward(Tensor::from_data(input, &self.device));
         let regressors = read(regressors.flatten(0, 2)).await?;
         Ok(RawDetections { regressors, logits: read(logits.flatten(0, 1)).await? })
@@ -64,7 +65,8 @@ impl BurnNetwork {
     /// [`EngineError::Lost`].
     pub async fn run(&self, crops: &[Cut]) -> Result<Vec<RawEstimate>, EngineError> {
         let kind = self.kind();
-        let values: Vec<f32> = crops.iter().flat_map(|crop| crop::network_input(kind, &crop.rgb)).collect();
+        let values: Vec<f32> =
+            crops.iter().flat_map(|crop| alignment::network_input(kind, &crop.rgb)).collect();
         let shape = [crops.len(), kind.crops(), kind.side(), kind.side(), 3];
         let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
         let Outputs { age_logits, age, gender_logits } = self.network.forward(input);

@@ -70,7 +70,7 @@ impl FusedNetwork {
         self.kind
     }
 
-    /// Runs one face: [`NetworkKind::input_len`] floats, as [`crate::crop::network_input`] makes them.
+    /// Runs one face: [`NetworkKind::input_len`] floats, as [`crate::vision::alignment::network_input`] makes them.
     ///
     /// # Panics
     /// If `input` has another length.

@@ -24,10 +24,10 @@ use std::rc::Rc;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::crop::InputMaker;
-use crate::face::{FaceError, View};
 use crate::model::{AGES, NetworkKind};
 use crate::source::Cut;
+use crate::vision::alignment::InputMaker;
+use crate::vision::{FaceError, View};
 use crate::weights::{Weights, WeightsError};
 use blazeface::{DetectorScratch, FusedDetector};
 use fused::{FusedNetwork, Scratch};
@@ -296,7 +296,7 @@ impl Engine {
         self.detector.run(views).await
     }
 
-    /// Runs the network on aligned crops of [`crate::crop::cut`], all faces at once, and returns an estimate of each.
+    /// Runs the network on aligned crops of [`crate::vision::alignment::cut`], all faces at once, and returns an estimate of each.
     ///
     /// # Errors
     /// [`EngineError::Lost`], [`EngineError::NotFinite`].

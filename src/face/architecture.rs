@@ -84,7 +84,7 @@ pub const VALUES: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::INPUT_SIDE;
+    use crate::vision::INPUT_SIDE;
 
     #[test]
     fn the_table_is_consistent() {

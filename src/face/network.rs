@@ -68,11 +68,11 @@ impl BlazeFace {
         weights.into_module(Self::new(device))
     }
 
-    /// Runs the network on `input`, `[n, 3, 128, 128]`, from -1 to 1 (see [`normalise`](super::normalise)). It was trained at that size, and takes
+    /// Runs the network on `input`, `[n, 3, 128, 128]`, from -1 to 1 (see [`normalise`](crate::vision::normalise)). It was trained at that size, and takes
     /// others whose sides are multiples of 32.
     ///
     /// Returns the regressed values, `[n, 896, 16]` in input pixels relative to the anchors, and the logits, `[n, 896]`; for
-    /// [`decode`](super::decode()). (Inputs of 64 x 64 have 224 anchors.)
+    /// [`decode`](crate::vision::decode::decode). (Inputs of 64 x 64 have 224 anchors.)
     pub fn forward(&self, input: Tensor<4>) -> (Tensor<3>, Tensor<2>) {
         let x = self.activation.forward(self.stem.forward(input)); // [n, 24, 64, 64]
         let fine = self.backbone1.iter().fold(x, |x, block| block.forward(x)); // [n, 88, 16, 16]
@@ -149,8 +149,8 @@ fn widen(x: Tensor<4>, channels: usize) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::testing::{reference, values, weights};
-    use crate::face::{INPUT_SIDE, normalise};
+    use crate::vision::testing::{reference, values, weights};
+    use crate::vision::{INPUT_SIDE, normalise};
     use burn::tensor::TensorData;
 
     #[test]

@@ -1,5 +1,5 @@
-// What src/frame does with a picture in memory (`Frame::sample_into`), with one in a texture: the same steps in the same order, so
-// that both engines see the same squares. `CELLS` and `READ` are those of src/video/scene.rs.
+// What src/picture does with a picture in memory (`Frame::sample_into`), with one in a texture: the same steps in the same order, so
+// that both engines see the same squares. `CELLS` and `READ` are those of src/pipeline/scene.rs.
 
 struct Cut {
     // From pixels of the square to pixels of the picture: see `Similarity`.
@@ -52,7 +52,7 @@ fn to_texture(@builtin(global_invocation_id) id: vec3u) {
     textureStore(squares, to, vec4f(vec3f(sampled(cut, vec2f(id.xy))) / 255.0, 1.0));
 }
 
-// The mean brightness of each cell, row by row: `brightness` in src/video/scene.rs.
+// The mean brightness of each cell, row by row: `brightness` in src/pipeline/scene.rs.
 @compute @workgroup_size(8, 8)
 fn to_cells(@builtin(global_invocation_id) id: vec3u) {
     let size = vec2u(u32(cuts[0].width), u32(cuts[0].height));

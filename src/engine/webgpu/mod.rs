@@ -41,11 +41,11 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::blazeface::{block_name, convolution};
 use super::folded::{self, FoldedNetwork, LOGITS};
 use super::{EngineError, RawEstimate};
-use crate::crop;
 use crate::face::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES};
-use crate::face::{INPUT_SIDE, RawDetections, View};
 use crate::model::NetworkKind;
 use crate::source::Cut;
+use crate::vision::alignment;
+use crate::vision::{INPUT_SIDE, RawDetections, View};
 use crate::weights::{Weights, WeightsError};
 
 #[cfg(feature = "webgpu")]
@@ -130,7 +130,7 @@ fn channels_last(x: Tensor<4>) -> Tensor<4> {
 
 // ---- the detector ----
 
-/// [`BlazeFace`](crate::face::BlazeFace) on a device of burn's.
+/// [`BlazeFace`](crate::face::network::BlazeFace) on a device of burn's.
 #[derive(Debug)]
 pub struct WebGpuDetector {
     stem: Layer,
@@ -382,7 +382,7 @@ impl WebGpuNetwork {
         if let Some(input) = picture::network_input(self.kind, crops)? {
             return Ok(input);
         }
-        let inputs = crops.iter().flat_map(|crop| crop::network_input(self.kind, &crop.rgb)).collect();
+        let inputs = crops.iter().flat_map(|crop| alignment::network_input(self.kind, &crop.rgb)).collect();
         Ok(self.input(inputs, crops.len()))
     }
 
@@ -432,7 +432,7 @@ mod tests {
     use super::*;
     use crate::engine::burn::BurnDetector;
     use crate::engine::folded::testing::agrees_with_the_definition;
-    use crate::face::CLOSE_UP_SIDE;
+    use crate::vision::CLOSE_UP_SIDE;
 
     #[test]
     fn every_network_agrees_with_its_definition() {

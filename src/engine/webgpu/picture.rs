@@ -1,7 +1,7 @@
 //! Pictures on the device, and the networks' inputs made of them there.
 //!
 //! The browser copies its own picture into a texture ([`Cutter::load`]). A compute shader (`cut.wgsl`) does with it what
-//! [`Frame`](crate::frame::Frame) does in memory, for a list of squares at once, and writes into the memory behind one of burn's tensors.
+//! [`Frame`](crate::picture::Frame) does in memory, for a list of squares at once, and writes into the memory behind one of burn's tensors.
 //! No pixel comes back: only, where frames are compared, the mean brightness of cells.
 //!
 //! burn records its kernels and hands them over in batches. So before each run of the shader, what is recorded is handed over: the
@@ -17,12 +17,12 @@ use burn::tensor::wgpu::wgpu::{self, util::DeviceExt};
 use burn::tensor::{Device, Tensor};
 
 use super::reads::{Answer, Reads};
-use crate::crop;
 use crate::engine::EngineError;
-use crate::frame::{Border, Sampler, Similarity};
 use crate::model::NetworkKind;
+use crate::picture::{Border, Sampler, Similarity};
+use crate::pipeline::scene::{CELLS, READ};
 use crate::source::{Cut, Source};
-use crate::video::scene::{CELLS, READ};
+use crate::vision::alignment;
 
 /// The shader's workgroups are squares of this side.
 const WORKGROUP: u32 = 8;
@@ -251,21 +251,23 @@ pub(super) fn input<'a>(
     places[0].cutter.values(&places, side).map(Some)
 }
 
-/// What [`crop::network_input`] makes of aligned crops: `[N * crops, side, side, 3]`, or `None` for crops in memory.
+/// What [`alignment::network_input`] makes of aligned crops: `[N * crops, side, side, 3]`, or `None` for crops in memory.
 pub(super) fn network_input(kind: NetworkKind, crops: &[Cut]) -> Result<Option<Tensor<4>>, EngineError> {
     let Some(places) = places(crops.iter()) else { return Ok(None) };
     let cutter = places[0].cutter.clone();
     if kind != NetworkKind::MCnn {
-        return cutter.values(&places, crop::SIDE).map(Some);
+        return cutter.values(&places, alignment::SIDE).map(Some);
     }
     // As in memory, its pictures are cut out of the crops, not out of the picture itself.
-    let part = |i: usize| [i % ACROSS * crop::SIDE, i / ACROSS * crop::SIDE, crop::SIDE, crop::SIDE];
-    let size = [places.len().min(ACROSS), places.len().div_ceil(ACROSS)].map(|n| n * crop::SIDE);
+    let part = |i: usize| {
+        [i % ACROSS * alignment::SIDE, i / ACROSS * alignment::SIDE, alignment::SIDE, alignment::SIDE]
+    };
+    let size = [places.len().min(ACROSS), places.len().div_ceil(ACROSS)].map(|n| n * alignment::SIDE);
     let count = places.len();
     let places: Vec<_> = places.into_iter().enumerate().map(|(i, place)| (place, part(i))).collect();
     let texture = cutter.draw(size, &places);
     let crops = cutter.picture(&texture, size);
-    let scales = crop::scales(kind.side());
+    let scales = alignment::scales(kind.side());
     let pictures: Vec<Place> = (0..count)
         .map(|i| Picture { part: part(i), ..crops.clone() })
         .flat_map(|crop| scales.map(|scale| crop.place(&scale, Border::Replicate)))

@@ -14,8 +14,8 @@
 use std::f32::consts::TAU;
 
 use crate::engine::RawEstimate;
-use crate::face::{BoundingBox, Detection};
 use crate::model::AGES;
+use crate::vision::{BoundingBox, Detection};
 
 /// What a [`Tracker`] can be told.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,6 +6,8 @@
 //! in `places`.
 
 mod areas;
+#[cfg(feature = "native")]
+pub mod decode;
 mod places;
 
 use std::ops::Range;
@@ -13,6 +15,8 @@ use std::ops::Range;
 use thiserror::Error;
 
 use areas::{Spans, reduction};
+#[cfg(feature = "native")]
+pub use decode::{DecodeError, Pixels};
 
 /// Why a picture can't be used.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use thiserror::Error;
 use web_time::Instant;
 
 use crate::age::AgeDistribution;
-use crate::crop;
 use crate::engine::{Engine, EngineError, EngineKind, RawEstimate};
-use crate::face::{CLOSE_UP_SIDE, Detection, Finder, INPUT_SIDE, Search, View};
-use crate::frame::Similarity;
 use crate::model::{AGES, NetworkKind};
+use crate::picture::Similarity;
 use crate::source::{Cut, Source};
+use crate::vision::alignment;
+use crate::vision::{CLOSE_UP_SIDE, Detection, Finder, INPUT_SIDE, Search, View};
 use crate::weights::{Weights, WeightsError};
 
 /// Name of the detector in its weight file.
@@ -116,7 +116,7 @@ impl Rehearsal {
 }
 
 /// Finds faces and estimates their age and gender, of single pictures; for the frames of a video there is
-/// [`Video`](crate::video::Video).
+/// [`Video`](crate::pipeline::video::Video).
 #[derive(Debug)]
 pub struct Estimator {
     pub(crate) engine: Engine,
@@ -199,12 +199,12 @@ impl Estimator {
             Rehearsal::CloseUp => {
                 self.engine.detect(&mut [View::new(CLOSE_UP_SIDE, black(CLOSE_UP_SIDE))]).await?;
             }
-            Rehearsal::Estimate => drop(self.engine.estimate(&[black(crop::SIDE)]).await?),
+            Rehearsal::Estimate => drop(self.engine.estimate(&[black(alignment::SIDE)]).await?),
         }
         Ok(())
     }
 
-    /// What the network says of the faces under these alignments ([`crop::alignment`]).
+    /// What the network says of the faces under these alignments ([`alignment::alignment`]).
     ///
     /// # Errors
     /// [`EstimatorError::Engine`].
@@ -213,7 +213,7 @@ impl Estimator {
         frame: &impl Source,
         alignments: &[Similarity],
     ) -> Result<Vec<RawEstimate>, EstimatorError> {
-        let crops: Vec<_> = alignments.iter().map(|alignment| crop::cut(frame, alignment)).collect();
+        let crops: Vec<_> = alignments.iter().map(|alignment| alignment::cut(frame, alignment)).collect();
         Ok(self.engine.estimate(&crops).await?)
     }
 
@@ -253,7 +253,9 @@ impl Estimator {
         timings.detect = watch.lap();
         let (detections, crops): (Vec<_>, Vec<_>) = detections
             .into_iter()
-            .filter_map(|d| crop::alignment(&d.landmarks).map(|alignment| (d, crop::cut(frame, &alignment))))
+            .filter_map(|d| {
+                alignment::alignment(&d.landmarks).map(|alignment| (d, alignment::cut(frame, &alignment)))
+            })
             .unzip();
         timings.crop = watch.lap();
         let estimates = self.engine.estimate(&crops).await?;

@@ -2,7 +2,7 @@
 //!
 //! Times are milliseconds from any origin. Where the clock goes back or is no number, everything is due.
 
-use crate::track::Recognised;
+use crate::pipeline::track::Recognised;
 
 /// The longest that a new face goes unseen beside known ones, in milliseconds: so often the whole frame is searched.
 const SEARCH_MS: f64 = 400.0;
@@ -11,7 +11,7 @@ const SEARCH_MS: f64 = 400.0;
 /// [`SEARCH_MS`] each beside known faces.
 const TILE_MS: f64 = 100.0;
 
-/// How often a settled face is estimated anew, in milliseconds. The average of estimates ([`TrackerOptions`](crate::track::TrackerOptions))
+/// How often a settled face is estimated anew, in milliseconds. The average of estimates ([`TrackerOptions`](crate::pipeline::track::TrackerOptions))
 /// has a time constant of 1.5 s, so that it is of seven or more.
 const ESTIMATE_MS: f64 = 200.0;
 

@@ -4,11 +4,11 @@ use image::{DynamicImage, ImageDecoder, ImageReader, RgbaImage};
 use std::io::Cursor;
 use thiserror::Error;
 
-use crate::frame::Frame;
+use super::Frame;
 
 /// Why a file is not a usable picture.
 #[derive(Debug, Error)]
-pub enum PictureError {
+pub enum DecodeError {
     /// Nothing in it.
     #[error("the file is empty")]
     Empty,
@@ -19,16 +19,16 @@ pub enum PictureError {
 
 /// A decoded picture in memory, upright.
 #[derive(Debug, Clone)]
-pub struct Picture(RgbaImage);
+pub struct Pixels(RgbaImage);
 
-impl Picture {
+impl Pixels {
     /// Decodes JPEG, PNG, WebP, GIF (its first frame), BMP or TIFF and applies the EXIF orientation, as browsers do.
     ///
     /// # Errors
-    /// [`PictureError`]; pictures that would take more than 512 MiB are refused as well.
-    pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
+    /// [`DecodeError`]; pictures that would take more than 512 MiB are refused as well.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.is_empty() {
-            return Err(PictureError::Empty);
+            return Err(DecodeError::Empty);
         }
         let reader =
             ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
@@ -57,15 +57,15 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_refused() {
-        assert!(matches!(Picture::decode(b""), Err(PictureError::Empty)));
-        assert!(matches!(Picture::decode(b"hello, world"), Err(PictureError::Decode(_))));
+        assert!(matches!(Pixels::decode(b""), Err(DecodeError::Empty)));
+        assert!(matches!(Pixels::decode(b"hello, world"), Err(DecodeError::Decode(_))));
         let mut png = Vec::new();
         RgbaImage::from_pixel(3, 2, image::Rgba([1, 2, 3, 255]))
             .write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)
             .unwrap();
-        let picture = Picture::decode(&png).unwrap();
+        let picture = Pixels::decode(&png).unwrap();
         assert_eq!((picture.frame().width(), picture.frame().height()), (3, 2));
         png.truncate(png.len() / 2);
-        assert!(Picture::decode(&png).is_err());
+        assert!(Pixels::decode(&png).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Whether a frame shows anything new.
 
-use crate::frame::Frame;
+use crate::picture::Frame;
 use crate::source::Source;
 
 /// Cells along each side of the frame.

@@ -1,8 +1,8 @@
 //! From the network's outputs to boxes in pixels of its input.
 
 use super::anchors::anchors;
-use super::architecture::{self, VALUES};
 use super::{BoundingBox, Detection, FaceError, RawDetections};
+use crate::face::architecture::{self, VALUES};
 
 /// Logits are clipped to this before the sigmoid, as MediaPipe does.
 const CLIP: f32 = 100.0;
@@ -58,7 +58,7 @@ fn detection([ax, ay]: [f32; 2], score: f32, values: &[f32; VALUES]) -> Detectio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::INPUT_SIDE;
+    use crate::vision::INPUT_SIDE;
 
     const ANCHORS: usize = architecture::anchors(INPUT_SIDE);
 

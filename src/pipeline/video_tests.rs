@@ -3,11 +3,12 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use super::super::scene;
 use super::*;
 use crate::engine::EngineKind;
-use crate::face::Search;
-use crate::frame::{Border, Frame};
-use crate::picture::Picture;
+use crate::picture::Pixels;
+use crate::picture::{Border, Frame};
+use crate::vision::Search;
 use crate::weights::Weights;
 
 const WIDTH: usize = 640;
@@ -31,7 +32,7 @@ fn estimator() -> Estimator {
 
 /// The head of the sample picture, which is square.
 struct Head {
-    picture: Picture,
+    picture: Pixels,
     face: Detection,
 }
 
@@ -46,7 +47,7 @@ struct At {
 
 impl Head {
     fn new(estimator: &Estimator) -> Self {
-        let picture = Picture::decode(include_bytes!("../../www/sample.jpg")).unwrap();
+        let picture = Pixels::decode(include_bytes!("../../www/sample.jpg")).unwrap();
         let faces = now(estimator.detect(&picture.frame(), Search::Refined)).unwrap();
         let [face] = faces[..] else { panic!("{faces:?}") };
         Self { picture, face }

@@ -4,8 +4,8 @@
 //! least squares. M-CNN's three 64x64 pictures are cut out of that one. Training crops are cut by the same code, with a margin for
 //! augmentation around them.
 
-use crate::frame::{Border, Frame, Sampler, Similarity};
 use crate::model::NetworkKind;
+use crate::picture::{Border, Frame, Sampler, Similarity};
 use crate::source::{Cut, Source};
 
 /// Side of the aligned crop in pixels.
@@ -39,7 +39,7 @@ pub fn scales(side: usize) -> [Similarity; 3] {
 
 /// The transform from pixels of the crop to pixels of the frame.
 ///
-/// `landmarks` are a detection's six key points in frame pixels (see [`crate::face`]). `None` if eyes and mouth fall on one point.
+/// `landmarks` are a detection's six key points in frame pixels (see [`crate::vision`]). `None` if eyes and mouth fall on one point.
 pub fn alignment(landmarks: &[[f32; 2]; 6]) -> Option<Similarity> {
     let [right_eye, left_eye, _nose, mouth, ..] = *landmarks;
     Similarity::fit(&PLACES, &[right_eye, left_eye, mouth])

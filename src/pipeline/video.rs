@@ -6,20 +6,17 @@
 //! - A face whose estimate has settled is not estimated in every frame. Where the engine has to be waited for, estimates come with the next frame,
 //!   except for new faces.
 //!
-//! All of it is decided here, by timestamps that the caller gives. [`crate::track`] says who is who.
+//! All of it is decided here, by timestamps that the caller gives. [`crate::pipeline::track`] says who is who.
 
-pub mod scene;
-pub mod schedule;
-
-use crate::crop;
+use super::scene::Scene;
+use super::schedule::{Known, Look, Schedule};
 use crate::engine::Estimates;
-use crate::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings};
-use crate::face::{BoundingBox, Detection, Finder, Region, View, tiles};
-use crate::frame::{Sampler, Similarity};
+use crate::picture::{Sampler, Similarity};
+use crate::pipeline::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings};
+use crate::pipeline::track::{Observation, Recognised, Track, Tracker};
 use crate::source::{Cut, Source};
-use crate::track::{Observation, Recognised, Track, Tracker};
-use scene::Scene;
-use schedule::{Known, Look, Schedule};
+use crate::vision::alignment;
+use crate::vision::{BoundingBox, Detection, Finder, Region, View, tiles};
 
 /// A video, its faces, and the buffers to find them with: once frames of a size have been searched, a tile too, and followed, nothing is
 /// allocated on the CPU engine until there are more faces than ever before.
@@ -149,7 +146,7 @@ impl Video {
         detections.clear();
         alignments.clear();
         for detection in finder.faces() {
-            if let Some(alignment) = crop::alignment(&detection.landmarks) {
+            if let Some(alignment) = alignment::alignment(&detection.landmarks) {
                 detections.push(*detection);
                 alignments.push(alignment);
             }
@@ -162,7 +159,7 @@ impl Video {
             crops.resize_with(chosen.len(), Cut::default);
         }
         for (crop, index) in crops.iter_mut().zip(&*chosen) {
-            crop::cut_into(frame, &alignments[*index], sampler, crop);
+            alignment::cut_into(frame, &alignments[*index], sampler, crop);
         }
         timings.crop = watch.lap();
 
@@ -202,4 +199,5 @@ fn tile(frame: &impl Source, turn: usize) -> Region {
 }
 
 #[cfg(all(test, feature = "native"))]
+#[path = "video_tests.rs"]
 mod tests;

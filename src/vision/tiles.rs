@@ -104,8 +104,8 @@ pub fn merge(candidates: &mut Vec<Sighting>, options: &DetectorOptions, faces: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::Detection;
-    use crate::frame::Frame;
+    use crate::picture::Frame;
+    use crate::vision::Detection;
 
     fn black(width: usize, height: usize) -> Vec<u8> {
         vec![0; width * height * 4]

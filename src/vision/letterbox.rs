@@ -2,7 +2,7 @@
 
 use super::tiles::LONGEST_WHOLE;
 use super::{INPUT_SIDE, Region};
-use crate::frame::Similarity;
+use crate::picture::Similarity;
 use crate::source::Source;
 
 /// The part of a frame made small (or large) enough to fill a square of 128 pixels in one direction, centred in the other: the transform
@@ -30,7 +30,7 @@ pub fn normalise(rgb: &[u8]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Border, Frame};
+    use crate::picture::{Border, Frame};
 
     fn input(frame: &Frame, view: &Similarity) -> Vec<u8> {
         frame.sample(view, INPUT_SIDE, INPUT_SIDE, Border::Black)

@@ -4,7 +4,7 @@
 //! one. So it is looked at again, by the same network, which takes pictures of half the side as well: for a quarter of the work.
 
 use super::{BoundingBox, CLOSE_UP_SIDE, Sighting, iou};
-use crate::frame::Similarity;
+use crate::picture::Similarity;
 
 /// Side of the square around a face, in sides of its box. The face then has 40 of the input's 64 pixels.
 const CONTEXT: f32 = 1.6;
@@ -41,7 +41,7 @@ pub fn confirm(face: &BoundingBox, close_up: &[Sighting]) -> Option<Sighting> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::Detection;
+    use crate::vision::Detection;
 
     /// A face as the whole of a frame of 640 pixels shows it.
     fn at(x: f32, side: f32) -> Sighting {
