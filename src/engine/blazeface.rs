@@ -103,11 +103,11 @@ impl FusedDetector {
                 let pixels = size[0] * size[1];
                 // Whole vectors: an anchor's 16 values leave no padding.
                 let (here, after) = rest.split_at_mut(pixels * head.regressor.padded_out());
-                head.regressor.run(map_values, here);
+                head.regressor.run(map_values, None, here);
                 rest = after;
                 let padded = head.classifier.padded_out();
                 cells.resize(pixels * padded, 0.0);
-                head.classifier.run(map_values, cells);
+                head.classifier.run(map_values, None, cells);
                 raw.logits.extend(cells.chunks_exact(padded).flat_map(|cell| &cell[..map.anchors]));
             }
         }

@@ -304,7 +304,8 @@ impl<const P: usize, const RELU: bool> Tile<P, RELU> {
                             }
                         }
                     }
-                    w = w.add(self.co);
+                    // After the last one this points beyond the weights, and nothing reads there.
+                    w = w.wrapping_add(self.co);
                 }
             }
             let (zero, share) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0 / (P * P) as f32));

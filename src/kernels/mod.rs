@@ -10,27 +10,73 @@
 //! small matrix products per output row, with K = 3 C and a row stride of C (at stride 1) instead of K: no im2col copy is made.
 //! Weights are packed `[kernel row][K][output channel]`. With many channels a quarter of the multiplications is enough
 //! ([`Winograd`]). The detector's convolutions are the same products, with channels padded
-//! to the vector length ([`Separable`], [`Stem`]).
+//! to the vector length ([`Separable`], [`Stem`]), and so are those of networks with padding and depthwise convolutions
+//! ([`Convolution`], [`Pointwise`], [`Depthwise`], [`Bottleneck`]).
 //!
 //! `unsafe` is confined to the tile functions, which read and write through raw pointers so that no bounds check
 //! stands in the innermost loop; each public function asserts the lengths that make them sound.
 
+mod bottleneck;
 mod conv;
+mod convolution;
 mod dense;
+mod depthwise;
+mod pointwise;
 mod pool;
 mod product;
+mod ring;
 mod separable;
 mod stem;
 mod winograd;
 
+pub use bottleneck::{Bottleneck, BottleneckScratch};
 pub use conv::{ConvGradient, ConvShape, GradientScratch, conv3x3, conv3x3_relu_pool, pack, unpack_add};
+pub use convolution::{Convolution, Window};
 pub use dense::dense;
+pub use depthwise::Depthwise;
+pub use pointwise::Pointwise;
 pub use pool::{Affine, NormGradient, PoolSums, affine_relu_pool, pool_gradient_sums};
-pub use separable::{Pointwise, Separable, SeparableShape, lanes};
+pub use separable::{Separable, SeparableShape};
 pub use stem::Stem;
 pub use winograd::Winograd;
 
-use pulp::Simd;
+use pulp::{Arch, Simd, WithSimd};
+
+/// What stands behind a convolution and its normalisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// Nothing.
+    None,
+    /// The larger of the value and 0.
+    Relu,
+    /// The same, and 6 at most.
+    Relu6,
+}
+
+impl Activation {
+    /// The least and the largest value that it lets pass.
+    pub fn limits(self) -> [f32; 2] {
+        match self {
+            Self::None => [f32::NEG_INFINITY, f32::INFINITY],
+            Self::Relu => [0.0, f32::INFINITY],
+            Self::Relu6 => [0.0, 6.0],
+        }
+    }
+}
+
+/// The length of a vector on this machine, in floats: what channels are best padded to a multiple of.
+pub fn lanes() -> usize {
+    struct Lanes;
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    Arch::new().dispatch(Lanes)
+}
 
 /// The first `n` floats of `buffer` that start with a cache line; it grows as needed. Whole vectors at whole vectors' places never lie
 /// across two lines then, which AVX-512 pays double for. What the floats are is left open.
@@ -76,5 +122,47 @@ mod testing {
             (state >> 8) as f32 / 8_388_608.0 - 1.0
         };
         (0..n).map(|_| next()).collect()
+    }
+
+    /// Pixels of `channels`, each followed by zeros to `to` channels.
+    pub fn padded(values: &[f32], channels: usize, to: usize) -> Vec<f32> {
+        let pixel =
+            |p: &[f32]| p.iter().copied().chain(std::iter::repeat_n(0.0, to - channels)).collect::<Vec<_>>();
+        values.chunks_exact(channels).flat_map(pixel).collect()
+    }
+
+    /// A convolution by the definition, without padded channels. Weights are `[out][in][k][k]`, or `[channels][k][k]` where it is
+    /// depthwise.
+    pub fn plain(
+        window: super::Window,
+        [height, width]: [usize; 2],
+        x: &[f32],
+        weights: &[f32],
+        bias: &[f32],
+        depthwise: bool,
+    ) -> Vec<f32> {
+        let super::Window { kernel, stride, padding } = window;
+        let (inputs, outputs) = (x.len() / (height * width), bias.len());
+        let [rows, columns] = window.out([height, width]);
+        let each = if depthwise { 1 } else { inputs };
+        let mut out = Vec::with_capacity(rows * columns * outputs);
+        for (y, x_) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
+            for (o, bias) in bias.iter().enumerate() {
+                let mut sum = f64::from(*bias);
+                for (at, weight) in
+                    weights.chunks_exact(each * kernel * kernel).nth(o).unwrap().iter().enumerate()
+                {
+                    let (i, t) = (at / (kernel * kernel), at % (kernel * kernel));
+                    let i = if depthwise { o } else { i };
+                    let row = (y * stride + t / kernel).wrapping_sub(padding[0]);
+                    let column = (x_ * stride + t % kernel).wrapping_sub(padding[0]);
+                    if row < height && column < width {
+                        sum += f64::from(*weight) * f64::from(x[(row * width + column) * inputs + i]);
+                    }
+                }
+                out.push(sum as f32);
+            }
+        }
+        out
     }
 }

@@ -4,12 +4,15 @@ use pulp::Simd;
 
 use super::{load, store};
 
-/// `out[p][o] = max(least, bias[o] + shortcut[p][o] + sum over r, i of rows[r][p * step + i] * weights[r][i][o])`, i below `depth`.
+/// `out[p][o] = bias[o] + shortcut[p][o] + sum over r, i of rows[r][p * step + i] * weights[r][i][o]`, i below `depth`, and kept
+/// within `limits`.
 ///
 /// A pointwise convolution is this with one row; a convolution with a larger kernel reads a row of the picture for each of the
 /// kernel's rows, and in each of them the pixels under the kernel lie side by side.
-pub(super) struct Product<'a, const R: usize> {
-    pub rows: [&'a [f32]; R],
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a> {
+    /// R of them.
+    pub rows: &'a [&'a [f32]],
     /// Floats from what one output pixel reads to what the next one does.
     pub step: usize,
     /// Floats that an output pixel reads of each row.
@@ -22,11 +25,11 @@ pub(super) struct Product<'a, const R: usize> {
     pub shortcut: &'a [f32],
     /// 0 for no shortcut.
     pub shortcut_channels: usize,
-    /// 0 rectifies, negative infinity leaves everything as it is.
-    pub least: f32,
+    /// See [`Activation::limits`](super::Activation::limits).
+    pub limits: [f32; 2],
 }
 
-impl<const R: usize> Product<'_, R> {
+impl Product<'_> {
     /// Fills `out`: pixels of n.
     #[inline(always)]
     pub(super) fn run<S: Simd>(&self, simd: S, out: &mut [f32]) {
@@ -37,7 +40,7 @@ impl<const R: usize> Product<'_, R> {
             return;
         }
         assert!(self.rows.iter().all(|row| row.len() >= (pixels - 1) * self.step + self.depth));
-        assert!(self.weights.len() == R * self.depth * n);
+        assert!(self.weights.len() == self.rows.len() * self.depth * n);
         assert!(self.shortcut_channels <= n && self.shortcut_channels.is_multiple_of(S::F32_LANES));
         assert!(self.shortcut.len() >= pixels * self.shortcut_channels);
         let (out, lanes) = (out.as_mut_ptr(), S::F32_LANES);
@@ -132,7 +135,12 @@ impl<const R: usize> Product<'_, R> {
                     weights = weights.wrapping_add(n);
                 }
             }
-            let least = simd.splat_f32s(self.least);
+            let [least, most] = self.limits.map(|limit| simd.splat_f32s(limit));
+            if self.limits[1] < f32::INFINITY {
+                for sum in sums.as_flattened_mut() {
+                    *sum = simd.min_f32s(*sum, most);
+                }
+            }
             let mut to = out.add(x * n + c);
             for sum in sums {
                 for (v, sum) in sum.into_iter().enumerate() {

@@ -6,99 +6,11 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::product::Product;
-use super::{aligned, load, store};
+use super::{Activation, Pointwise, aligned, load, store};
 
 /// Output pixels that go through depthwise and pointwise convolution together: few enough for what lies between to stay in the
 /// nearest cache, many enough to fill the registers with on the smallest maps.
 const BAND: usize = 64;
-
-/// The length of a vector on this machine, in floats: what channels are best padded to a multiple of.
-pub fn lanes() -> usize {
-    struct Lanes;
-    impl WithSimd for Lanes {
-        type Output = usize;
-
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            S::F32_LANES
-        }
-    }
-    Arch::new().dispatch(Lanes)
-}
-
-/// A 1x1 convolution.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pointwise {
-    channels_in: usize,
-    padded_in: usize,
-    /// `[channels_in][padded out]`.
-    weights: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Pointwise {
-    /// Lays out a kernel `[out][in]` and its bias `[out]`; channels are padded to multiples of `padding`, itself a multiple of
-    /// [`lanes`].
-    ///
-    /// # Panics
-    /// If the kernel's length is not a multiple of the bias's.
-    pub fn new(kernel: &[f32], bias: &[f32], padding: usize) -> Self {
-        assert!(!bias.is_empty() && kernel.len().is_multiple_of(bias.len()));
-        let channels_in = kernel.len() / bias.len();
-        let n = bias.len().next_multiple_of(padding);
-        let mut weights = vec![0.0; channels_in * n];
-        for (o, row) in kernel.chunks_exact(channels_in).enumerate() {
-            for (i, weight) in row.iter().enumerate() {
-                weights[i * n + o] = *weight;
-            }
-        }
-        let mut bias = bias.to_vec();
-        bias.resize(n, 0.0);
-        Self { channels_in, padded_in: channels_in.next_multiple_of(padding), weights, bias }
-    }
-
-    /// Channels of the output, padding included.
-    pub fn padded_out(&self) -> usize {
-        self.bias.len()
-    }
-
-    /// Convolves pixels of the padded input channels to pixels of the padded output channels, without a rectifier.
-    ///
-    /// # Panics
-    /// If the lengths are not those of the same number of pixels.
-    pub fn run(&self, input: &[f32], out: &mut [f32]) {
-        assert_eq!(input.len() / self.padded_in * self.bias.len(), out.len());
-        Arch::new().dispatch(RunPointwise { of: self, input, out });
-    }
-
-    fn product<'a>(&'a self, input: &'a [f32]) -> Product<'a, 1> {
-        Product {
-            rows: [input],
-            step: self.padded_in,
-            depth: self.channels_in,
-            weights: &self.weights,
-            bias: &self.bias,
-            shortcut: &[],
-            shortcut_channels: 0,
-            least: f32::NEG_INFINITY,
-        }
-    }
-}
-
-struct RunPointwise<'a> {
-    of: &'a Pointwise,
-    input: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl WithSimd for RunPointwise<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        self.of.product(self.input).run(simd, self.out);
-    }
-}
 
 /// Extents of a [`Separable`]; those of its maps come with each run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,8 +158,10 @@ impl WithSimd for RunSeparable<'_> {
                 }
                 &pooled[..floats]
             };
-            let product = pointwise.product(&middle[..floats]);
-            Product { shortcut, shortcut_channels: ci, least: 0.0, ..product }.run(simd, out);
+            let rows: [&[f32]; 1] = [&middle[..floats]];
+            let product = pointwise.product(&rows);
+            Product { shortcut, shortcut_channels: ci, limits: Activation::Relu.limits(), ..product }
+                .run(simd, out);
         }
     }
 }
@@ -374,7 +288,8 @@ fn max_pool_row<S: Simd>(simd: S, rows: [&[f32]; 2], channels: usize, out: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::testing::noise;
+    use crate::kernels::lanes;
+    use crate::kernels::testing::{noise, padded};
     use pulp::{Scalar128b, Scalar256b, Scalar512b};
 
     /// By the definition, without padded channels.
@@ -420,12 +335,6 @@ mod tests {
         out
     }
 
-    fn padded(values: &[f32], channels: usize, to: usize) -> Vec<f32> {
-        let pixel =
-            |p: &[f32]| p.iter().copied().chain(std::iter::repeat_n(0.0, to - channels)).collect::<Vec<_>>();
-        values.chunks_exact(channels).flat_map(pixel).collect()
-    }
-
     fn agrees(run: impl Fn(RunSeparable), lanes: usize) {
         let mut scratch = Vec::new();
         for (height, width, channels_in, channels_out, stride) in [
@@ -465,20 +374,5 @@ mod tests {
         agrees(|op| Scalar512b.vectorize(op), 16);
         agrees(|op| Arch::new().dispatch(op), lanes());
         agrees(|op| Arch::new().dispatch(op), 2 * lanes());
-    }
-
-    #[test]
-    fn pointwise_alone_does_not_rectify() {
-        let (x, kernel, bias) = (noise(7 * 20, 1), noise(6 * 20, 2), noise(6, 3));
-        let conv = Pointwise::new(&kernel, &bias, lanes());
-        let mut out = vec![0.0; 7 * conv.padded_out()];
-        conv.run(&padded(&x, 20, 20usize.next_multiple_of(lanes())), &mut out);
-        for (x, out) in x.chunks(20).zip(out.chunks(conv.padded_out())) {
-            for o in 0..6 {
-                let expected = bias[o] + (0..20).map(|i| kernel[o * 20 + i] * x[i]).sum::<f32>();
-                assert!((out[o] - expected).abs() < 1e-5);
-            }
-            assert!(out[6..].iter().all(|v| *v == 0.0));
-        }
     }
 }

@@ -2,8 +2,8 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::aligned;
 use super::product::Product;
+use super::{Activation, aligned};
 
 /// Side of the kernel.
 const KERNEL: usize = 5;
@@ -94,15 +94,17 @@ impl WithSimd for Run<'_> {
                 }
             }
             ready = 2 * y + KERNEL;
+            let rows: [&[f32]; KERNEL] =
+                std::array::from_fn(|i| &scratch[(2 * y + i) % KERNEL * row..][..row]);
             let product = Product {
-                rows: std::array::from_fn::<_, KERNEL, _>(|i| &scratch[(2 * y + i) % KERNEL * row..][..row]),
+                rows: &rows,
                 step: 2 * CHANNELS,
                 depth: KERNEL * CHANNELS,
                 weights: &of.weights,
                 bias: &of.bias,
                 shortcut: &[],
                 shortcut_channels: 0,
-                least: 0.0,
+                limits: Activation::Relu.limits(),
             };
             product.run(simd, out);
         }

@@ -12,7 +12,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::conv::{ConvShape, add_sums};
 use super::product::Product;
-use super::{aligned, load, store};
+use super::{Activation, aligned, load, store};
 
 /// Outputs of a tile in one direction.
 const TILE: usize = 4;
@@ -199,14 +199,14 @@ impl<const P: usize> WithSimd for Run<'_, P> {
             }
             for point in 0..AREA {
                 let product = Product {
-                    rows: [&points[point * before..][..group * ci]],
+                    rows: &[&points[point * before..][..group * ci]],
                     step: ci,
                     depth: ci,
                     weights: &of.weights[point * ci * co..][..ci * co],
                     bias: if point == BIAS_POINT { &of.bias } else { &of.zeros },
                     shortcut: &[],
                     shortcut_channels: 0,
-                    least: f32::NEG_INFINITY,
+                    limits: Activation::None.limits(),
                 };
                 product.run(simd, &mut products[point * after..][..group * co]);
             }
