@@ -366,6 +366,11 @@ run_tests() {
     cargo fmt --check
     step "Lints"
     cargo clippy --release --all-targets -- -D warnings
+    # And the library and the program with fewer features, or others.
+    local features
+    for features in '' cli train webgpu; do
+        cargo clippy --release --lib --bins --no-default-features --features "$features" -- -D warnings
+    done
     need_browser
     dist
     step "Tests"

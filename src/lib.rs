@@ -14,33 +14,38 @@
 //! - `web`: what JavaScript sees (only on wasm32). `web_bench`: the networks alone, for `benches/browser`.
 //! - [`weights`]: the files that networks come in.
 //!
-//! And, with the feature `native`, how the networks come to be and how good they are:
+//! And, with the feature `train`, how the networks come to be and how good they are:
 //!
 //! - [`data`]: labelled faces, from eight data sets' layouts to the tensors of a training step.
 //! - [`train`]: losses, schedule, the loop, checkpoints, calibration, the study's experiments.
 //! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label; [`plot`] draws them.
 //!
-//! Features: `native` (default) is the program; the browser's modules are built without it, the small one with nothing (and again with
-//! `relaxed-simd`, for browsers that have it), the other with `webgpu`, which brings `burn`; `bench` makes one more, for `benches/browser`
-//! alone. With `webgpu` or `cuda` the program can also train on a graphics processor.
+//! Features. The library alone estimates faces in pictures that are in memory already, on the CPU: no burn, no command line, no server.
+//!
+//! - `cli` (default): the program's commands `predict`, `convert` and `serve`, and what they need.
+//! - `train` (default): the rooms above; burn on the CPU, as [`engine::burn`] too. With `cli`, the program's other commands.
+//! - `decode`: [`picture::decode`], files to pixels; both bring it.
+//! - `webgpu`: the engine on WebGPU, by burn. In the browser it takes a module of its own; the program can also train on it.
+//! - `cuda`: training on NVIDIA's graphics processors.
+//! - `relaxed-simd`: for a browser module with fused multiply-add. `bench`: one for `benches/browser` alone.
 #![warn(missing_docs)]
-#![cfg_attr(not(feature = "native"), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(not(feature = "train"), allow(rustdoc::broken_intra_doc_links))]
 
 pub mod age;
-#[cfg(feature = "native")]
+#[cfg(feature = "train")]
 pub mod data;
 pub mod engine;
-#[cfg(feature = "native")]
+#[cfg(feature = "train")]
 pub mod evaluation;
 pub mod face;
 pub mod kernels;
 pub mod model;
 pub mod picture;
 pub mod pipeline;
-#[cfg(feature = "native")]
+#[cfg(feature = "train")]
 pub mod plot;
 pub mod source;
-#[cfg(feature = "native")]
+#[cfg(feature = "train")]
 pub mod train;
 pub mod vision;
 #[cfg(target_arch = "wasm32")]

@@ -2,6 +2,8 @@
 
 mod cli;
 
+#[cfg(not(feature = "train"))]
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -9,6 +11,7 @@ use clap::{Parser, Subcommand};
 /// Age and gender of the faces in pictures, estimated on this machine.
 #[derive(Parser)]
 #[command(version, about)]
+#[cfg_attr(not(feature = "train"), command(after_help = cli::missing::WHICH))]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -17,35 +20,47 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Predict(cli::predict::PredictArgs),
+    #[cfg(feature = "train")]
     Evaluate(cli::evaluate::EvaluateArgs),
     Serve(cli::serve::ServeArgs),
+    #[cfg(feature = "train")]
     Prepare(cli::prepare::PrepareArgs),
+    #[cfg(feature = "train")]
     Train(cli::train::TrainArgs),
+    #[cfg(feature = "train")]
     Experiment(cli::experiment::ExperimentArgs),
     Convert(cli::convert::ConvertArgs),
+    #[cfg(feature = "train")]
     Bench(cli::bench::BenchArgs),
+    #[cfg(not(feature = "train"))]
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 fn main() -> ExitCode {
-    let arguments = match cli::config::parse::<Arguments>() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            eprintln!("mien: {error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let result = match arguments.command {
-        Command::Predict(args) => cli::predict::run(args),
-        Command::Evaluate(args) => cli::evaluate::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Serve(args) => cli::serve::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Prepare(args) => cli::prepare::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Train(args) => cli::train::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Experiment(args) => cli::experiment::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Convert(args) => cli::convert::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Bench(args) => cli::bench::run(args).map(|()| ExitCode::SUCCESS),
-    };
-    result.unwrap_or_else(|error| {
+    run().unwrap_or_else(|error| {
         eprintln!("mien: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    match cli::config::parse::<Arguments>()?.command {
+        Command::Predict(args) => return cli::predict::run(args),
+        Command::Serve(args) => cli::serve::run(args)?,
+        Command::Convert(args) => cli::convert::run(args)?,
+        #[cfg(feature = "train")]
+        Command::Evaluate(args) => cli::evaluate::run(args)?,
+        #[cfg(feature = "train")]
+        Command::Prepare(args) => cli::prepare::run(args)?,
+        #[cfg(feature = "train")]
+        Command::Train(args) => cli::train::run(args)?,
+        #[cfg(feature = "train")]
+        Command::Experiment(args) => cli::experiment::run(args)?,
+        #[cfg(feature = "train")]
+        Command::Bench(args) => cli::bench::run(args)?,
+        #[cfg(not(feature = "train"))]
+        Command::Other(words) => return Err(cli::missing::explain(&words[0])),
+    }
+    Ok(ExitCode::SUCCESS)
 }

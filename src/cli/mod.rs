@@ -1,16 +1,25 @@
 //! The program's commands, a file each, and what they share.
 
 mod annotate;
+#[cfg(feature = "train")]
 pub mod bench;
 pub mod config;
 pub mod convert;
+#[cfg(feature = "train")]
 mod device;
+#[cfg(feature = "train")]
 pub mod evaluate;
+#[cfg(feature = "train")]
 pub mod experiment;
+#[cfg(feature = "train")]
 mod growth;
+#[cfg(any(test, not(feature = "train")))]
+pub mod missing;
 pub mod predict;
+#[cfg(feature = "train")]
 pub mod prepare;
 pub mod serve;
+#[cfg(feature = "train")]
 pub mod train;
 
 use std::collections::BTreeMap;
@@ -146,6 +155,7 @@ fn for_each_in_order<T: Sync, R: Send>(
 
 /// Keeps freed memory in the process. A training step gives back hundreds of megabytes and takes them again; by default the C library
 /// returns such blocks to the system, and every step pays for their pages anew (about an eighth of the samples in a profile).
+#[cfg(feature = "train")]
 fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt only sets parameters of the allocator, and no other thread runs yet.

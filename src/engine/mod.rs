@@ -4,13 +4,13 @@
 //! - [`fused`] and, for the detector, [`blazeface`]: on the CPU, by the kernels of [`crate::kernels`]. Nothing of burn's is needed, and
 //!   the small browser module has none of it.
 //! - `webgpu` (feature `burn`): on WebGPU (feature `webgpu`), by burn's convolutions.
-//! - `burn` (feature `native`): the burn modules that define the networks, which everything is tested against.
+//! - `burn` (feature `train`): the burn modules that define the networks, which everything is tested against.
 //!
 //! An [`Engine`] holds the detector and one of the three networks. What it is given and what it returns are plain numbers, so
 //! nothing else in Mien knows which engine runs.
 
 pub mod blazeface;
-#[cfg(feature = "native")]
+#[cfg(feature = "train")]
 pub mod burn;
 pub mod folded;
 pub mod fused;
@@ -59,13 +59,13 @@ pub enum EngineError {
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "native", derive(clap::ValueEnum))]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum EngineKind {
     /// Fused kernels on the CPU.
     Cpu,
     /// burn on WebGPU.
-    #[cfg_attr(feature = "native", value(name = "webgpu"))]
+    #[cfg_attr(feature = "cli", value(name = "webgpu"))]
     WebGpu,
     /// burn on the CPU: slow, the definition of what is right.
     Reference,
@@ -132,7 +132,7 @@ pub enum Detector {
     #[cfg(feature = "webgpu")]
     WebGpu(Box<webgpu::WebGpuDetector>),
     /// The definition.
-    #[cfg(feature = "native")]
+    #[cfg(feature = "train")]
     Burn(Box<burn::BurnDetector>),
 }
 
@@ -162,7 +162,7 @@ impl Detector {
             }
             #[cfg(feature = "webgpu")]
             Self::WebGpu(network) => network.run(views).await?,
-            #[cfg(feature = "native")]
+            #[cfg(feature = "train")]
             Self::Burn(network) => {
                 for view in views {
                     view.raw = network.run(&view.input.rgb, view.side).await?;
@@ -179,7 +179,7 @@ enum Runner {
     Fused(Box<FusedNetwork>, Box<RefCell<(InputMaker, Scratch)>>),
     #[cfg(feature = "webgpu")]
     WebGpu(Box<webgpu::WebGpuNetwork>),
-    #[cfg(feature = "native")]
+    #[cfg(feature = "train")]
     Burn(Box<burn::BurnNetwork>),
 }
 
@@ -204,7 +204,7 @@ struct OnDevice {
 }
 
 impl Engine {
-    /// Starts an engine. The reference needs a build with the feature `native`, WebGPU one with `webgpu`.
+    /// Starts an engine. The reference needs a build with the feature `train`, WebGPU one with `webgpu`.
     ///
     /// # Errors
     /// [`EngineError::Weights`] for weights of another network, [`EngineError::Unavailable`] where there is no such engine.
@@ -234,7 +234,7 @@ impl Engine {
                     on_device: Some(OnDevice { cutter: cutter.into(), reads }),
                 })
             }
-            #[cfg(feature = "native")]
+            #[cfg(feature = "train")]
             EngineKind::Reference => {
                 let device = ::burn::tensor::Device::flex();
                 let detector = Detector::Burn(Box::new(burn::BurnDetector::new(detector, &device)?));
@@ -266,7 +266,7 @@ impl Engine {
             Runner::Fused(network, _) => network.kind(),
             #[cfg(feature = "webgpu")]
             Runner::WebGpu(network) => network.kind(),
-            #[cfg(feature = "native")]
+            #[cfg(feature = "train")]
             Runner::Burn(network) => network.kind(),
         }
     }
@@ -331,7 +331,7 @@ impl Engine {
             }
             #[cfg(feature = "webgpu")]
             Runner::WebGpu(network) => estimates.awaited = Some(network.submit(crops)?),
-            #[cfg(feature = "native")]
+            #[cfg(feature = "train")]
             Runner::Burn(network) => *here = network.run(crops).await?,
         }
         Ok(())

@@ -43,7 +43,7 @@ impl BaseCnn {
 
     /// Convolution, normalisation, ReLU: `[N, 79, 79, 32]`.
     fn block(&self, x: Tensor<4>) -> Tensor<4> {
-        #[cfg(feature = "native")]
+        #[cfg(feature = "train")]
         if super::fused::available(&x.device()) {
             return super::fused::block_train(x, &self.conv, &self.norm, 1);
         }

@@ -56,7 +56,7 @@ impl Convolutions {
     /// The four 3x3 blocks, to `[N, 32, h, w]`.
     fn blocks(&self, mut x: Tensor<4>) -> Tensor<4> {
         let blocks = [&self.block1, &self.block2, &self.block3, &self.block4];
-        #[cfg(feature = "native")]
+        #[cfg(feature = "train")]
         if super::fused::available(&x.device()) {
             for block in blocks {
                 x = block.forward_fused(x);

@@ -8,7 +8,7 @@
 pub mod base;
 #[cfg(feature = "burn")]
 pub mod dcnn;
-#[cfg(feature = "native")]
+#[cfg(feature = "train")]
 pub mod fused;
 #[cfg(feature = "burn")]
 mod heads;
@@ -36,7 +36,7 @@ pub(crate) const NORM_EPSILON: f32 = 1e-3;
 
 /// One of the study's networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "native", derive(clap::ValueEnum))]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkKind {
     /// One convolution and one dense layer: the baseline.

@@ -6,7 +6,7 @@
 //! in `places`.
 
 mod areas;
-#[cfg(feature = "native")]
+#[cfg(feature = "decode")]
 pub mod decode;
 mod places;
 
@@ -15,7 +15,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use areas::{Spans, reduction};
-#[cfg(feature = "native")]
+#[cfg(feature = "decode")]
 pub use decode::{DecodeError, Pixels};
 
 /// Why a picture can't be used.

@@ -198,6 +198,6 @@ fn tile(frame: &impl Source, turn: usize) -> Region {
     tiles.nth(turn % count).expect("a frame has tiles, and the turn is one of them")
 }
 
-#[cfg(all(test, feature = "native"))]
+#[cfg(all(test, feature = "train"))]
 #[path = "video_tests.rs"]
 mod tests;

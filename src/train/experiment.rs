@@ -27,16 +27,17 @@ use crate::model::NetworkKind;
 use crate::weights::Weights;
 
 /// One of the study's tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Table {
     /// The three networks by two losses, pre-trained only and fine-tuned
-    #[value(name = "table-4-1")]
+    #[cfg_attr(feature = "cli", value(name = "table-4-1"))]
     Networks,
     /// D-CNN by the gap of the soft label
-    #[value(name = "table-4-3")]
+    #[cfg_attr(feature = "cli", value(name = "table-4-3"))]
     Gaps,
     /// D-CNN by the weights of the losses
-    #[value(name = "table-4-4")]
+    #[cfg_attr(feature = "cli", value(name = "table-4-4"))]
     Weights,
 }
 

@@ -17,7 +17,8 @@ use crate::data::batch::Targets;
 use crate::model::{AGES, Outputs};
 
 /// Loss on the age classes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum ClassLoss {
     /// Kullback-Leibler divergence.

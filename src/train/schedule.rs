@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// How the rate changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
     /// Linear warm-up over the first 3 % of the steps, then half a cosine down to a hundredth: for a budget known beforehand.

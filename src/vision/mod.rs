@@ -600,8 +600,8 @@ mod tests {
     }
 }
 
-/// On a picture. Reading PNG takes the feature `native`.
-#[cfg(all(test, feature = "native"))]
+/// On a picture.
+#[cfg(all(test, feature = "train"))]
 mod picture_tests {
     use super::testing::{find_counting, find_with, network, reference, values};
     use super::*;

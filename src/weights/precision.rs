@@ -7,7 +7,7 @@ use super::NamedTensor;
 
 /// How the numbers of a weight file are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "native", derive(clap::ValueEnum))]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Precision {
     /// 32-bit floats: exact.
     Single,

@@ -427,7 +427,7 @@ impl Convolutions {
 }
 
 /// On burn's CPU back end; `tests/browser.rs` compares the engines on WebGPU itself.
-#[cfg(all(test, feature = "native"))]
+#[cfg(all(test, feature = "train"))]
 mod tests {
     use super::*;
     use crate::engine::burn::BurnDetector;

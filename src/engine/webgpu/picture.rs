@@ -16,7 +16,9 @@ use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::wgpu::wgpu::{self, util::DeviceExt};
 use burn::tensor::{Device, Tensor};
 
-use super::reads::{Answer, Reads};
+use super::reads::Answer;
+#[cfg(target_arch = "wasm32")]
+use super::reads::Reads;
 use crate::engine::EngineError;
 use crate::model::NetworkKind;
 use crate::picture::{Border, Sampler, Similarity};

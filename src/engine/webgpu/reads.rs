@@ -69,7 +69,7 @@ impl Reads {
 }
 
 /// On burn's CPU back end.
-#[cfg(all(test, feature = "native"))]
+#[cfg(all(test, feature = "train"))]
 mod tests {
     use super::*;
     use burn::tensor::Device;
