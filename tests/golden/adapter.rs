@@ -5,10 +5,9 @@ use std::process::Command;
 
 use image::RgbaImage;
 use mien::engine::EngineKind;
-use mien::estimator;
-use mien::face::Search;
-use mien::frame::Frame;
-use mien::video;
+use mien::picture::Frame;
+use mien::pipeline::{estimator, video};
+use mien::vision::Search;
 use mien::weights::Weights;
 use pollster::block_on;
 use serde::Serialize;
