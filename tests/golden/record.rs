@@ -112,7 +112,8 @@ pub fn differences(actual: &impl Numbers, expected: &impl Numbers, tolerance: To
                         "female" => tolerance.probability,
                         _ => tolerance.pixels,
                     };
-                    if !((a - e).abs() <= allowed) {
+                    let near = (a - e).abs() <= allowed;
+                    if !near {
                         differences.push(format!("{name}: {what} {a}, not {e}"));
                     }
                 }
