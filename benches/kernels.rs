@@ -6,9 +6,11 @@ use std::path::PathBuf;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use mien::face::architecture::{BLOCKS, STEM};
+use mien::kernels::training::{
+    Backward, Block, BlockShape, NormGradient, Normalisation, Scratch as TrainingScratch, Source,
+};
 use mien::kernels::{
-    Affine, ConvGradient, ConvShape, GradientScratch, NormGradient, Separable, SeparableShape, Stem,
-    Winograd, affine_relu_pool, conv3x3_relu_pool, dense, lanes, pool_gradient_sums,
+    Activation, ConvShape, Separable, SeparableShape, Stem, Window, Winograd, conv3x3_relu_pool, dense, lanes,
 };
 use pulp::{Arch, Simd, WithSimd};
 use serde::Deserialize;
@@ -131,40 +133,71 @@ impl Bench<'_> {
         }
     }
 
-    /// What a training step is made of besides, on D-CNN's second block.
+    /// What a training step is made of, forward and back: D-CNN's second block, and an inverted bottleneck's three.
     fn training(&mut self) {
-        let shape = block(79, 32);
-        let (input, kernel, bias) = (floats(shape.in_len()), floats(shape.weight_len()), floats(32));
-        let (winograd, transposed) =
-            (Winograd::new(shape, &kernel, &bias), Winograd::transposed(&shape, &kernel));
-        let mut scratch = Vec::new();
-        let (mut conv_out, mut sums) = (vec![0.0; shape.out_len()], vec![0.0; 64]);
-        let work = multiply_adds(&shape);
-        self.run("training: convolution and its sums", work, || {
-            winograd.convolve(&input, black_box(&mut conv_out), &mut sums, &mut scratch);
-        });
-        let affine = Affine { scale: floats(32), shift: floats(32) };
-        let mut pooled = vec![0.0; shape.pooled_len()];
-        self.run("training: normalise, rectify, pool", shape.out_len(), || {
-            affine_relu_pool(&shape, &conv_out, &affine, black_box(&mut pooled));
-        });
-        self.run("training: sums for the gradients", 2 * shape.out_len(), || {
-            black_box(pool_gradient_sums(&shape, &conv_out, &pooled, &affine));
-        });
-        let norm = NormGradient { affine: affine.clone(), offset: floats(32), slope: floats(32) };
-        let gradient = ConvGradient {
-            shape: &shape,
-            input: &input,
-            conv_out: &conv_out,
-            pooled_gradient: &pooled,
-            norm: &norm,
-            transposed: Some(&transposed),
+        let point = Window { kernel: 1, stride: 1, padding: [0, 0] };
+        let valid = Window { kernel: 3, ..point };
+        let shape = BlockShape {
+            size: [79; 2],
+            channels_in: 32,
+            channels_out: 32,
+            window: valid,
+            depthwise: false,
+            activation: Activation::Relu,
+            pool: 2,
         };
-        let (mut d_weight, mut d_input) = (vec![0.0; shape.weight_len()], vec![0.0; shape.in_len()]);
-        let mut scratch = GradientScratch::default();
-        self.run("training: gradients of kernel and input", 2 * work, || {
+        let wide = BlockShape {
+            size: [32; 2],
+            channels_in: 144,
+            channels_out: 144,
+            window: Window { padding: [1, 1], ..valid },
+            depthwise: true,
+            activation: Activation::Relu6,
+            pool: 1,
+        };
+        let expand = BlockShape { channels_in: 24, window: point, depthwise: false, ..wide };
+        let project =
+            BlockShape { channels_in: 144, channels_out: 24, activation: Activation::None, ..expand };
+        for (forward, back, shape) in [
+            ("training: D-CNN block 2", "training: D-CNN block 2, back", shape),
+            ("training: 1x1, 32x32x24 to 144", "training: 1x1, 32x32x24 to 144, back", expand),
+            ("training: depthwise 3x3, 32x32x144", "training: depthwise 3x3, 32x32x144, back", wide),
+            ("training: 1x1, 32x32x144 to 24", "training: 1x1, 32x32x144 to 24, back", project),
+        ] {
+            self.step([forward, back], shape);
+        }
+    }
+
+    fn step(&mut self, [forward, back]: [&'static str; 2], shape: BlockShape) {
+        let block =
+            Block::new(shape, &floats(shape.kernel_len()), shape.channels_in.next_multiple_of(lanes()));
+        let channels = shape.padded_out();
+        let work = shape.out().iter().product::<usize>() * shape.kernel_len();
+        let input = floats(block.in_len());
+        let norm = |channels: usize, activation| Normalisation {
+            scale: floats(channels),
+            shift: floats(channels),
+            activation,
+        };
+        let before = norm(shape.channels_in.next_multiple_of(lanes()), Activation::Relu6);
+        let source = Source { values: &input, through: Some(&before) };
+        let (mut conv_out, mut sums) = (vec![0.0; shape.out_len()], vec![0.0; 2 * channels]);
+        let mut scratch = TrainingScratch::default();
+        self.run(forward, work, || {
+            block.forward(source, black_box(&mut conv_out), &mut sums, &mut scratch);
+        });
+        let norm = NormGradient {
+            forward: norm(channels, shape.activation),
+            offset: floats(channels),
+            slope: floats(channels),
+        };
+        let gradient = floats(shape.pooled_len());
+        let of = Backward { block: &block, source, conv_out: &conv_out, gradient: &gradient, norm: &norm };
+        let (mut d_weight, mut d_input) = (vec![0.0; block.weight_len()], vec![0.0; block.in_len()]);
+        let mut sums = vec![0.0; 2 * shape.channels_in.next_multiple_of(lanes())];
+        self.run(back, 2 * work, || {
             d_weight.fill(0.0);
-            gradient.run(black_box(&mut d_weight), Some(black_box(&mut d_input)), &mut scratch);
+            of.run(black_box(&mut d_weight), Some(black_box(&mut d_input)), &mut sums, &mut scratch);
         });
     }
 }

@@ -10,9 +10,9 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::conv::{ConvShape, add_sums};
 use super::product::Product;
-use super::{Activation, aligned, load, store};
+use super::training::add_sums;
+use super::{Activation, ConvShape, aligned, load, store};
 
 /// Outputs of a tile in one direction.
 const TILE: usize = 4;
@@ -106,29 +106,21 @@ impl Winograd {
         Self { shape, weights, bias: bias.to_vec(), zeros: vec![0.0; co] }
     }
 
-    /// The transposed convolution, which takes the gradient at the output of a convolution `shape` with this kernel to the one at its input:
-    /// turned by 180 degrees, channels exchanged. It wants two pixels of zeros around the gradient.
+    /// The transposed convolution, which takes the gradient at the output of a convolution with this kernel to the one at its input: turned by
+    /// 180 degrees, channels exchanged. The shape is that of the transposed one, whose input is the gradient within as many zeros as it needs.
     ///
     /// # Panics
     /// As [`Winograd::new`].
-    pub fn transposed(shape: &ConvShape, kernel: &[f32]) -> Self {
-        assert!(shape.stride == 1 && kernel.len() == shape.weight_len());
+    pub fn transposed(shape: ConvShape, kernel: &[f32]) -> Self {
+        assert_eq!(kernel.len(), shape.weight_len());
         let (ci, co) = (shape.channels_in, shape.channels_out);
         let turned: Vec<f32> = (0..ci * co * 9)
             .map(|at| {
-                let (i, o, t) = (at / (co * 9), at / 9 % co, at % 9);
-                kernel[(o * ci + i) * 9 + 8 - t]
+                let (o, i, t) = (at / (ci * 9), at / 9 % ci, at % 9);
+                kernel[(i * co + o) * 9 + 8 - t]
             })
             .collect();
-        let shape = ConvShape {
-            height: shape.out_height() + 4,
-            width: shape.out_width() + 4,
-            channels_in: co,
-            channels_out: ci,
-            stride: 1,
-            pool: 1,
-        };
-        Self::new(shape, &turned, &vec![0.0; ci])
+        Self::new(shape, &turned, &vec![0.0; co])
     }
 
     /// Whether a convolution can be run this way: at stride 1, with channels of the input that are a multiple of 16.
@@ -153,7 +145,7 @@ impl Winograd {
         Arch::new().dispatch(Run::<2> { of: self, input, out, sums: &mut [], scratch });
     }
 
-    /// The convolution alone, as [`conv3x3`](super::conv3x3) does it. `sums` may be empty.
+    /// The convolution alone. `sums` receives each output channel's sum, then each one's sum of squares over the picture; it may be empty.
     ///
     /// # Panics
     /// If a length does not fit the shape.
@@ -317,8 +309,8 @@ fn from_points<S: Simd, const P: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::testing::noise;
-    use crate::kernels::{conv3x3, conv3x3_relu_pool, pack};
+    use crate::kernels::testing::{noise, plain};
+    use crate::kernels::{Window, conv3x3_relu_pool, pack};
 
     /// The largest difference to the convolution by its definition, in units of the largest output.
     fn difference(shape: ConvShape, run: impl Fn(Run<2>)) -> f32 {
@@ -369,12 +361,15 @@ mod tests {
             let shape = shape(height, width);
             let (input, kernel) = (noise(shape.in_len(), 1), noise(shape.weight_len(), 2));
             let bias = noise(shape.channels_out, 3);
-            let [mut out, mut expected] = [(); 2].map(|()| vec![f32::NAN; shape.out_len()]);
-            let [mut sums, mut expected_sums] = [(); 2].map(|()| vec![9.0; 2 * shape.channels_out]);
+            let mut out = vec![f32::NAN; shape.out_len()];
+            let mut sums = vec![9.0; 2 * shape.channels_out];
             Winograd::new(shape, &kernel, &bias).convolve(&input, &mut out, &mut sums, &mut Vec::new());
-            conv3x3(&shape, &input, &pack(&kernel, &shape), &bias, &mut expected, &mut expected_sums);
+            let window = Window { kernel: 3, stride: 1, padding: [0, 0] };
+            let expected = plain(window, [height, width], &input, &kernel, &bias, false);
             assert!(farthest(&out, &expected) < 1e-5, "{height}x{width}");
-            for (sum, expected) in sums.iter().zip(&expected_sums) {
+            for (c, sum) in sums.iter().enumerate() {
+                let channel = expected.iter().skip(c % 48).step_by(48).map(|v| f64::from(*v));
+                let expected: f64 = channel.map(|v| if c < 48 { v } else { v * v }).sum();
                 assert!((sum - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{sum} {expected}");
             }
         }
@@ -390,7 +385,10 @@ mod tests {
         let forward = Winograd::new(shape, &kernel, &vec![0.0; shape.channels_out]);
         forward.convolve(&x, &mut cx, &mut [], &mut Vec::new());
 
-        let transposed = Winograd::transposed(&shape, &kernel);
+        let [height, width] = [shape.out_height() + 4, shape.out_width() + 4];
+        let [channels_in, channels_out] = [shape.channels_out, shape.channels_in];
+        let around = ConvShape { height, width, channels_in, channels_out, ..shape };
+        let transposed = Winograd::transposed(around, &kernel);
         let padded = transposed.shape().width * shape.channels_out;
         let mut around = vec![0.0; transposed.shape().in_len()];
         let row = shape.out_width() * shape.channels_out;

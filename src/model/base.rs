@@ -45,7 +45,7 @@ impl BaseCnn {
     fn block(&self, x: Tensor<4>) -> Tensor<4> {
         #[cfg(feature = "train")]
         if super::fused::available(&x.device()) {
-            return super::fused::block_train(x, &self.conv, &self.norm, 1);
+            return super::fused::block_train(x, &self.conv, &self.norm, super::fused::valid_relu(2, 1));
         }
         relu(self.norm.forward(self.conv.forward(x.permute([0, 3, 1, 2])))).permute([0, 2, 3, 1])
     }

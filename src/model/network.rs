@@ -112,7 +112,7 @@ impl ConvBlock {
     /// The same in training on the CPU, as one operation, `[N, H, W, C]` to `[N, (H-2)/2, (W-2)/2, O]`: see [`super::fused`].
     #[cfg(feature = "train")]
     pub fn forward_fused(&self, x: Tensor<4>) -> Tensor<4> {
-        super::fused::block_train(x, &self.conv, &self.norm, 2)
+        super::fused::block_train(x, &self.conv, &self.norm, super::fused::valid_relu(1, 2))
     }
 }
 
