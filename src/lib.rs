@@ -1,24 +1,33 @@
 //! Mien estimates the age and gender of the faces in a picture, on the device that shows it.
 //!
-//! The rooms of the house, in the order that data flows:
+//! The rooms of the house. Each uses rooms before it in this list and none after it, which `tests/rooms.rs` sees to; how a picture goes through
+//! them is in `docs/architecture.md`.
 //!
-//! - [`picture`]: pixels in memory, resampling of them, decoding of files. Every other module sees pictures through this one,
-//!   or where a graphics device has their pixels, through [`source`].
-//! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition; [`face`]: BlazeFace, the detector.
-//! - [`engine`]: how networks run: fused kernels on the CPU ([`kernels`]: the inner loops, which training shares), burn on WebGPU.
+//! - [`picture`]: pixels in memory, resampling of them, decoding of files.
+//! - [`source`]: where a picture's pixels are: in memory, or on a graphics device.
+//! - [`kernels`]: the inner loops on the CPU, which use and training share.
+//! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
+//! - [`weights`]: the files that networks come in.
+//! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition.
+//! - [`face`]: BlazeFace, the detector.
+//! - [`engine`]: how networks run: fused kernels on the CPU, burn on WebGPU.
 //! - [`vision`]: where the faces are: anchors, decoding and suppression, tiles for small faces, a second look from close up; and from
 //!   six key points to the aligned pictures that a network looks at, the same in training and in use.
-//! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
 //! - [`pipeline`]: all of that in one call, a frame in, faces with estimates out: the public API. Also the frames of a video, who is who
 //!   from frame to frame, and steadier numbers.
-//! - `web`: what JavaScript sees (only on wasm32). `web_bench`: the networks alone, for `benches/browser`.
-//! - [`weights`]: the files that networks come in.
+//! - `web`: what JavaScript sees (only on wasm32).
+//! - `web_bench`: the networks alone, for `benches/browser`.
 //!
-//! And, with the feature `train`, how the networks come to be and how good they are:
+//! With the feature `train`, how the networks come to be and how good they are:
 //!
 //! - [`data`]: labelled faces, from eight data sets' layouts to the tensors of a training step.
+//! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label.
+//! - [`plot`]: drawings of them, and of a training.
 //! - [`train`]: losses, schedule, the loop, checkpoints, calibration, the study's experiments.
-//! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label; [`plot`] draws them.
+//!
+//! And with the feature `cli`, on top of it all:
+//!
+//! - `cli`: the program's commands.
 //!
 //! Features. The library alone estimates faces in pictures that are in memory already, on the CPU: no burn, no command line, no server.
 //!
