@@ -4,16 +4,16 @@
 //! them is in `docs/architecture.md`.
 //!
 //! - [`picture`]: pixels in memory, resampling of them, decoding of files.
-//! - [`source`]: where a picture's pixels are: in memory, or on a graphics device.
 //! - [`kernels`]: the inner loops on the CPU, which use and training share.
 //! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
 //! - [`weights`]: the files that networks come in.
 //! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition.
 //! - [`face`]: BlazeFace, the detector.
-//! - [`engine`]: how networks run: fused kernels on the CPU, burn on WebGPU.
-//! - [`vision`]: where the faces are: anchors, decoding and suppression, tiles for small faces, a second look from close up; and from
-//!   six key points to the aligned pictures that a network looks at, the same in training and in use.
-//! - [`pipeline`]: all of that in one call, a frame in, faces with estimates out: the public API. Also the frames of a video, who is who
+//! - [`engine`]: how networks run, fused kernels on the CPU, burn on WebGPU: regions of a picture in, numbers out. The rooms after it never
+//!   touch a pixel.
+//! - [`vision`]: where the faces are: anchors, decoding and suppression, tiles for small faces, refinement from close up; and from six key
+//!   points to the aligned region that a network is shown, the same in training and in use.
+//! - [`pipeline`]: all of that in one call, a picture in, faces with estimates out: the public API. Also the frames of a video, who is who
 //!   from frame to frame, and steadier numbers.
 //! - `web`: what JavaScript sees (only on wasm32).
 //! - `web_bench`: the networks alone, for `benches/browser`.
@@ -53,7 +53,6 @@ pub mod picture;
 pub mod pipeline;
 #[cfg(feature = "train")]
 pub mod plot;
-pub mod source;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod vision;

@@ -8,11 +8,11 @@ use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use crate::engine::EngineKind;
+use crate::engine::Picture;
 use crate::picture::Frame;
-use crate::pipeline::estimator::{Estimator, Face, Rehearsal, Stopwatch};
-use crate::pipeline::schedule::Look;
+use crate::pipeline::estimator::{Estimator, Face, Stopwatch, WarmUp};
+use crate::pipeline::schedule::FrameMode;
 use crate::pipeline::video::Video;
-use crate::source::Source;
 use crate::vision::Search;
 use crate::weights::Weights;
 
@@ -69,14 +69,14 @@ impl WebEstimator {
         self.estimator.network().name().into()
     }
 
-    /// Does one part of what the engine puts off until it first runs, on nothing ([`Estimator::rehearse`]), and says whether there are more:
+    /// Does one part of what the engine puts off until it first runs, on nothing ([`Estimator::warm_up`]), and says whether there are more:
     /// they count from 0.
     ///
     /// # Errors
     /// An `Error` where the engine stopped.
     pub async fn rehearse(&self, part: usize) -> Result<bool, JsError> {
-        let parts = Rehearsal::ALL.len();
-        self.estimator.rehearse(Rehearsal::ALL[part % parts]).await.map_err(error)?;
+        let parts = WarmUp::ALL.len();
+        self.estimator.warm_up(WarmUp::ALL[part % parts]).await.map_err(error)?;
         Ok(part + 1 < REHEARSALS * parts)
     }
 
@@ -110,7 +110,7 @@ impl WebEstimator {
         // Taken out, since a borrow must not last while something is waited for. The worker lets one call end before the next begins.
         let rgba = self.rgba.take();
         let result = match Frame::new(width, height, &rgba) {
-            Ok(frame) => self.see(&frame, track, timestamp_ms, Stopwatch::start(), 0.0, "memory").await,
+            Ok(frame) => self.see(frame.into(), track, timestamp_ms, Stopwatch::start(), 0.0, "memory").await,
             Err(e) => Err(error(e)),
         };
         self.rgba.replace(rgba);
@@ -137,10 +137,10 @@ impl WebEstimator {
         timestamp_ms: f64,
     ) -> Result<JsValue, JsError> {
         let (watch, mut loading) = (Stopwatch::start(), Stopwatch::start());
-        let cells = track && self.video.borrow().compares(timestamp_ms);
-        let picture = self.estimator.engine.load(&picture, [width, height], cells).map_err(error)?;
-        match picture {
-            Some(picture) => self.see(&picture, track, timestamp_ms, watch, loading.lap(), "texture").await,
+        match self.estimator.engine.upload(&picture, [width, height]) {
+            Some(texture) => {
+                self.see((&texture).into(), track, timestamp_ms, watch, loading.lap(), "texture").await
+            }
             None => Ok(JsValue::UNDEFINED),
         }
     }
@@ -150,7 +150,7 @@ impl WebEstimator {
     /// `watch` has run since the picture came, `loading` milliseconds of them went before this call, and it came by `path`.
     async fn see(
         &self,
-        frame: &impl Source,
+        picture: Picture<'_>,
         track: bool,
         timestamp_ms: f64,
         mut watch: Stopwatch,
@@ -158,23 +158,24 @@ impl WebEstimator {
         path: &str,
     ) -> Result<JsValue, JsError> {
         let faces = Array::new();
-        let (look, timings) = if track {
+        let (mode, timings) = if track {
             let mut video = self.video.take();
-            let seen = video.look(&self.estimator, frame, timestamp_ms).await;
+            let report = video.process(&self.estimator, picture, timestamp_ms).await;
             self.video.replace(video);
-            let seen = seen.map_err(error)?;
+            let report = report.map_err(error)?;
             for tracked in self.video.borrow().faces() {
                 faces.push(&face(&tracked.face, Some(tracked.id))?);
             }
-            (seen.look, seen.timings)
+            (report.mode, report.timings)
         } else {
             let (found, timings) =
-                self.estimator.estimate_timed(frame, Search::Tiled).await.map_err(error)?;
+                self.estimator.estimate_timed(picture, Search::Tiled).await.map_err(error)?;
             for found in &found {
                 faces.push(&face(found, None)?);
             }
-            (Look::Search, timings)
+            (FrameMode::Search, timings)
         };
+        let [width, height] = picture.size();
         let timings = object(&[
             ("detect", (loading + timings.detect).into()),
             ("crop", timings.crop.into()),
@@ -183,10 +184,10 @@ impl WebEstimator {
             ("total", watch.lap().into()),
         ])?;
         object(&[
-            ("width", (frame.width() as f64).into()),
-            ("height", (frame.height() as f64).into()),
+            ("width", (width as f64).into()),
+            ("height", (height as f64).into()),
             ("faces", faces.into()),
-            ("look", look.name().into()),
+            ("look", mode.name().into()),
             ("path", path.into()),
             ("timings", timings),
         ])

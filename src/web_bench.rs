@@ -5,14 +5,19 @@
 use wasm_bindgen::prelude::*;
 
 use crate::engine::blazeface::{DetectorScratch, FusedDetector};
+use crate::engine::cpu::Detector;
 use crate::engine::fused::{FusedNetwork, Scratch};
+use crate::engine::{Outputs, Region};
 use crate::picture::Frame;
-use crate::vision::{self, DetectorOptions, FaceError, INPUT_SIDE, RawDetections, Search, View};
+use crate::vision::{self, DetectionError, DetectorOptions, INPUT_SIDE, Rect, Search};
 use crate::weights::Weights;
 
 /// The detector and a network, laid out for the CPU's kernels.
 #[wasm_bindgen]
 pub struct WebNetworks {
+    /// Of pictures of any size.
+    finder: Detector,
+    /// Of its own input.
     detector: FusedDetector,
     detector_scratch: DetectorScratch,
     network: FusedNetwork,
@@ -30,9 +35,10 @@ impl WebNetworks {
     /// # Errors
     /// An `Error` for weights that don't fit.
     pub fn create(detector: &[u8], network: &[u8]) -> Result<WebNetworks, JsError> {
+        let detector = Weights::from_bytes(detector).map_err(error)?;
         Ok(Self {
-            detector: FusedDetector::from_weights(&Weights::from_bytes(detector).map_err(error)?)
-                .map_err(error)?,
+            finder: Detector::new(&detector).map_err(error)?,
+            detector: FusedDetector::from_weights(&detector).map_err(error)?,
             detector_scratch: DetectorScratch::default(),
             network: FusedNetwork::from_weights(&Weights::from_bytes(network).map_err(error)?)
                 .map_err(error)?,
@@ -42,10 +48,9 @@ impl WebNetworks {
 
     /// Runs the detector on 128 x 128 RGB pixels; returns 896 x 16 regressors, then 896 logits.
     pub fn detect(&mut self, rgb: &[u8]) -> Vec<f32> {
-        let mut raw = RawDetections::default();
-        self.detector.run(rgb, INPUT_SIDE, &mut raw, &mut self.detector_scratch);
-        raw.regressors.extend(raw.logits);
-        raw.regressors
+        let mut numbers = Vec::new();
+        self.detector.run(rgb, INPUT_SIDE, &mut numbers, &mut self.detector_scratch);
+        numbers
     }
 
     /// Looks once for faces in a picture, `width * height * 4` RGBA bytes; returns left, top, width, height and score of each.
@@ -54,17 +59,17 @@ impl WebNetworks {
     /// An `Error` for a picture of the wrong size.
     pub fn find(&mut self, rgba: &[u8], width: usize, height: usize) -> Result<Vec<f32>, JsError> {
         let frame = Frame::new(width, height, rgba).map_err(error)?;
-        let run = |views: &mut [View]| {
-            for View { side, input, raw } in views {
-                self.detector.run(&input.rgb, *side, raw, &mut self.detector_scratch);
-            }
-            Ok::<_, FaceError>(())
+        let run = |regions: &[Region], outputs: &mut Outputs| {
+            outputs.clear();
+            self.finder.run(&frame, regions, outputs);
+            Ok::<_, DetectionError>(())
         };
-        let faces = vision::find(&frame, Search::Whole, &DetectorOptions::default(), run).map_err(error)?;
+        let whole = Rect::whole([width, height]);
+        let faces = vision::find(whole, Search::Whole, &DetectorOptions::default(), run).map_err(error)?;
         Ok(faces.iter().flat_map(|f| [f.bbox.x, f.bbox.y, f.bbox.width, f.bbox.height, f.score]).collect())
     }
 
-    /// Runs the network on one face's input ([`crate::vision::alignment::network_input`]); returns 100 probabilities of the ages 0 to 99, the age in
+    /// Runs the network on one face's input ([`crate::engine::cpu::network_input`]); returns 100 probabilities of the ages 0 to 99, the age in
     /// years and the probability of female.
     pub fn estimate(&mut self, input: &[f32]) -> Vec<f32> {
         let estimate = self.network.run(input, &mut self.scratch);

@@ -1,4 +1,5 @@
-//! That the frames of a video allocate nothing on the CPU engine, once the first of them have been seen.
+//! That the frames of a video allocate nothing on the CPU engine, once the first of them have been seen; and that no photo takes more memory
+//! than its own pixels do.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,39 +10,43 @@ use mien::engine::EngineKind;
 use mien::picture::Pixels;
 use mien::picture::{Frame, Similarity};
 use mien::pipeline::estimator::Estimator;
-use mien::pipeline::schedule::Look;
+use mien::pipeline::schedule::FrameMode;
 use mien::pipeline::video::Video;
+use mien::vision::Search;
 use mien::weights::Weights;
 
 thread_local! {
     /// Allocations of this thread. (The test runner has others.)
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Their bytes.
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The system's allocator, counting.
 struct Counting;
 
-fn count() {
+fn count(bytes: usize) {
     // Threads that end allocate after their locals are gone; nobody counts those.
     let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+    let _ = BYTES.try_with(|all| all.set(all.get().saturating_add(bytes)));
 }
 
 // SAFETY: all of it is the system's allocator; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller's promise.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
         // SAFETY: the caller's promise.
         unsafe { System.realloc(at, layout, size) }
     }
@@ -91,29 +96,48 @@ fn frames_allocate_nothing() {
             now(Estimator::new(EngineKind::Cpu, &weights("blazeface/blazeface-short"), &weights(network)))
                 .unwrap();
         let mut video = Video::default();
-        let (mut looks, mut searches) = (Vec::new(), 0);
+        let (mut modes, mut searches) = (Vec::new(), 0);
         for (i, frame) in frames.iter().enumerate() {
             let before = COUNT.get();
-            let seen = now(video.look(&estimator, frame, 33.0 * i as f64)).unwrap();
+            let report = now(video.process(&estimator, frame, 33.0 * i as f64)).unwrap();
             let allocated = COUNT.get() - before;
             assert_eq!(video.faces().len(), 2, "{network}: frame {i}");
-            searches += usize::from(seen.look == Look::Search);
+            searches += usize::from(report.mode == FrameMode::Search);
             // The first one sees the buffers grow; the second is the first to be followed rather than searched, and the second search the first
             // of a tile.
-            let grows = seen.look == Look::Search && searches == 2;
+            let grows = report.mode == FrameMode::Search && searches == 2;
             if i == 0 {
                 assert!(allocated > 0, "allocations are counted");
             } else if i > 1 && !grows {
-                assert_eq!(allocated, 0, "{network}: frame {i}, {seen:?}");
-                looks.push((seen.look, seen.estimated));
+                assert_eq!(allocated, 0, "{network}: frame {i}, {report:?}");
+                modes.push((report.mode, report.estimated));
             }
         }
         // All that frames are made of was among them: searching and following, with estimates and without.
-        for look in [Look::Search, Look::Follow] {
-            assert!(looks.iter().any(|(seen, _)| *seen == look), "{looks:?}");
+        for mode in [FrameMode::Search, FrameMode::Follow] {
+            assert!(modes.iter().any(|(seen, _)| *seen == mode), "{modes:?}");
         }
         for estimated in [0, 1, 2] {
-            assert!(looks.iter().any(|(_, count)| *count == estimated), "{looks:?}");
+            assert!(modes.iter().any(|(_, count)| *count == estimated), "{modes:?}");
         }
+    }
+}
+
+/// Pictures that are much longer than wide are searched with a border as well, since no face is in them: without a copy.
+#[test]
+fn a_photo_takes_no_more_than_its_pixels() {
+    let estimator =
+        now(Estimator::new(EngineKind::Cpu, &weights("blazeface/blazeface-short"), &weights("d-cnn/d-cnn")))
+            .unwrap();
+    for (width, height) in [(30_000, 200), (200, 30_000), (1080, 20_000), (16_384, 1), (4000, 3000)] {
+        let rgba = vec![90; width * height * 4];
+        let frame = Frame::new(width, height, &rgba).unwrap();
+        let before = BYTES.get();
+        let faces = now(estimator.estimate(frame, Search::Tiled)).unwrap();
+        let bytes = BYTES.get() - before;
+        println!("{width}x{height}: {bytes} of {} bytes", rgba.len());
+        assert!(faces.is_empty());
+        // The networks' own buffers are the least of it.
+        assert!(bytes < rgba.len().max(16 << 20), "{width}x{height}: {bytes}");
     }
 }

@@ -9,10 +9,12 @@ mod support;
 use std::path::PathBuf;
 
 use image::imageops;
+use mien::engine::Region;
+use mien::engine::cpu::network_input;
 use mien::model::NetworkKind;
 use mien::picture::{Border, Frame};
-use mien::vision::alignment;
-use mien::vision::{INPUT_SIDE, Region, letterbox};
+use mien::vision::alignment::{aligned, alignment};
+use mien::vision::{INPUT_SIDE, Rect, letterbox};
 use serde_json::{Value, json};
 use support::chromium::{Chromium, Options};
 use support::page::{Estimate, Page};
@@ -294,6 +296,10 @@ fn a_picture_takes_three_read_backs() {
     });
 }
 
+fn cut(frame: &Frame, Region { transform, side, border }: Region) -> Vec<u8> {
+    frame.sample(&transform, side, side, border)
+}
+
 /// The inputs that the shader makes of a picture are those that `Frame` makes of it in memory.
 #[test]
 fn the_gpu_cuts_what_the_cpu_cuts() {
@@ -302,7 +308,7 @@ fn the_gpu_cuts_what_the_cpu_cuts() {
     let pixels = sample().to_rgba8();
     pixels.save(&picture).unwrap();
     let frame = Frame::new(512, 512, pixels.as_raw()).unwrap();
-    let whole = letterbox(&Region::whole(&frame));
+    let whole = letterbox(&Rect::whole([512, 512]));
     let whole = normalised(&frame.sample(&whole, INPUT_SIDE, INPUT_SIDE, Border::Black));
 
     visit(Options { webgpu: true, ..Options::default() }, |site, page| {
@@ -316,13 +322,9 @@ fn the_gpu_cuts_what_the_cpu_cuts() {
             let filled: Vec<Vec<f64>> = filled.as_array().unwrap().iter().map(numbers).collect();
             assert_eq!(filled.len(), 3, "{model}");
             let landmarks = estimate.faces[0].landmarks.map(|point| point.map(|at| at as f32));
-            let crop = alignment::cut(&frame, &alignment::alignment(&landmarks).unwrap());
+            let crop = cut(&frame, aligned(&alignment(&landmarks).unwrap()));
             assert_same_bytes(&format!("{model}, the whole"), &filled[0], &whole);
-            assert_same_bytes(
-                &format!("{model}, the face"),
-                &filled[2],
-                &alignment::network_input(kind, &crop.rgb),
-            );
+            assert_same_bytes(&format!("{model}, the face"), &filled[2], &network_input(kind, &crop));
         }
     });
 }
@@ -342,9 +344,9 @@ fn the_gpu_cuts_large_faces_as_the_cpu_does() {
         let estimate = page.estimate_after(|page| page.choose_file(&picture));
         assert_eq!((estimate.engine.as_str(), estimate.path.as_str()), ("webgpu", "texture"));
         let landmarks = estimate.faces[0].landmarks.map(|point| point.map(|at| at as f32));
-        let alignment = alignment::alignment(&landmarks).unwrap();
+        let alignment = alignment(&landmarks).unwrap();
         assert!(alignment.scale() > 3.0, "{alignment:?}");
-        let expected = alignment::network_input(NetworkKind::DCnn, &alignment::cut(&frame, &alignment).rgb);
+        let expected = network_input(NetworkKind::DCnn, &cut(&frame, aligned(&alignment)));
         let filled = page.worker("mien-webgpu").evaluate("Promise.all(filled).then((all) => all.at(-1))");
         assert_same_bytes("the face", &numbers(&filled), &expected);
     });

@@ -8,12 +8,13 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Subcommand;
-use mien::engine::Detector;
-use mien::engine::burn::BurnDetector;
+use mien::engine::blazeface::{DetectorScratch, FusedDetector};
+use mien::engine::burn::detect;
 use mien::engine::fused::{FusedNetwork, Scratch};
+use mien::face::BlazeFace;
 use mien::model::{Network, NetworkKind};
 use mien::train::bench::{peak_memory, train_steps};
-use mien::vision::{INPUT_SIDE, View};
+use mien::vision::INPUT_SIDE;
 
 use super::growth;
 
@@ -110,15 +111,17 @@ fn composed_steps(kind: NetworkKind, batch: usize, steps: usize) -> anyhow::Resu
 fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let device = Device::flex();
     let weights = super::detector_weights(&super::weights_folder(weights_dir.as_deref())?)?;
-    let (fused, burn) =
-        (Detector::on_cpu(&weights)?, Detector::Burn(Box::new(BurnDetector::new(&weights, &device)?)));
+    let (fused, burn) = (FusedDetector::from_weights(&weights)?, BlazeFace::from_weights(&weights, &device)?);
     let input: Vec<u8> = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
-    let mut views = [View::new(INPUT_SIDE, input.into())];
-    let mut others = views.clone();
-    let run = |detector: &Detector, views: &mut [View]| {
-        drop(black_box(pollster::block_on(detector.run(views))));
+    let (mut numbers, mut scratch) = (Vec::new(), DetectorScratch::default());
+    let run_fused = || {
+        numbers.clear();
+        fused.run(&input, INPUT_SIDE, &mut numbers, &mut scratch);
+        black_box(&numbers);
     };
-    compare("blazeface", runs, || run(&fused, &mut views), || run(&burn, &mut others));
+    compare("blazeface", runs, run_fused, || {
+        drop(black_box(detect(&burn, &input, INPUT_SIDE, &device)));
+    });
 
     for kind in NetworkKind::ALL {
         let network = Network::new(kind, &device);

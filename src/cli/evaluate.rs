@@ -108,7 +108,7 @@ fn judge(estimator: &Estimator, set: &TarSet, sample: &Sample) -> anyhow::Result
     let faces = pollster::block_on(estimator.detect(&frame, Search::Tiled))?;
     let largest = faces.iter().max_by(|a, b| a.bbox.area().total_cmp(&b.bbox.area()));
     let found = largest.and_then(|face| alignment::alignment(&face.landmarks));
-    let alignment = found.unwrap_or_else(|| alignment::centred_square(&frame));
+    let alignment = found.unwrap_or_else(|| alignment::centred_square([frame.width(), frame.height()]));
     let raw = &pollster::block_on(estimator.raw_estimates(&frame, &[alignment]))?[0];
     let estimate = estimator.finish(&raw.age_distribution, raw.age, raw.female);
     let (age_low, age_high) = sample.age.bounds();

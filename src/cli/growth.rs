@@ -10,11 +10,11 @@ use image::{Rgba, RgbaImage};
 use mien::picture::Frame;
 use mien::picture::Pixels;
 use mien::pipeline::estimator::Estimator;
-use mien::pipeline::schedule::Look;
+use mien::pipeline::schedule::FrameMode;
 use mien::pipeline::video::Video;
 use mien::plot;
 use mien::train::bench::peak_memory;
-use mien::vision::{BoundingBox, Search};
+use mien::vision::{Rect, Search};
 use serde::{Deserialize, Serialize};
 
 use super::EstimatorArgs;
@@ -221,13 +221,13 @@ fn video(estimator: &Estimator, canvas: RgbaImage, seconds: usize) -> anyhow::Re
     for i in 0..before + timed {
         let frame = Frame::new(width, height, &rgba[moved * (i % 2)..][..size])?;
         let began = Instant::now();
-        let seen = pollster::block_on(video.look(estimator, &frame, 1e3 * i as f64 / FRAMES as f64))?;
+        let report = pollster::block_on(video.process(estimator, &frame, 1e3 * i as f64 / FRAMES as f64))?;
         let milliseconds = began.elapsed().as_secs_f64() * 1e3;
-        ensure!(seen.look != Look::Skip, "a frame of the video was skipped");
+        ensure!(report.mode != FrameMode::Skip, "a frame of the video was skipped");
         if i >= before {
             cost.milliseconds += milliseconds / timed as f64;
-            cost.network += seen.timings.network / timed as f64;
-            cost.crop += seen.timings.crop / timed as f64;
+            cost.network += report.timings.network / timed as f64;
+            cost.crop += report.timings.crop / timed as f64;
         }
     }
     cost.faces = video.faces().len();
@@ -245,7 +245,7 @@ fn enlarged(picture: &RgbaImage, width: u32, height: u32) -> RgbaImage {
 }
 
 /// So many copies of the face, in rows.
-fn crowd(picture: &RgbaImage, face: BoundingBox, faces: u32) -> RgbaImage {
+fn crowd(picture: &RgbaImage, face: Rect, faces: u32) -> RgbaImage {
     let side = (AROUND * face.width.max(face.height)) as u32;
     let [x, y] = face.centre().map(|v| (v as u32).saturating_sub(side / 2));
     let tile = crop_imm(picture, x, y, side, side).to_image();

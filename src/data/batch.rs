@@ -9,8 +9,9 @@ use super::DataError;
 use super::augment::Augmentation;
 use super::crops::{Crops, Row};
 use super::split::Part;
+use crate::engine::cpu::network_input;
 use crate::model::{AGES, NetworkKind};
-use crate::vision::alignment::{self, MARGIN, SIDE, STORED_SIDE};
+use crate::vision::alignment::{MARGIN, SIDE, STORED_SIDE};
 
 /// Several prepared data sets as one, of one part.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ impl Dataset {
                 }
                 None => middle(&stored),
             };
-            out.copy_from_slice(&alignment::network_input(kind, &crop));
+            out.copy_from_slice(&network_input(kind, &crop));
             Ok(())
         })?;
         let shape = [indices.len(), kind.crops(), kind.side(), kind.side(), 3];

@@ -12,19 +12,14 @@ use super::crops::{CROP_LEN, Row, paths, read_rows};
 use super::labels::{Refusal, Refusals, Sample};
 use super::layouts::{Source, split_name};
 use super::split::part;
-use crate::engine::{Detector, EngineError};
-use crate::picture::Frame;
+use crate::engine::cpu::Detector;
+use crate::engine::{Outputs, Region};
 use crate::picture::Pixels;
-use crate::vision::alignment;
-use crate::vision::{self, Detection, DetectorOptions, Search};
+use crate::vision::{self, Detection, DetectionError, DetectorOptions, Rect, Search, alignment};
 use crate::weights::Weights;
 
 /// Pictures between two writes: what a cut-off run has to do again at most.
 const CHUNK: usize = 256;
-
-/// Share of a picture's side added all around before detecting, in black: tight chips show no more than the face, which the
-/// detector has not learned to see.
-const PADDING: f32 = 0.3;
 
 /// What was kept and what was not.
 #[derive(Debug, Clone, Default)]
@@ -82,7 +77,7 @@ pub fn prepare(
 
     let count = AtomicUsize::new(done.len());
     progress(done.len());
-    let finder = || Detector::on_cpu(detector);
+    let finder = || Detector::new(detector);
     finder().map_err(|e| DataError::Table { path: "the detector".into(), reason: e.to_string() })?;
     for chunk in source.samples.get(done.len()..).unwrap_or_default().chunks(CHUNK) {
         let results: Vec<_> = chunk
@@ -133,20 +128,23 @@ fn whole_rows(table: &Path) -> Result<u64, DataError> {
     Ok(text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at as u64 + 1))
 }
 
-fn cut(source: &Source, sample: &Sample, detector: &Detector) -> Result<Vec<u8>, Refusal> {
+fn cut(source: &Source, sample: &Sample, detector: &mut Detector) -> Result<Vec<u8>, Refusal> {
     let bytes = source.read(sample).map_err(|_| Refusal::UnreadablePicture)?;
     let picture = Pixels::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
-    let (padded, width, height, border) = picture.frame().padded(PADDING);
-    let padded = Frame::new(width, height, &padded).expect("sizes from the padding");
-    let faces = vision::find(&padded, Search::Refined, &DetectorOptions::default(), |views| {
-        pollster::block_on(detector.run(views))
-    });
-    let faces = faces.map_err(|_: EngineError| Refusal::NoFace)?;
+    let frame = picture.frame();
+    // Tight chips show no more than the face, which the detector has not learned to see.
+    let whole = Rect::whole([frame.width(), frame.height()]).with_border();
+    let run = |regions: &[Region], outputs: &mut Outputs| {
+        outputs.clear();
+        detector.run(&frame, regions, outputs);
+        Ok::<_, DetectionError>(())
+    };
+    let faces = vision::find(whole, Search::Refined, &DetectorOptions::default(), run);
+    let faces = faces.map_err(|_| Refusal::NoFace)?;
     let face = labelled_face(&faces)?;
     let alignment = alignment::alignment(&face.landmarks).ok_or(Refusal::NoFace)?;
-    // Sampled from the picture itself, so that its border is replicated and not the padding's black.
-    let alignment = alignment.shifted(-(border as f32), -(border as f32));
-    Ok(alignment::cut_with_margin(&picture.frame(), &alignment))
+    let Region { transform, side, border } = alignment::aligned_with_margin(&alignment);
+    Ok(frame.sample(&transform, side, side, border))
 }
 
 /// The face that a label speaks of: the only one, or the one whose area is at least twice any other's.

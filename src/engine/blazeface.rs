@@ -2,7 +2,6 @@
 
 use crate::face::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, VALUES, anchors};
 use crate::kernels::{Pointwise, Separable, SeparableShape, Stem, aligned, lanes};
-use crate::vision::RawDetections;
 use crate::weights::{Weights, WeightsError};
 
 /// [`BlazeFace`](crate::face::network::BlazeFace), laid out for [`crate::kernels`].
@@ -71,12 +70,12 @@ impl FusedDetector {
         Ok(Self { stem, blocks, heads: [head(fine)?, head(coarse)?] })
     }
 
-    /// Runs one picture of `side` x `side` RGB pixels, a multiple of 32, and fills in what
-    /// [`BlazeFace::forward`](crate::face::network::BlazeFace::forward) says of it.
+    /// Runs one picture of `side` x `side` RGB pixels, a multiple of 32, and appends what
+    /// [`BlazeFace::forward`](crate::face::network::BlazeFace::forward) says of it: first all regressors, then all logits.
     ///
     /// # Panics
     /// If `rgb` has another length, or the side is no such number.
-    pub fn run(&self, rgb: &[u8], side: usize, raw: &mut RawDetections, scratch: &mut DetectorScratch) {
+    pub fn run(&self, rgb: &[u8], side: usize, out: &mut Vec<f32>, scratch: &mut DetectorScratch) {
         let DetectorScratch { rows, maps: [a, b], logits: cells } = scratch;
         let mut size = [side / STEM.stride; 2];
         let ends = self.blocks.iter().scan(size, |size, block| {
@@ -87,9 +86,9 @@ impl FusedDetector {
         let stem_len = self.stem.out_len([side; 2]);
         let longest = ends.fold(stem_len, usize::max);
         let (mut from, mut to) = (aligned(a, longest), aligned(b, longest));
-        raw.regressors.resize(anchors(side) * VALUES, 0.0);
-        raw.logits.clear();
-        let mut rest = raw.regressors.as_mut_slice();
+        let start = out.len();
+        out.resize(start + anchors(side) * (VALUES + 1), 0.0);
+        let (mut regressors, mut logits) = out[start..].split_at_mut(anchors(side) * VALUES);
 
         self.stem.run(rgb, [side; 2], &mut from[..stem_len], rows);
         for (i, block) in self.blocks.iter().enumerate() {
@@ -102,13 +101,17 @@ impl FusedDetector {
             for (map, head) in MAPS.iter().zip(&self.heads).filter(|(map, _)| map.blocks == i + 1) {
                 let pixels = size[0] * size[1];
                 // Whole vectors: an anchor's 16 values leave no padding.
-                let (here, after) = rest.split_at_mut(pixels * head.regressor.padded_out());
+                let (here, after) = regressors.split_at_mut(pixels * head.regressor.padded_out());
                 head.regressor.run(map_values, None, here);
-                rest = after;
+                regressors = after;
                 let padded = head.classifier.padded_out();
                 cells.resize(pixels * padded, 0.0);
                 head.classifier.run(map_values, None, cells);
-                raw.logits.extend(cells.chunks_exact(padded).flat_map(|cell| &cell[..map.anchors]));
+                let (here, after) = logits.split_at_mut(pixels * map.anchors);
+                for (logits, cell) in here.chunks_exact_mut(map.anchors).zip(cells.chunks_exact(padded)) {
+                    logits.copy_from_slice(&cell[..map.anchors]);
+                }
+                logits = after;
             }
         }
     }
@@ -136,8 +139,9 @@ pub(super) fn convolution<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::burn::planes;
     use crate::face::BlazeFace;
-    use crate::vision::{CLOSE_UP_SIDE, INPUT_SIDE, normalise};
+    use crate::vision::{CLOSE_UP_SIDE, INPUT_SIDE};
     use burn::tensor::{Device, Tensor, TensorData};
 
     fn weights() -> Weights {
@@ -160,10 +164,10 @@ mod tests {
         reference.tensors["input"].values.iter().map(|v| *v as u8).collect()
     }
 
-    fn run(network: &FusedDetector, rgb: &[u8], scratch: &mut DetectorScratch) -> RawDetections {
-        let mut raw = RawDetections::default();
-        network.run(rgb, (rgb.len() / 3).isqrt(), &mut raw, scratch);
-        raw
+    fn run(network: &FusedDetector, rgb: &[u8], scratch: &mut DetectorScratch) -> Vec<f32> {
+        let mut numbers = Vec::new();
+        network.run(rgb, (rgb.len() / 3).isqrt(), &mut numbers, scratch);
+        numbers
     }
 
     /// The largest difference, as a part of the largest number where that is more than 1.
@@ -188,13 +192,14 @@ mod tests {
                 (INPUT_SIDE, vec![0; INPUT_SIDE * INPUT_SIDE * 3]),
                 (INPUT_SIDE, noise(INPUT_SIDE, 2)),
             ] {
-                let input = TensorData::new(normalise(&rgb), [1, 3, side, side]);
+                let input = TensorData::new(planes(&rgb), [1, 3, side, side]);
                 let (regressors, logits) = reference.forward(Tensor::from_data(input, &device));
                 let vec = |data: TensorData| data.try_into_vec::<f32>().unwrap();
                 let found = run(&fused, &rgb, &mut scratch);
+                let (found_regressors, found_logits) = found.split_at(anchors(side) * VALUES);
                 let differences = [
-                    difference(&found.regressors, &vec(regressors.into_data())),
-                    difference(&found.logits, &vec(logits.into_data())),
+                    difference(found_regressors, &vec(regressors.into_data())),
+                    difference(found_logits, &vec(logits.into_data())),
                 ];
                 println!("off by {differences:?}");
                 assert!(differences.iter().all(|d| *d < 1e-4), "{differences:?}");

@@ -1,83 +1,108 @@
 //! The networks on burn, on the CPU: slow, and the definition of what is right.
 
+use std::cell::RefCell;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{EngineError, RawEstimate};
+use super::cpu::{Squares, each, network_input};
+use super::{EngineError, Outputs, RawEstimate, Region, Task};
 use crate::face::BlazeFace;
-use crate::model::{AGES, Network, NetworkKind, Outputs};
-use crate::source::Cut;
-use crate::vision::alignment;
-use crate::vision::{self, RawDetections};
+use crate::model::{Network, NetworkKind};
+use crate::picture::Frame;
 use crate::weights::{Weights, WeightsError};
 
-/// The detector as its burn module.
+/// The detector and one of the three networks as their burn modules.
 #[derive(Debug)]
-pub struct BurnDetector {
-    network: BlazeFace,
-    device: Device,
-}
-
-/// One of the three networks as its burn module.
-#[derive(Debug)]
-pub struct BurnNetwork {
+pub struct Networks {
+    detector: BlazeFace,
     network: Network,
     device: Device,
+    squares: RefCell<Squares>,
 }
 
-impl BurnDetector {
-    /// From its weights.
+impl Networks {
+    /// From their weights.
     ///
     /// # Errors
-    /// [`WeightsError`] for weights of another network.
-    pub fn new(weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Ok(Self { network: BlazeFace::from_weights(weights, device)?, device: device.clone() })
+    /// [`WeightsError`] for weights of other networks.
+    pub fn new(detector: &Weights, network: &Weights, device: Device) -> Result<Self, WeightsError> {
+        Ok(Self {
+            detector: BlazeFace::from_weights(detector, &device)?,
+            network: Network::from_weights(network, &device)?,
+            device,
+            squares: RefCell::default(),
+        })
     }
 
-    /// As [`super::Detector::run`], for one view.
-    ///
-    /// # Errors
-    /// [`EngineError::Lost`].
-    pub async fn run(&self, rgb: &[u8], side: usize) -> Result<RawDetections, EngineError> {
-        let input = TensorData::new(vision::normalise(rgb), [1, 3, side, side]);
-        let (regressors, logits) = self.network.forward(Tensor::from_data(input, &self.device));
-        let regressors = read(regressors.flatten(0, 2)).await?;
-        Ok(RawDetections { regressors, logits: read(logits.flatten(0, 1)).await? })
-    }
-}
-
-impl BurnNetwork {
-    /// From its weights.
-    ///
-    /// # Errors
-    /// [`WeightsError`] for weights of no network of ours.
-    pub fn new(weights: &Weights, device: Device) -> Result<Self, WeightsError> {
-        Ok(Self { network: Network::from_weights(weights, &device)?, device })
-    }
-
-    /// Which network it is.
+    /// Which network there is beside the detector.
     pub fn kind(&self) -> NetworkKind {
         self.network.kind()
     }
 
-    /// As [`super::Engine::estimate`].
+    /// Runs on regions of a frame and adds the numbers of each to `outputs`.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn run(&self, crops: &[Cut]) -> Result<Vec<RawEstimate>, EngineError> {
+    pub fn run(
+        &self,
+        task: Task,
+        frame: &Frame,
+        regions: &[Region],
+        outputs: &mut Outputs,
+    ) -> Result<(), EngineError> {
+        let mut squares = self.squares.borrow_mut();
+        for (region, rgb) in each(regions, squares.cut(frame, regions, outputs)) {
+            let numbers = match task {
+                Task::Detection => detect(&self.detector, rgb, region.side, &self.device)?,
+                Task::Estimation => self.estimate(rgb)?,
+            };
+            outputs.push(|row| row.extend(numbers));
+        }
+        Ok(())
+    }
+
+    fn estimate(&self, rgb: &[u8]) -> Result<Vec<f32>, EngineError> {
         let kind = self.kind();
-        let values: Vec<f32> =
-            crops.iter().flat_map(|crop| alignment::network_input(kind, &crop.rgb)).collect();
-        let shape = [crops.len(), kind.crops(), kind.side(), kind.side(), 3];
-        let input = Tensor::from_data(TensorData::new(values, shape), &self.device);
-        let Outputs { age_logits, age, gender_logits } = self.network.forward(input);
-        let all = Tensor::cat(vec![age_logits, age.reshape([crops.len(), 1]), gender_logits], 1);
-        let values = read(all.flatten(0, 1)).await?;
-        let rows = values.chunks_exact(AGES + 3);
-        Ok(rows.map(|r| RawEstimate::from_logits(&r[..AGES], r[AGES], [r[AGES + 1], r[AGES + 2]])).collect())
+        let shape = [1, kind.crops(), kind.side(), kind.side(), 3];
+        let input = TensorData::new(network_input(kind, rgb), shape);
+        let outputs = self.network.forward(Tensor::from_data(input, &self.device));
+        let (ages, age, genders) =
+            (read(outputs.age_logits)?, read(outputs.age)?, read(outputs.gender_logits)?);
+        Ok(RawEstimate::from_logits(&ages, age[0], [genders[0], genders[1]]).numbers().collect())
     }
 }
 
-async fn read(tensor: Tensor<1>) -> Result<Vec<f32>, EngineError> {
-    let data = tensor.into_data_async().await.map_err(|e| EngineError::Lost(e.to_string()))?;
-    data.convert::<f32>().try_into_vec().map_err(|e| EngineError::Lost(format!("{e:?}")))
+/// What the detector says of `side` x `side` RGB pixels: the numbers of [`Task::Detection`].
+///
+/// # Errors
+/// [`EngineError::Lost`].
+pub fn detect(
+    network: &BlazeFace,
+    rgb: &[u8],
+    side: usize,
+    device: &Device,
+) -> Result<Vec<f32>, EngineError> {
+    let input = TensorData::new(planes(rgb), [1, 3, side, side]);
+    let (regressors, logits) = network.forward(Tensor::from_data(input, device));
+    Ok([read(regressors)?, read(logits)?].concat())
+}
+
+/// RGB bytes, pixel by pixel, to values from -1 to 1, channel by channel: a picture of 128 x 128 becomes `[3, 128, 128]`.
+pub fn planes(rgb: &[u8]) -> Vec<f32> {
+    (0..3).flat_map(|c| rgb.iter().skip(c).step_by(3).map(|v| f32::from(*v) / 127.5 - 1.0)).collect()
+}
+
+fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, EngineError> {
+    tensor.into_data().convert::<f32>().try_into_vec().map_err(|e| EngineError::Lost(format!("{e:?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_planes() {
+        assert_eq!(planes(&[0, 255, 51, 255, 0, 204]), [-1.0, 1.0, 1.0, -1.0, -0.6, 0.6]);
+        assert!(planes(&[]).is_empty());
+    }
 }

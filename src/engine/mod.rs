@@ -1,36 +1,40 @@
-//! How the networks run.
+//! How the networks run: a network, a picture and regions of it in, numbers out.
 //!
+//! - [`region`]: what is asked: a [`Region`] of a [`Picture`]. Whoever asks says where, and never touches a pixel: how those are reached,
+//!   in memory or in a texture, is the engine's own affair.
+//! - [`outputs`]: what is answered, and when it has to be waited for.
 //! - [`folded`]: the three networks with batch normalisation folded into their weights, as both engines run them.
-//! - [`fused`] and, for the detector, [`blazeface`]: on the CPU, by the kernels of [`crate::kernels`]. Nothing of burn's is needed, and
-//!   the small browser module has none of it.
+//! - [`cpu`]: on the CPU, by the kernels of [`crate::kernels`] ([`fused`] and, for the detector, [`blazeface`]). Nothing of burn's is
+//!   needed, and the small browser module has none of it.
 //! - `webgpu` (feature `burn`): on WebGPU (feature `webgpu`), by burn's convolutions.
 //! - `burn` (feature `train`): the burn modules that define the networks, which everything is tested against.
 //!
-//! An [`Engine`] holds the detector and one of the three networks. What it is given and what it returns are plain numbers, so
-//! nothing else in Mien knows which engine runs.
+//! An [`Engine`] holds the detector and one of the three networks. Nothing above it depends on which engine runs.
 
 pub mod blazeface;
 #[cfg(feature = "train")]
 pub mod burn;
+pub mod cpu;
 pub mod folded;
 pub mod fused;
+pub mod outputs;
+pub mod region;
 #[cfg(feature = "burn")]
 pub mod webgpu;
 
 use std::cell::RefCell;
-#[cfg(feature = "webgpu")]
+#[cfg(feature = "burn")]
 use std::rc::Rc;
 
 use serde::Serialize;
 use thiserror::Error;
 
+pub use outputs::Outputs;
+pub use region::{Picture, Region};
+
 use crate::model::{AGES, NetworkKind};
-use crate::source::Cut;
-use crate::vision::alignment::InputMaker;
-use crate::vision::{FaceError, View};
+use crate::picture::{Border, Frame, Similarity};
 use crate::weights::{Weights, WeightsError};
-use blazeface::{DetectorScratch, FusedDetector};
-use fused::{FusedNetwork, Scratch};
 
 /// Why an engine can't start or go on.
 #[derive(Debug, Error)]
@@ -49,12 +53,9 @@ pub enum EngineError {
     /// Results could not be read back, as when a graphics device is lost.
     #[error("the engine stopped ({0}); start it again or use the CPU engine")]
     Lost(String),
-    /// Unusable numbers from the detector.
-    #[error(transparent)]
-    Face(#[from] FaceError),
-    /// The network answered with numbers that are no probabilities.
-    #[error("the network's answer is not finite; use another engine")]
-    NotFinite,
+    /// The picture is in a texture that this engine can't read.
+    #[error("the picture is on another device than the engine")]
+    OtherDevice,
 }
 
 /// Which engine.
@@ -112,95 +113,47 @@ impl RawEstimate {
         let female = 1.0 / (1.0 + (gender_logits[0] - gender_logits[1]).exp());
         Self { age_distribution, age, female }
     }
-}
 
-/// The estimates that [`Engine::submit`] was asked for.
-#[derive(Debug, Clone, Default)]
-pub struct Estimates {
-    here: Vec<RawEstimate>,
-    /// Where they come from the device.
-    #[cfg(feature = "webgpu")]
-    awaited: Option<webgpu::Answer>,
-}
-
-/// The face detector, ready to run.
-#[derive(Debug)]
-pub enum Detector {
-    /// By fused kernels on the CPU, with the buffers that it needs.
-    Fused(Box<FusedDetector>, RefCell<DetectorScratch>),
-    /// On WebGPU.
-    #[cfg(feature = "webgpu")]
-    WebGpu(Box<webgpu::WebGpuDetector>),
-    /// The definition.
-    #[cfg(feature = "train")]
-    Burn(Box<burn::BurnDetector>),
-}
-
-impl Detector {
-    /// On the CPU, by fused kernels.
-    ///
-    /// # Errors
-    /// [`WeightsError`] for weights of another network.
-    pub fn on_cpu(weights: &Weights) -> Result<Self, WeightsError> {
-        Ok(Self::Fused(Box::new(FusedDetector::from_weights(weights)?), RefCell::default()))
+    /// From the numbers of a region: probabilities of the ages, the age, the probability of female. `None` where they are others, or not
+    /// all of them finite.
+    pub fn from_numbers(numbers: &[f32]) -> Option<Self> {
+        let (age_distribution, &[age, female]) = numbers.split_first_chunk()? else { return None };
+        let finite = numbers.iter().all(|number| number.is_finite());
+        finite.then_some(Self { age_distribution: *age_distribution, age, female })
     }
 
-    /// Runs the views' pixels and fills in what the network says of them; on WebGPU in one pass.
-    ///
-    /// # Errors
-    /// [`EngineError::Lost`].
-    ///
-    /// # Panics
-    /// If an input is not `side` x `side` RGB.
-    pub async fn run(&self, views: &mut [View]) -> Result<(), EngineError> {
-        match self {
-            Self::Fused(network, scratch) => {
-                let scratch = &mut scratch.borrow_mut();
-                for View { side, input, raw } in views {
-                    network.run(&input.rgb, *side, raw, scratch);
-                }
-            }
-            #[cfg(feature = "webgpu")]
-            Self::WebGpu(network) => network.run(views).await?,
-            #[cfg(feature = "train")]
-            Self::Burn(network) => {
-                for view in views {
-                    view.raw = network.run(&view.input.rgb, view.side).await?;
-                }
-            }
-        }
-        Ok(())
+    /// As numbers of a region: see [`RawEstimate::from_numbers`].
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = f32> {
+        self.age_distribution.into_iter().chain([self.age, self.female])
     }
 }
 
-/// One of the three networks, ready to run.
-#[derive(Debug)]
-enum Runner {
-    Fused(Box<FusedNetwork>, Box<RefCell<(InputMaker, Scratch)>>),
-    #[cfg(feature = "webgpu")]
-    WebGpu(Box<webgpu::WebGpuNetwork>),
-    #[cfg(feature = "train")]
-    Burn(Box<burn::BurnNetwork>),
+/// What an engine's networks are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Finding faces, by BlazeFace, in regions of a side that is a multiple of 32. The numbers of a region: for each of its
+    /// [anchors](crate::face::architecture::anchors) sixteen values, in pixels of the region relative to the anchor; then for each a logit.
+    Detection,
+    /// Age and gender, by one of the three networks, in aligned regions. The numbers of a region: [`RawEstimate::from_numbers`].
+    Estimation,
 }
 
 /// The two networks, ready to run.
 #[derive(Debug)]
 pub struct Engine {
     kind: EngineKind,
-    detector: Detector,
-    network: Runner,
-    #[cfg(feature = "webgpu")]
-    on_device: Option<OnDevice>,
+    network: NetworkKind,
+    networks: Networks,
 }
 
-/// What an engine on WebGPU has beside the networks.
-#[cfg(feature = "webgpu")]
 #[derive(Debug)]
-struct OnDevice {
-    /// Takes pictures: the browser's.
-    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
-    cutter: Rc<webgpu::Cutter>,
-    reads: Rc<webgpu::Reads>,
+enum Networks {
+    Cpu(Box<RefCell<(cpu::Detector, cpu::Estimator)>>),
+    #[cfg(feature = "burn")]
+    #[cfg_attr(not(feature = "webgpu"), allow(dead_code))] // but for tests
+    WebGpu(Rc<webgpu::Networks>),
+    #[cfg(feature = "train")]
+    Reference(Box<burn::Networks>),
 }
 
 impl Engine {
@@ -209,49 +162,40 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Weights`] for weights of another network, [`EngineError::Unavailable`] where there is no such engine.
     pub async fn start(kind: EngineKind, detector: &Weights, network: &Weights) -> Result<Self, EngineError> {
-        match kind {
+        let (network, networks) = match kind {
             EngineKind::Cpu => {
-                let network = FusedNetwork::from_weights(network)?;
-                let network = Runner::Fused(Box::new(network), Box::default());
-                Ok(Self {
-                    kind,
-                    detector: Detector::on_cpu(detector)?,
-                    network,
-                    #[cfg(feature = "webgpu")]
-                    on_device: None,
-                })
+                let both = (cpu::Detector::new(detector)?, cpu::Estimator::new(network)?);
+                (both.1.kind(), Networks::Cpu(Box::new(RefCell::new(both))))
             }
             #[cfg(feature = "webgpu")]
             EngineKind::WebGpu => {
-                let (device, cutter) = webgpu::device().await?;
-                let reads = Rc::default();
-                let detector = webgpu::WebGpuDetector::new(detector, &reads, &device)?;
-                let network = webgpu::WebGpuNetwork::new(network, &reads, &device)?;
-                Ok(Self {
-                    kind,
-                    detector: Detector::WebGpu(Box::new(detector)),
-                    network: Runner::WebGpu(Box::new(network)),
-                    on_device: Some(OnDevice { cutter: cutter.into(), reads }),
-                })
+                let networks = webgpu::Networks::start(detector, network).await?;
+                (networks.kind(), Networks::WebGpu(networks.into()))
             }
             #[cfg(feature = "train")]
             EngineKind::Reference => {
-                let device = ::burn::tensor::Device::flex();
-                let detector = Detector::Burn(Box::new(burn::BurnDetector::new(detector, &device)?));
-                let network = Runner::Burn(Box::new(burn::BurnNetwork::new(network, device)?));
-                Ok(Self {
-                    kind,
-                    detector,
-                    network,
-                    #[cfg(feature = "webgpu")]
-                    on_device: None,
-                })
+                let networks = burn::Networks::new(detector, network, ::burn::tensor::Device::flex())?;
+                (networks.kind(), Networks::Reference(networks.into()))
             }
             #[allow(unreachable_patterns)] // not in every build
-            _ => Err(EngineError::Unavailable {
-                engine: kind.name(),
-                reason: "it is not in this build".into(),
-            }),
+            _ => {
+                return Err(EngineError::Unavailable {
+                    engine: kind.name(),
+                    reason: "it is not in this build".into(),
+                });
+            }
+        };
+        Ok(Self { kind, network, networks })
+    }
+
+    /// What runs on WebGPU, on burn's CPU back end: answers have to be waited for.
+    #[cfg(all(test, feature = "train"))]
+    pub(crate) fn waiting(detector: &Weights, network: &Weights) -> Self {
+        let networks = webgpu::Networks::new(detector, network, ::burn::tensor::Device::flex()).unwrap();
+        Self {
+            kind: EngineKind::WebGpu,
+            network: networks.kind(),
+            networks: Networks::WebGpu(networks.into()),
         }
     }
 
@@ -260,119 +204,100 @@ impl Engine {
         self.kind
     }
 
-    /// Which network it has.
+    /// Which network it has for estimates.
     pub fn network(&self) -> NetworkKind {
-        match &self.network {
-            Runner::Fused(network, _) => network.kind(),
-            #[cfg(feature = "webgpu")]
-            Runner::WebGpu(network) => network.kind(),
-            #[cfg(feature = "train")]
-            Runner::Burn(network) => network.kind(),
-        }
+        self.network
     }
 
-    /// Takes a picture of the browser's to the device, or not: see [`webgpu::Cutter::load`].
-    ///
-    /// # Errors
-    /// [`EngineError::Lost`].
+    /// Takes a picture of the browser's to the device, or not: see [`webgpu::TextureSampler::upload`].
     #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
-    pub fn load(
+    pub fn upload(&self, image: &wasm_bindgen::JsValue, size: [usize; 2]) -> Option<webgpu::Texture> {
+        match &self.networks {
+            Networks::WebGpu(networks) => networks.upload(image, size),
+            Networks::Cpu(_) => None,
+        }
+    }
+
+    /// Has a network run on regions of a picture, and waits for the answer: [`Engine::submit`] and [`Outputs::wait`].
+    ///
+    /// # Errors
+    /// [`EngineError::Lost`], [`EngineError::OtherDevice`].
+    pub async fn run(
         &self,
-        image: &wasm_bindgen::JsValue,
-        size: [usize; 2],
-        cells: bool,
-    ) -> Result<Option<webgpu::Picture>, EngineError> {
-        match &self.on_device {
-            Some(OnDevice { cutter, reads }) => cutter.load(image, size, cells, reads),
-            None => Ok(None),
-        }
+        task: Task,
+        picture: Picture<'_>,
+        regions: &[Region],
+        outputs: &mut Outputs,
+    ) -> Result<(), EngineError> {
+        self.submit(task, picture, regions, outputs)?;
+        outputs.wait().await
     }
 
-    /// Runs the detector: see [`Detector::run`]. What the engine was asked for before is here then, too.
+    /// Has a network run on regions of a picture, all of them in one pass, and does not wait for the answer: a row of numbers for each
+    /// region in `outputs`, whose former content goes.
     ///
     /// # Errors
-    /// [`EngineError::Lost`].
-    pub async fn detect(&self, views: &mut [View]) -> Result<(), EngineError> {
-        self.detector.run(views).await
-    }
-
-    /// Runs the network on aligned crops of [`crate::vision::alignment::cut`], all faces at once, and returns an estimate of each.
-    ///
-    /// # Errors
-    /// [`EngineError::Lost`], [`EngineError::NotFinite`].
-    pub async fn estimate(&self, crops: &[Cut]) -> Result<Vec<RawEstimate>, EngineError> {
-        let mut estimates = Estimates::default();
-        self.submit(crops, &mut estimates).await?;
-        self.wait().await?;
-        self.collect(&mut estimates)?;
-        Ok(estimates.here)
-    }
-
-    /// Has the network run on aligned crops, and does not wait for it where it runs elsewhere: see [`Engine::collect`]. What `estimates` held before
-    /// goes.
-    ///
-    /// # Errors
-    /// [`EngineError::Lost`].
-    pub async fn submit(&self, crops: &[Cut], estimates: &mut Estimates) -> Result<(), EngineError> {
-        let here = &mut estimates.here;
-        here.clear();
-        #[cfg(feature = "webgpu")]
-        {
-            estimates.awaited = None;
-        }
-        if crops.is_empty() {
+    /// [`EngineError::Lost`], [`EngineError::OtherDevice`].
+    pub fn submit(
+        &self,
+        task: Task,
+        picture: Picture<'_>,
+        regions: &[Region],
+        outputs: &mut Outputs,
+    ) -> Result<(), EngineError> {
+        outputs.clear();
+        if regions.is_empty() {
             return Ok(());
         }
-        match &self.network {
-            Runner::Fused(network, buffers) => {
-                let (maker, scratch) = &mut *buffers.borrow_mut();
-                let run = |crop: &Cut| network.run(maker.run(network.kind(), &crop.rgb), scratch);
-                here.extend(crops.iter().map(run));
+        match (&self.networks, picture) {
+            (Networks::Cpu(networks), Picture::Memory(frame)) => {
+                let (detector, estimator) = &mut *networks.borrow_mut();
+                match task {
+                    Task::Detection => detector.run(&frame, regions, outputs),
+                    Task::Estimation => estimator.run(&frame, regions, outputs),
+                }
+                Ok(())
             }
-            #[cfg(feature = "webgpu")]
-            Runner::WebGpu(network) => estimates.awaited = Some(network.submit(crops)?),
+            #[cfg(feature = "burn")]
+            (Networks::WebGpu(networks), picture) => networks.submit(task, picture, regions, outputs),
             #[cfg(feature = "train")]
-            Runner::Burn(network) => *here = network.run(crops).await?,
+            (Networks::Reference(networks), Picture::Memory(frame)) => {
+                networks.run(task, &frame, regions, outputs)
+            }
+            #[allow(unreachable_patterns)] // not in every build
+            _ => Err(EngineError::OtherDevice),
         }
-        Ok(())
     }
 
-    /// Waits for all that the engine was asked for, if anything.
+    /// Runs a network on a black region of `side` x `side` pixels, for what engines and browsers put off until the first run.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
-    pub async fn wait(&self) -> Result<(), EngineError> {
-        #[cfg(feature = "webgpu")]
-        if let Some(OnDevice { reads, .. }) = &self.on_device {
-            reads.wait().await?;
-        }
-        Ok(())
+    pub async fn warm_up(&self, task: Task, side: usize) -> Result<(), EngineError> {
+        let rgba = vec![0; side * side * 4];
+        let Ok(frame) = Frame::new(side, side, &rgba) else { return Ok(()) };
+        let transform = Similarity::new(1.0, 0.0, 0.0, 0.0);
+        let region = Region { transform, side, border: Border::Black };
+        self.run(task, frame.into(), &[region], &mut Outputs::default()).await
     }
 
-    /// The estimates that were asked for, one for each crop, or `None` as long as they have to be waited for: by [`Engine::wait`],
-    /// or [`Engine::detect`], which waits for all that there is.
+    /// Has the brightness of a picture's cells measured, by which frames are compared, and does not wait for it: a row of
+    /// [`region::CELLS`] x [`region::CELLS`] numbers (0 to 255) in `outputs`, whose former content goes.
     ///
     /// # Errors
-    /// [`EngineError::NotFinite`].
-    pub fn collect<'a>(
-        &self,
-        estimates: &'a mut Estimates,
-    ) -> Result<Option<&'a [RawEstimate]>, EngineError> {
-        let here = &mut estimates.here;
-        #[cfg(feature = "webgpu")]
-        if let (Runner::WebGpu(network), Some(answer)) = (&self.network, &estimates.awaited) {
-            let Some(logits) = answer.get() else { return Ok(None) };
-            here.extend(network.estimates(logits));
-            estimates.awaited = None;
+    /// [`EngineError::Lost`], [`EngineError::OtherDevice`].
+    pub fn submit_brightness(&self, picture: Picture<'_>, outputs: &mut Outputs) -> Result<(), EngineError> {
+        outputs.clear();
+        match (&self.networks, picture) {
+            (_, Picture::Memory(frame)) => outputs.push(|cells| cpu::brightness(&frame, cells)),
+            #[cfg(feature = "webgpu")]
+            (Networks::WebGpu(networks), Picture::Texture(texture)) => {
+                networks.submit_brightness(texture, outputs)?;
+            }
+            #[allow(unreachable_patterns)] // not in every build
+            _ => return Err(EngineError::OtherDevice),
         }
-        let finite = |e: &RawEstimate| {
-            e.age.is_finite() && e.female.is_finite() && e.age_distribution.iter().all(|p| p.is_finite())
-        };
-        if !here.iter().all(finite) {
-            here.clear();
-            return Err(EngineError::NotFinite);
-        }
-        Ok(Some(here))
+        Ok(())
     }
 }
 
@@ -385,5 +310,15 @@ mod tests {
         let estimate = RawEstimate::from_logits(&[0.0; AGES], 5.0, [1.0, 3.0]);
         assert!((estimate.female - 1.0 / (1.0 + (-2.0f32).exp())).abs() < 1e-6);
         assert!((estimate.age_distribution[7] - 0.01).abs() < 1e-6);
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_no_estimate() {
+        let estimate = RawEstimate::from_logits(&[0.0; AGES], 5.0, [1.0, 3.0]);
+        let mut numbers: Vec<f32> = estimate.numbers().collect();
+        assert_eq!(RawEstimate::from_numbers(&numbers), Some(estimate));
+        assert_eq!(RawEstimate::from_numbers(&numbers[1..]), None);
+        numbers[7] = f32::NAN;
+        assert_eq!(RawEstimate::from_numbers(&numbers), None);
     }
 }

@@ -3,6 +3,9 @@
 /// The name of this network in its weight file.
 pub const NETWORK: &str = "blazeface-short";
 
+/// Width and height in pixels of the input that it was trained on: a picture or a part of one.
+pub const INPUT_SIDE: usize = 128;
+
 /// Shape of one convolution step: channels in and out, side of the kernel, stride.
 ///
 /// Padding is TensorFlow's `SAME`: the output side is the input side over the stride, and what padding that takes is
@@ -84,7 +87,6 @@ pub const VALUES: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vision::INPUT_SIDE;
 
     #[test]
     fn the_table_is_consistent() {

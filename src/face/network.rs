@@ -68,7 +68,7 @@ impl BlazeFace {
         weights.into_module(Self::new(device))
     }
 
-    /// Runs the network on `input`, `[n, 3, 128, 128]`, from -1 to 1 (see [`normalise`](crate::vision::normalise)). It was trained at that size, and takes
+    /// Runs the network on `input`, `[n, 3, 128, 128]`, from -1 to 1 (`engine::burn::planes`). It was trained at that size, and takes
     /// others whose sides are multiples of 32.
     ///
     /// Returns the regressed values, `[n, 896, 16]` in input pixels relative to the anchors, and the logits, `[n, 896]`; for
@@ -149,8 +149,9 @@ fn widen(x: Tensor<4>, channels: usize) -> Tensor<4> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::burn::planes;
+    use crate::vision::INPUT_SIDE;
     use crate::vision::testing::{reference, values, weights};
-    use crate::vision::{INPUT_SIDE, normalise};
     use burn::tensor::TensorData;
 
     #[test]
@@ -171,7 +172,7 @@ mod tests {
         let network = BlazeFace::from_weights(&weights(), &device).unwrap();
         let reference = reference();
         let rgb: Vec<u8> = values(&reference, "input").iter().map(|v| *v as u8).collect();
-        let data = TensorData::new(normalise(&rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
+        let data = TensorData::new(planes(&rgb), [1, 3, INPUT_SIDE, INPUT_SIDE]);
         // The same picture twice, for the order of a batch.
         let input = Tensor::from_data(data, &device).repeat_dim(0, 2);
         let (regressors, logits) = network.forward(input);

@@ -101,19 +101,17 @@ impl Frame<'_> {
         [width, height]: [usize; 2],
         border: Border,
         Sampler { columns, rows, sums, .. }: &mut Sampler,
-        out: &mut Vec<u8>,
+        out: &mut [u8],
     ) {
         columns.lay_out([transform.tx, transform.a], width, self.width, border);
         rows.lay_out([transform.ty, transform.a], height, self.height, border);
-        out.clear();
-        out.reserve(width * height * 3);
         // Only the columns that count.
         let left = columns.iter().next().map_or(0, |(from, _)| from);
         let right = columns.iter().last().map_or(0, |(from, weights)| from + weights.len());
         sums.clear();
         sums.reserve(self.width * 4);
         sums.resize((right - left) * 4, 0);
-        for (top, row_weights) in rows.iter() {
+        for ((top, row_weights), out) in rows.iter().zip(out.chunks_exact_mut(width * 3)) {
             // Down the columns first: whole rows at a time, as they lie in memory. A sum of bytes is at most 255 * WHOLE.
             sums.fill(0);
             for (i, weight) in row_weights.iter().enumerate() {
@@ -122,7 +120,7 @@ impl Frame<'_> {
                     *sum += u16::from(*byte) * weight;
                 }
             }
-            for (from, weights) in columns.iter() {
+            for ((from, weights), out) in columns.iter().zip(out.as_chunks_mut().0) {
                 let mut sum = [HALF; 4];
                 for (pixel, weight) in sums.as_chunks::<4>().0[from - left..].iter().zip(weights) {
                     for c in 0..4 {
@@ -130,7 +128,7 @@ impl Frame<'_> {
                     }
                 }
                 let [r, g, b, _] = sum.map(|s| (s / (WHOLE * WHOLE)) as u8);
-                out.extend([r, g, b]);
+                *out = [r, g, b];
             }
         }
     }

@@ -179,27 +179,33 @@ impl<'a> Frame<'a> {
     /// steps. At a scale of s, means of k x k pixels first, k the whole part of s (16 at most), make a smaller frame of the part that is needed;
     /// of that, ceil(s / k) x ceil(s / k) bilinear samples are averaged (16 x 16 at most, to bound the work).
     pub fn sample(&self, transform: &Similarity, width: usize, height: usize, border: Border) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = vec![0; width * height * 3];
         self.sample_into(transform, [width, height], border, &mut Sampler::default(), &mut out);
         out
     }
 
-    /// [`Frame::sample`] into a buffer, whose former content goes. Nothing is allocated where buffer and `sampler` have served for
-    /// a cut of that size from a frame of this size before.
+    /// [`Frame::sample`] into a buffer. Nothing is allocated where `sampler` has served for a cut of that size from a frame of this size before.
+    ///
+    /// # Panics
+    /// If `out` has another length than `width * height * 3`.
     pub fn sample_into(
         &self,
         transform: &Similarity,
         [width, height]: [usize; 2],
         border: Border,
         sampler: &mut Sampler,
-        out: &mut Vec<u8>,
+        out: &mut [u8],
     ) {
+        assert_eq!(out.len(), width * height * 3);
+        if out.is_empty() {
+            return;
+        }
         if transform.b == 0.0 && transform.a >= 1.0 {
             return self.average_areas(transform, [width, height], border, sampler, out);
         }
         let factor = reduction(transform.scale());
         if factor == 1 {
-            return self.sample_places(transform, [width, height], border, out);
+            return self.sample_places(transform, width, border, out);
         }
         let Sampler { sums, reduced, .. } = sampler;
         let (columns, rows) = self.blocks_under(transform, [width, height], factor);
@@ -216,21 +222,7 @@ impl<'a> Frame<'a> {
             tx: transform.tx * part - columns.start as f32,
             ty: transform.ty * part - rows.start as f32,
         };
-        small.sample_places(&to_small, [width, height], border, out);
-    }
-
-    /// A copy with a black border of `share` of the longer side all around: RGBA, its width and height, and the border in pixels.
-    ///
-    /// Detectors have learned to see faces with something around them; a picture that shows nothing but a face needs a border.
-    pub fn padded(&self, share: f32) -> (Vec<u8>, usize, usize, usize) {
-        let border = (self.width.max(self.height) as f32 * share).round() as usize;
-        let (width, height) = (self.width + 2 * border, self.height + 2 * border);
-        let mut rgba = vec![0; width * height * 4];
-        for (y, row) in self.rgba.chunks_exact(self.width * 4).enumerate() {
-            let at = ((y + border) * width + border) * 4;
-            rgba[at..at + row.len()].copy_from_slice(row);
-        }
-        (rgba, width, height, border)
+        small.sample_places(&to_small, width, border, out);
     }
 
     #[inline]
@@ -348,15 +340,6 @@ mod tests {
                 assert!(count([50, 60, 70]) > 0.5 * expected.min(400.0), "{scale}: {}", count([50, 60, 70]));
             }
         }
-    }
-
-    #[test]
-    fn padding_surrounds() {
-        let rgba = [9u8; 10 * 4 * 4];
-        let (padded, width, height, border) = Frame::new(10, 4, &rgba).unwrap().padded(0.3);
-        assert_eq!((width, height, border), (16, 10, 3));
-        let at = |x: usize, y: usize| padded[(y * width + x) * 4];
-        assert_eq!([at(3, 3), at(12, 6), at(2, 3), at(13, 6), at(3, 7)], [9, 9, 0, 0, 0]);
     }
 
     #[test]

@@ -16,17 +16,7 @@ type Sums = [[u32; RUN]; 2];
 
 impl Frame<'_> {
     /// [`Frame::sample_into`] by samples of places: ceil(s) x ceil(s) in each pixel of the cut, 16 x 16 at most.
-    pub(super) fn sample_places(
-        &self,
-        transform: &Similarity,
-        [width, height]: [usize; 2],
-        border: Border,
-        out: &mut Vec<u8>,
-    ) {
-        out.resize(width * height * 3, 0);
-        if out.is_empty() {
-            return;
-        }
+    pub(super) fn sample_places(&self, transform: &Similarity, width: usize, border: Border, out: &mut [u8]) {
         // Up to a hundredth above a whole factor needs no further sample.
         let grid = ((transform.scale() - 0.01).ceil().max(1.0) as usize).min(16);
         Arch::new().dispatch(Places { frame: self, transform, grid, border, width, out });

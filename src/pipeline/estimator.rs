@@ -1,16 +1,14 @@
-//! The public API: a frame in, faces with estimates out.
+//! Photos: a picture in, faces with estimates out.
 
 use serde::Serialize;
 use thiserror::Error;
 use web_time::Instant;
 
 use crate::age::AgeDistribution;
-use crate::engine::{Engine, EngineError, EngineKind, RawEstimate};
+use crate::engine::{Engine, EngineError, EngineKind, Outputs, Picture, RawEstimate, Region, Task};
 use crate::model::{AGES, NetworkKind};
 use crate::picture::Similarity;
-use crate::source::{Cut, Source};
-use crate::vision::alignment;
-use crate::vision::{CLOSE_UP_SIDE, Detection, Finder, INPUT_SIDE, Search, View};
+use crate::vision::{CLOSE_UP_SIDE, Detection, DetectionError, Finder, INPUT_SIDE, Rect, Search, alignment};
 use crate::weights::{Weights, WeightsError};
 
 /// Name of the detector in its weight file.
@@ -18,9 +16,6 @@ pub const DETECTOR: &str = "blazeface-short";
 
 /// Mass of the stated range where the weights bring no calibration.
 const DEFAULT_RANGE_MASS: f32 = 0.8;
-
-/// Border for the second look, as a share of the picture's longer side.
-const PADDING: f32 = 0.3;
 
 /// Why an estimator can't be made or used.
 #[derive(Debug, Error)]
@@ -31,6 +26,12 @@ pub enum EstimatorError {
     /// The weight files.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The detector's numbers.
+    #[error(transparent)]
+    Detection(#[from] DetectionError),
+    /// The network answered with numbers that are no probabilities.
+    #[error("the network's answer is not finite; use another engine")]
+    NotFinite,
 }
 
 /// Probabilities of the two genders that the data sets label; they sum to 1.
@@ -101,26 +102,26 @@ impl Stopwatch {
 
 /// A part of the work on a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rehearsal {
-    /// A look at a whole frame.
+pub enum WarmUp {
+    /// A whole picture.
     Search,
-    /// A look at a face.
+    /// A face from close up.
     CloseUp,
     /// An estimate.
     Estimate,
 }
 
-impl Rehearsal {
+impl WarmUp {
     /// All of it. The close-up comes first: it runs the same code as a search, on less.
     pub const ALL: [Self; 3] = [Self::CloseUp, Self::Estimate, Self::Search];
 }
 
 /// Finds faces and estimates their age and gender, of single pictures; for the frames of a video there is
-/// [`Video`](crate::pipeline::video::Video).
+/// [`Video`](super::Video).
 #[derive(Debug)]
 pub struct Estimator {
     pub(crate) engine: Engine,
-    range_mass: f32,
+    pub(super) range_mass: f32,
 }
 
 impl Estimator {
@@ -155,36 +156,27 @@ impl Estimator {
         self.engine.network()
     }
 
-    /// Finds the faces of a frame, sorted by falling score.
+    /// Finds the faces of a picture, sorted by falling score.
     ///
-    /// Where a thorough search finds none, it looks once more with a border around the picture: a face that fills it all is not
+    /// Where a thorough search finds none, it searches once more with a border around the picture: a face that fills it all is not
     /// recognised as one.
     ///
     /// # Errors
-    /// [`EstimatorError::Engine`].
+    /// [`EstimatorError`] where the engine stopped or computes wrongly.
     pub async fn detect(
         &self,
-        frame: &impl Source,
+        picture: impl Into<Picture<'_>>,
         search: Search,
     ) -> Result<Vec<Detection>, EstimatorError> {
-        let found = self.look(frame, search).await?;
-        if !found.is_empty() || search != Search::Tiled {
-            return Ok(found);
+        let picture = picture.into();
+        let run = async |regions: &[Region], outputs: &mut Outputs| {
+            Ok::<_, EstimatorError>(self.engine.run(Task::Detection, picture, regions, outputs).await?)
+        };
+        let (mut finder, whole) = (Finder::default(), Rect::whole(picture.size()));
+        finder.find(whole, search, run).await?;
+        if finder.faces().is_empty() && search == Search::Tiled {
+            finder.find(whole.with_border(), Search::Refined, run).await?;
         }
-        let (padded, border) = frame.padded(PADDING);
-        let mut found = self.look(&padded, Search::Refined).await?;
-        let border = border as f32;
-        for detection in &mut found {
-            detection.bbox.x -= border;
-            detection.bbox.y -= border;
-            detection.landmarks = detection.landmarks.map(|[x, y]| [x - border, y - border]);
-        }
-        Ok(found)
-    }
-
-    async fn look(&self, frame: &impl Source, search: Search) -> Result<Vec<Detection>, EstimatorError> {
-        let mut finder = Finder::default();
-        finder.find(frame, search, async |views: &mut [View]| self.engine.detect(views).await).await?;
         Ok(finder.faces().to_vec())
     }
 
@@ -192,29 +184,38 @@ impl Estimator {
     ///
     /// # Errors
     /// [`EstimatorError::Engine`].
-    pub async fn rehearse(&self, part: Rehearsal) -> Result<(), EstimatorError> {
-        let black = |side: usize| Cut::from(vec![0; side * side * 3]);
-        match part {
-            Rehearsal::Search => self.engine.detect(&mut [View::new(INPUT_SIDE, black(INPUT_SIDE))]).await?,
-            Rehearsal::CloseUp => {
-                self.engine.detect(&mut [View::new(CLOSE_UP_SIDE, black(CLOSE_UP_SIDE))]).await?;
-            }
-            Rehearsal::Estimate => drop(self.engine.estimate(&[black(alignment::SIDE)]).await?),
-        }
-        Ok(())
+    pub async fn warm_up(&self, part: WarmUp) -> Result<(), EstimatorError> {
+        let (task, side) = match part {
+            WarmUp::Search => (Task::Detection, INPUT_SIDE),
+            WarmUp::CloseUp => (Task::Detection, CLOSE_UP_SIDE),
+            WarmUp::Estimate => (Task::Estimation, alignment::SIDE),
+        };
+        Ok(self.engine.warm_up(task, side).await?)
     }
 
     /// What the network says of the faces under these alignments ([`alignment::alignment`]).
     ///
     /// # Errors
-    /// [`EstimatorError::Engine`].
+    /// [`EstimatorError::Engine`], [`EstimatorError::NotFinite`].
     pub async fn raw_estimates(
         &self,
-        frame: &impl Source,
+        picture: impl Into<Picture<'_>>,
         alignments: &[Similarity],
     ) -> Result<Vec<RawEstimate>, EstimatorError> {
-        let crops: Vec<_> = alignments.iter().map(|alignment| alignment::cut(frame, alignment)).collect();
-        Ok(self.engine.estimate(&crops).await?)
+        Ok(self.estimates(picture.into(), alignments).await?.0)
+    }
+
+    /// Also how long cutting the faces out took, in milliseconds.
+    async fn estimates(
+        &self,
+        picture: Picture<'_>,
+        alignments: &[Similarity],
+    ) -> Result<(Vec<RawEstimate>, f64), EstimatorError> {
+        let regions: Vec<Region> = alignments.iter().map(alignment::aligned).collect();
+        let mut outputs = Outputs::default();
+        self.engine.run(Task::Estimation, picture, &regions, &mut outputs).await?;
+        let estimates = outputs.rows().map(estimate).collect::<Result<_, _>>()?;
+        Ok((estimates, outputs.sampling_ms()))
     }
 
     /// The estimate in a form to show: with its range, as probabilities.
@@ -231,42 +232,46 @@ impl Estimator {
         }
     }
 
-    /// Everything: the faces of a frame with their estimates, sorted by falling score.
+    /// Everything: the faces of a picture with their estimates, sorted by falling score.
     ///
     /// # Errors
-    /// [`EstimatorError::Engine`].
-    pub async fn estimate(&self, frame: &impl Source, search: Search) -> Result<Vec<Face>, EstimatorError> {
-        Ok(self.estimate_timed(frame, search).await?.0)
+    /// [`EstimatorError`] where the engine stopped or computes wrongly.
+    pub async fn estimate(
+        &self,
+        picture: impl Into<Picture<'_>>,
+        search: Search,
+    ) -> Result<Vec<Face>, EstimatorError> {
+        Ok(self.estimate_timed(picture, search).await?.0)
     }
 
     /// The same, and how long each stage took.
     ///
     /// # Errors
-    /// [`EstimatorError::Engine`].
+    /// As [`Estimator::estimate`].
     pub async fn estimate_timed(
         &self,
-        frame: &impl Source,
+        picture: impl Into<Picture<'_>>,
         search: Search,
     ) -> Result<(Vec<Face>, Timings), EstimatorError> {
-        let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
-        let detections = self.detect(frame, search).await?;
-        timings.detect = watch.lap();
-        let (detections, crops): (Vec<_>, Vec<_>) = detections
-            .into_iter()
-            .filter_map(|d| {
-                alignment::alignment(&d.landmarks).map(|alignment| (d, alignment::cut(frame, &alignment)))
-            })
-            .unzip();
-        timings.crop = watch.lap();
-        let estimates = self.engine.estimate(&crops).await?;
-        timings.network = watch.lap();
+        let picture = picture.into();
+        let mut watch = Stopwatch::start();
+        let detections = self.detect(picture, search).await?;
+        let detect = watch.lap();
+        let (detections, alignments): (Vec<_>, Vec<_>) =
+            detections.into_iter().filter_map(|d| Some((d, alignment::alignment(&d.landmarks)?))).unzip();
+        let (estimates, crop) = self.estimates(picture, &alignments).await?;
+        let network = (watch.lap() - crop).max(0.0);
         let face = |(detection, raw): (&Detection, &RawEstimate)| {
             Face::new(detection, self.finish(&raw.age_distribution, raw.age, raw.female))
         };
         let faces = detections.iter().zip(&estimates).map(face).collect();
-        timings.track = watch.lap();
-        Ok((faces, timings))
+        Ok((faces, Timings { detect, crop, network, track: watch.lap() }))
     }
+}
+
+/// An engine's numbers of a face.
+pub(super) fn estimate(numbers: &[f32]) -> Result<RawEstimate, EstimatorError> {
+    RawEstimate::from_numbers(numbers).ok_or(EstimatorError::NotFinite)
 }
 
 impl Face {

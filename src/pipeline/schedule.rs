@@ -29,9 +29,9 @@ const COMPARE_MS: f64 = 100.0;
 /// The longest that frames are left out for, in milliseconds.
 const RECHECK_MS: f64 = 1000.0;
 
-/// How a frame is looked at.
+/// How much work a frame gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum FrameMode {
     /// Not at all: it shows what the last one showed.
     Skip,
     /// Only for the known faces, each where it is expected.
@@ -40,7 +40,7 @@ pub enum Look {
     Search,
 }
 
-impl Look {
+impl FrameMode {
     /// The name on the page.
     pub fn name(self) -> &'static str {
         match self {
@@ -95,7 +95,7 @@ impl Schedule {
     }
 
     /// A frame of time `now` was compared with those before: says whether it shows anything else. Where the frame is [left
-    /// out](Schedule::skips) otherwise, this has to be known before [`Schedule::look`].
+    /// out](Schedule::skips) otherwise, this has to be known before [`Schedule::mode`].
     pub fn compared(&mut self, now: f64, changed: bool) {
         self.compared = Some(now);
         if changed {
@@ -103,19 +103,19 @@ impl Schedule {
         }
     }
 
-    /// How to look at a frame of time `now`.
-    pub fn look(&mut self, now: f64, known: Known) -> Look {
+    /// What a frame of time `now` gets.
+    pub fn mode(&mut self, now: f64, known: Known) -> FrameMode {
         let skips = self.skips(now);
         self.gap = self.gap(now);
         self.frame = Some(now);
         if skips {
-            return Look::Skip;
+            return FrameMode::Skip;
         }
         self.looked = Some(now);
         if known.faces == 0 || known.misses_one || since(self.searched, now) + self.gap > SEARCH_MS {
-            return Look::Search;
+            return FrameMode::Search;
         }
-        Look::Follow
+        FrameMode::Follow
     }
 
     /// The frame of time `now` is searched: returns which of its tiles is due, too, if one is, counted on and on. None is with the first frame,
@@ -184,28 +184,28 @@ mod tests {
     const NONE: Known = Known { faces: 0, misses_one: false };
 
     /// Looks at frames `gap` apart, of a picture that always changes; returns how.
-    fn looks(gap: f64, frames: u32, known: impl Fn(u32) -> Known) -> Vec<Look> {
+    fn modes(gap: f64, frames: u32, known: impl Fn(u32) -> Known) -> Vec<FrameMode> {
         let mut schedule = Schedule::default();
-        let mut look = |frame| {
+        let mut mode = |frame| {
             let now = 5000.0 + gap * f64::from(frame);
             schedule.compared(now, true);
-            let look = schedule.look(now, known(frame));
-            if look == Look::Search {
+            let mode = schedule.mode(now, known(frame));
+            if mode == FrameMode::Search {
                 schedule.search(now);
             }
-            look
+            mode
         };
-        (0..frames).map(&mut look).collect()
+        (0..frames).map(&mut mode).collect()
     }
 
-    fn searches(looks: &[Look]) -> Vec<usize> {
-        looks.iter().enumerate().filter(|(_, look)| **look == Look::Search).map(|(i, _)| i).collect()
+    fn searches(modes: &[FrameMode]) -> Vec<usize> {
+        modes.iter().enumerate().filter(|(_, mode)| **mode == FrameMode::Search).map(|(i, _)| i).collect()
     }
 
     #[test]
     fn known_faces_are_followed_between_searches() {
-        let seen = looks(1000.0 / 30.0, 31, |frame| if frame == 0 { NONE } else { ONE });
-        assert!(!seen.contains(&Look::Skip));
+        let seen = modes(1000.0 / 30.0, 31, |frame| if frame == 0 { NONE } else { ONE });
+        assert!(!seen.contains(&FrameMode::Skip));
         let searches = searches(&seen);
         assert_eq!(searches[0], 0);
         // Twelve frames are 400 ms, and rounding may make the thirteenth too late.
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn slow_devices_search_in_time_too() {
         for gap in [40.0, 90.0, 150.0, 250.0, 399.0, 450.0, 3000.0] {
-            let searches = searches(&looks(gap, 40, |frame| if frame == 0 { NONE } else { ONE }));
+            let searches = searches(&modes(gap, 40, |frame| if frame == 0 { NONE } else { ONE }));
             let longest = searches.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
             assert!(longest == 1 || longest as f64 * gap <= SEARCH_MS, "{gap}: {searches:?}");
         }
@@ -224,9 +224,9 @@ mod tests {
 
     #[test]
     fn without_a_face_and_with_one_missing_each_frame_is_searched() {
-        assert_eq!(searches(&looks(33.0, 10, |_| NONE)).len(), 10);
+        assert_eq!(searches(&modes(33.0, 10, |_| NONE)).len(), 10);
         let missing = |frame| Known { misses_one: (3..6).contains(&frame), ..ONE };
-        assert_eq!(searches(&looks(33.0, 10, missing)), [0, 3, 4, 5]);
+        assert_eq!(searches(&modes(33.0, 10, missing)), [0, 3, 4, 5]);
     }
 
     #[test]
@@ -247,7 +247,7 @@ mod tests {
         for frame in 0..160u32 {
             let now = 25.0 * f64::from(frame);
             schedule.compared(now, frame == 0 || frame == 120);
-            if schedule.look(now, ONE) != Look::Skip {
+            if schedule.mode(now, ONE) != FrameMode::Skip {
                 schedule.search(now);
                 looked.push(frame);
             }
@@ -268,7 +268,7 @@ mod tests {
                 schedule.compared(now, frame < 20);
                 compared.push(frame);
             }
-            schedule.look(now, ONE);
+            schedule.mode(now, ONE);
         }
         let expected: Vec<u32> = (0..36).step_by(4).chain(36..48).collect();
         assert_eq!(compared, expected);
@@ -279,7 +279,7 @@ mod tests {
         let mut schedule = Schedule::default();
         for now in [1000.0, 500.0, f64::NAN, 400.0, f64::INFINITY, -1e300, f64::NEG_INFINITY] {
             schedule.compared(now, false);
-            assert_eq!(schedule.look(now, ONE), Look::Search, "{now}");
+            assert_eq!(schedule.mode(now, ONE), FrameMode::Search, "{now}");
             schedule.search(now);
         }
     }
@@ -292,7 +292,7 @@ mod tests {
         let mut now = 0.0;
         while now < 3000.0 {
             schedule.compared(now, true);
-            schedule.look(now, ONE);
+            schedule.mode(now, ONE);
             let known: Vec<_> = last
                 .iter()
                 .map(|last| Some(Recognised { id: 1, estimates: SETTLED, seconds: (now - last) / 1000.0 }))
@@ -330,7 +330,7 @@ mod tests {
         let mut chosen = vec![7];
         for frame in 0..3 {
             schedule.compared(100.0 * f64::from(frame), true);
-            schedule.look(100.0 * f64::from(frame), ONE);
+            schedule.mode(100.0 * f64::from(frame), ONE);
             let known = [known(9, 0.1), None, known(1, 0.03), known(9, 0.3)];
             schedule.estimates(&known, &mut chosen);
             // One of the two settled ones in each 100 ms, and not before the first of them.

@@ -13,9 +13,13 @@
 
 use std::f32::consts::TAU;
 
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::age::AgeDistribution;
 use crate::engine::RawEstimate;
 use crate::model::AGES;
-use crate::vision::{BoundingBox, Detection};
+use crate::vision::{Detection, Rect};
 
 /// What a [`Tracker`] can be told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,13 +50,14 @@ pub struct Observation {
 }
 
 /// A face over time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Track {
     /// The same for the same face from frame to frame; never used twice until [`Tracker::reset`].
     pub id: u32,
     /// Where it is: box and landmarks smoothed, score as observed.
     pub detection: Detection,
     /// Probability of each year of age, averaged.
+    #[serde(with = "distribution")]
     pub age_distribution: [f32; AGES],
     /// The age by regression, in years, averaged.
     pub regressed_age: f32,
@@ -71,6 +76,41 @@ pub struct Recognised {
     pub seconds: f64,
 }
 
+/// Why bytes are no state of a tracker.
+#[derive(Debug, Error)]
+pub enum StateError {
+    /// Not written by [`Tracker::state`], or damaged.
+    #[error("not the state of a video ({0})")]
+    Malformed(#[from] serde_json::Error),
+    /// Written by another version.
+    #[error("the state of a video is of format {found}, not {FORMAT}")]
+    Format {
+        /// The format at hand.
+        found: u32,
+    },
+    /// Numbers that no video leads to.
+    #[error("the state of a video has impossible {0}")]
+    Impossible(&'static str),
+}
+
+/// Of [`Tracker::state`]; another number where the fields change.
+const FORMAT: u32 = 1;
+
+/// More faces than any picture has.
+const MOST_FACES: usize = 1000;
+
+/// What a tracker remembers, but for its options.
+#[derive(Serialize, Deserialize)]
+struct State<F> {
+    format: u32,
+    next_id: u32,
+    clock: f64,
+    before: f64,
+    seconds: f64,
+    last: Option<f64>,
+    faces: F,
+}
+
 /// Follows the faces of one video.
 ///
 /// [`Tracker::update`] is all that a frame takes. Who wants to know more before it asks the network about a face calls its two
@@ -78,7 +118,7 @@ pub struct Recognised {
 #[derive(Debug, Clone)]
 pub struct Tracker {
     options: TrackerOptions,
-    faces: Vec<Face>,
+    faces: Vec<Tracked>,
     next_id: u32,
     /// Seconds of video so far; never falls.
     clock: f64,
@@ -102,6 +142,9 @@ const FRAME_SECONDS: f64 = 1.0 / 30.0;
 /// Faces that were in the frame before keep their identity over a gap between frames up to this long, in seconds: a slow
 /// device is not a face that left.
 const LONGEST_GAP: f64 = 2.0;
+
+/// A video is shorter than this, in seconds.
+const LONGEST: f64 = 1e9;
 
 /// How far from its expected place a face may be, in widths: at once, more for each second unseen, and at most.
 const REACH: f32 = 0.5;
@@ -140,6 +183,40 @@ impl Tracker {
         *self = Self::new(self.options);
     }
 
+    /// Who is known, and their averages, as bytes for [`Tracker::restore`].
+    pub fn state(&self) -> Vec<u8> {
+        let &Self { next_id, clock, before, seconds, last, .. } = self;
+        let state = State { format: FORMAT, next_id, clock, before, seconds, last, faces: &self.faces };
+        serde_json::to_vec(&state).expect("numbers and lists of them can be written")
+    }
+
+    /// Goes on where another tracker was: see [`Tracker::state`].
+    ///
+    /// # Errors
+    /// [`StateError`] for bytes of anything else; nothing changes then.
+    pub fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let State::<Vec<Tracked>> { format, next_id, clock, before, seconds, last, faces } =
+            serde_json::from_slice(state)?;
+        if format != FORMAT {
+            return Err(StateError::Format { found: format });
+        }
+        let possible = |what, is: bool| if is { Ok(()) } else { Err(StateError::Impossible(what)) };
+        possible(
+            "times",
+            0.0 <= before && before <= clock && clock < LONGEST && 0.0 < seconds && seconds < LONGEST,
+        )?;
+        possible("faces", faces.len() <= MOST_FACES)?;
+        let mut ids: Vec<u32> = faces.iter().map(|face| face.track.id).collect();
+        ids.sort_unstable();
+        possible("ids", ids.is_sorted_by(|a, b| a < b) && ids.last().is_none_or(|last| *last < next_id))?;
+        for face in &faces {
+            possible("times", face.seen <= clock && face.estimated <= clock && face.known_until < LONGEST)?;
+            possible("numbers", face.is_possible())?;
+        }
+        *self = Self { next_id, clock, before, seconds, last, faces, ..Self::new(self.options) };
+        Ok(())
+    }
+
     /// Takes in the faces of a frame and returns them as tracks, in the same order. A new face without an estimate is left out.
     ///
     /// `timestamp_ms` is the frame's time in milliseconds from any origin. One that repeats, goes back or is not a number counts
@@ -176,7 +253,7 @@ impl Tracker {
 
     /// Where the faces that are known are expected in this frame, those out of sight for a moment included: into `boxes`, whose former
     /// content goes.
-    pub fn expected(&self, boxes: &mut Vec<BoundingBox>) {
+    pub fn expected(&self, boxes: &mut Vec<Rect>) {
         boxes.clear();
         boxes.extend(self.known_faces().map(|(_, face)| face.expected((self.clock - face.seen) as f32)));
     }
@@ -223,7 +300,7 @@ impl Tracker {
             let face = match (face, observation.estimate) {
                 (Some(index), _) => &mut self.faces[*index],
                 (None, Some(estimate)) => {
-                    self.faces.push(Face::new(self.next_id, &observation.detection, &estimate));
+                    self.faces.push(Tracked::new(self.next_id, &observation.detection, &estimate));
                     self.next_id = self.next_id.wrapping_add(1);
                     self.faces.last_mut().expect("pushed above")
                 }
@@ -242,12 +319,12 @@ impl Tracker {
         &self.tracks
     }
 
-    fn known_faces(&self) -> impl Iterator<Item = (usize, &Face)> {
+    fn known_faces(&self) -> impl Iterator<Item = (usize, &Tracked)> {
         self.faces.iter().enumerate().filter(|(_, face)| self.clock <= face.known_until)
     }
 
     /// The [`distance`] of a detection from where a face is expected, if the face can have come that far.
-    fn reaches(&self, face: &Face, detection: &Detection) -> Option<f32> {
+    fn reaches(&self, face: &Tracked, detection: &Detection) -> Option<f32> {
         let unseen = (self.clock - face.seen) as f32;
         let reach = (REACH + REACH_PER_SECOND * unseen).min(LONGEST_REACH);
         distance(&face.expected(unseen), &detection.bbox).filter(|distance| *distance < reach)
@@ -286,7 +363,7 @@ const UNLIKE: f32 = 0.1;
 
 /// How far apart two boxes are, in widths of a face; also counts how much they differ in size. `None` if one can't
 /// have become the other.
-fn distance(a: &BoundingBox, b: &BoundingBox) -> Option<f32> {
+fn distance(a: &Rect, b: &Rect) -> Option<f32> {
     let size = (a.area() * b.area()).sqrt().sqrt();
     let growth = (b.area() / a.area()).sqrt();
     if !(growth < GROWTH && growth > 1.0 / GROWTH) {
@@ -297,8 +374,8 @@ fn distance(a: &BoundingBox, b: &BoundingBox) -> Option<f32> {
 }
 
 /// What a tracker knows of a face.
-#[derive(Debug, Clone)]
-struct Face {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Tracked {
     track: Track,
     /// Corners of the box, then the landmarks.
     points: [Smooth; 8],
@@ -310,7 +387,7 @@ struct Face {
     estimated: f64,
 }
 
-impl Face {
+impl Tracked {
     fn new(id: u32, detection: &Detection, estimate: &RawEstimate) -> Self {
         let &RawEstimate { age_distribution, age, female } = estimate;
         Self {
@@ -332,6 +409,18 @@ impl Face {
         self.known_until = clock + options.lost_seconds;
     }
 
+    /// Whether its numbers can have come of observations.
+    fn is_possible(&self) -> bool {
+        let Track { detection, age_distribution, regressed_age, female, .. } = &self.track;
+        let points = self.points.iter().flat_map(|point| [point.value, point.last, point.velocity]);
+        let mut places = points.chain(detection.landmarks).chain(points_of_box(&detection.bbox));
+        AgeDistribution::new(*age_distribution).is_some()
+            && (-1e3..=1e3).contains(regressed_age)
+            && (0.0..=1.0).contains(female)
+            && (0.0..=1.0).contains(&detection.score)
+            && places.all(|place| place.iter().all(|at| at.abs() < 1e9))
+    }
+
     /// `clock` is that of the frame the estimate is of.
     fn learn(&mut self, estimate: &RawEstimate, clock: f64, seconds: f64, options: &TrackerOptions) {
         self.average(estimate, since(self.estimated, clock, seconds), options);
@@ -348,7 +437,7 @@ impl Face {
         }
         let [[left, top], [right, bottom], landmarks @ ..] = self.points.map(|point| point.value);
         self.track.detection = Detection {
-            bbox: BoundingBox { x: left, y: top, width: right - left, height: bottom - top },
+            bbox: Rect { x: left, y: top, width: right - left, height: bottom - top },
             score: detection.score,
             landmarks,
         };
@@ -386,10 +475,10 @@ impl Face {
     }
 
     /// The box, `unseen` seconds after it was last seen.
-    fn expected(&self, unseen: f32) -> BoundingBox {
+    fn expected(&self, unseen: f32) -> Rect {
         let [a, b] = [&self.points[0], &self.points[1]];
         let [vx, vy] = [(a.velocity[0] + b.velocity[0]) / 2.0, (a.velocity[1] + b.velocity[1]) / 2.0];
-        BoundingBox {
+        Rect {
             x: a.last[0] + vx * unseen,
             y: a.last[1] + vy * unseen,
             width: b.last[0] - a.last[0],
@@ -404,13 +493,36 @@ fn since(last: f64, clock: f64, seconds: f64) -> f64 {
 }
 
 fn points(detection: &Detection) -> [[f32; 2]; 8] {
-    let BoundingBox { x, y, width, height } = detection.bbox;
+    let [first, last] = points_of_box(&detection.bbox);
     let [a, b, c, d, e, f] = detection.landmarks;
-    [[x, y], [x + width, y + height], a, b, c, d, e, f]
+    [first, last, a, b, c, d, e, f]
+}
+
+/// Two corners.
+fn points_of_box(bbox: &Rect) -> [[f32; 2]; 2] {
+    [[bbox.x, bbox.y], [bbox.x + bbox.width, bbox.y + bbox.height]]
+}
+
+/// Probabilities of the ages, as a list of any length on paper.
+mod distribution {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::model::AGES;
+
+    pub fn serialize<S: Serializer>(ages: &[f32; AGES], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(ages)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[f32; AGES], D::Error> {
+        let ages = Vec::<f32>::deserialize(from)?;
+        let found = ages.len();
+        ages.try_into().map_err(|_| D::Error::invalid_length(found, &"a probability of each age"))
+    }
 }
 
 /// The 1€ filter of a point.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Smooth {
     value: [f32; 2],
     /// As observed last.
@@ -458,7 +570,7 @@ mod tests {
         age_distribution[age as usize] = 1.0;
         Observation {
             detection: Detection {
-                bbox: BoundingBox { x, y, width: SIZE, height: SIZE },
+                bbox: Rect { x, y, width: SIZE, height: SIZE },
                 score: 0.9,
                 landmarks: [[x + 50.0, y + 50.0]; 6],
             },
@@ -656,7 +768,7 @@ mod tests {
         let far = &tracker.update(33.0, &[observed(300.0, 0.0, 60.0)])[0];
         assert_eq!((far.id, far.regressed_age, far.detection.bbox.x), (2, 60.0, 300.0));
         let mut large = observed(300.0, 0.0, 60.0);
-        large.detection.bbox = BoundingBox { x: 250.0, y: -50.0, width: 200.0, height: 200.0 };
+        large.detection.bbox = Rect { x: 250.0, y: -50.0, width: 200.0, height: 200.0 };
         assert_eq!(tracker.update(66.0, &[large])[0].id, 3, "twice the size");
         tracker.reset();
         assert_eq!(tracker.update(0.0, &[observed(0.0, 0.0, 30.0)])[0].id, 1);

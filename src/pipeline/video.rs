@@ -1,22 +1,22 @@
 //! The faces of a video: each frame gets the work that it needs.
 //!
-//! - A frame that shows what the one before showed is skipped ([`scene`]).
+//! - A frame that shows what the one before showed is skipped ([`scene`](super::scene)).
 //! - The whole frame is searched now and then, and at once where no face is known or one is missed, with one of its tiles at a time for
-//!   faces that are far away; in between, known faces are followed, each seen from close up where it is expected ([`schedule`]).
+//!   faces that are far away; in between, known faces are followed, each seen from close up where it is expected
+//!   ([`schedule`](super::schedule)).
 //! - A face whose estimate has settled is not estimated in every frame. Where the engine has to be waited for, estimates come with the next frame,
 //!   except for new faces.
 //!
-//! All of it is decided here, by timestamps that the caller gives. [`crate::pipeline::track`] says who is who.
+//! All of it is decided here, by timestamps that the caller gives. [`track`](super::track) says who is who. Neither depends on the engine: each
+//! frame may come with another one, and [`Video::state`] goes from one browser module to another.
 
+use super::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings, estimate};
 use super::scene::Scene;
-use super::schedule::{Known, Look, Schedule};
-use crate::engine::Estimates;
-use crate::picture::{Sampler, Similarity};
-use crate::pipeline::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings};
-use crate::pipeline::track::{Observation, Recognised, Track, Tracker};
-use crate::source::{Cut, Source};
-use crate::vision::alignment;
-use crate::vision::{BoundingBox, Detection, Finder, Region, View, tiles};
+use super::schedule::{FrameMode, Known, Schedule};
+use super::track::{Observation, Recognised, StateError, Track, Tracker};
+use crate::engine::{Outputs, Picture, Region, Task};
+use crate::picture::Similarity;
+use crate::vision::{Detection, Finder, Rect, alignment, tiles};
 
 /// A video, its faces, and the buffers to find them with: once frames of a size have been searched, a tile too, and followed, nothing is
 /// allocated on the CPU engine until there are more faces than ever before.
@@ -41,9 +41,9 @@ pub struct TrackedFace {
 
 /// What was done with a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Seen {
-    /// How it was looked at.
-    pub look: Look,
+pub struct FrameReport {
+    /// How much work it got.
+    pub mode: FrameMode,
     /// Faces that were estimated, of those in it.
     pub estimated: usize,
     /// What it took.
@@ -52,14 +52,14 @@ pub struct Seen {
 
 #[derive(Debug, Clone, Default)]
 struct Buffers {
-    expected: Vec<BoundingBox>,
+    cells: Outputs,
+    expected: Vec<Rect>,
     detections: Vec<Detection>,
     alignments: Vec<Similarity>,
     recognised: Vec<Option<Recognised>>,
     chosen: Vec<usize>,
-    sampler: Sampler,
-    crops: Vec<Cut>,
-    estimates: Estimates,
+    regions: Vec<Region>,
+    estimates: Outputs,
     /// The faces they are of, where they come with the next frame.
     awaiting: Vec<u32>,
     observations: Vec<Observation>,
@@ -80,68 +80,87 @@ impl Video {
         &self.faces
     }
 
-    /// Whether the next frame, of that time, will be asked for its [`Source::brightness`].
-    pub fn compares(&self, timestamp_ms: f64) -> bool {
-        self.schedule.compares(timestamp_ms)
+    /// Who is known, and their averages, as bytes for [`Video::restore`]: two or three thousand a face.
+    pub fn state(&self) -> Vec<u8> {
+        self.tracker.state()
+    }
+
+    /// Goes on with the faces of another [`Video::state`]: the next frame is searched, and they keep their ids and averages.
+    ///
+    /// # Errors
+    /// [`StateError`] for bytes of anything else; nothing changes then.
+    pub fn restore(&mut self, state: &[u8]) -> Result<(), StateError> {
+        let mut tracker = Tracker::default();
+        tracker.restore(state)?;
+        self.reset();
+        self.tracker = tracker;
+        Ok(())
     }
 
     /// Takes in the next frame: see [`Video::faces`]. `timestamp_ms` is its time in milliseconds from any origin.
     ///
     /// # Errors
-    /// [`EstimatorError::Engine`].
-    pub async fn look(
+    /// [`EstimatorError`] where the engine stopped or computes wrongly.
+    pub async fn process(
         &mut self,
         estimator: &Estimator,
-        frame: &impl Source,
+        frame: impl Into<Picture<'_>>,
         timestamp_ms: f64,
-    ) -> Result<Seen, EstimatorError> {
+    ) -> Result<FrameReport, EstimatorError> {
         let Self { schedule, scene, finder, tracker, faces, buffers } = self;
         let Buffers {
+            cells,
             expected,
             detections,
             alignments,
             recognised,
             chosen,
-            sampler,
-            crops,
+            regions,
             estimates,
             awaiting,
             observations,
         } = buffers;
-        let engine = &estimator.engine;
+        let (engine, frame) = (&estimator.engine, frame.into());
+        let whole = Rect::whole(frame.size());
         let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
 
         let known = Known { faces: tracker.in_sight(), misses_one: tracker.misses_one() };
         let compares = schedule.compares(timestamp_ms);
-        // Else the brightness can come with what is looked at.
+        if compares {
+            engine.submit_brightness(frame, cells)?;
+        }
+        // Else the brightness can come with what the network says.
         let compares_first = compares && schedule.skips(timestamp_ms);
         if compares_first {
-            engine.wait().await?;
-            schedule.compared(timestamp_ms, scene.changes(frame));
+            cells.wait().await?;
+            schedule.compared(timestamp_ms, scene.changes(frame.size(), cells.row(0)));
         }
-        let mut look = schedule.look(timestamp_ms, known);
-        if look == Look::Skip {
+        let mut mode = schedule.mode(timestamp_ms, known);
+        if mode == FrameMode::Skip {
             timings.detect = watch.lap();
-            return Ok(Seen { look, estimated: 0, timings });
+            return Ok(FrameReport { mode, estimated: 0, timings });
         }
-        let run = async |views: &mut [View]| engine.detect(views).await;
+        let run = async |regions: &[Region], outputs: &mut Outputs| {
+            Ok::<_, EstimatorError>(engine.run(Task::Detection, frame, regions, outputs).await?)
+        };
         tracker.advance(timestamp_ms);
         tracker.expected(expected);
-        if look == Look::Follow && !finder.follow(frame, expected, run).await? {
-            look = Look::Search;
+        if mode == FrameMode::Follow && !finder.follow(whole, expected, run).await? {
+            mode = FrameMode::Search;
         }
-        if look == Look::Search {
-            let tile = schedule.search(timestamp_ms).map(|turn| tile(frame, turn));
-            finder.search(frame, tile, expected, run).await?;
+        if mode == FrameMode::Search {
+            let tile = schedule.search(timestamp_ms).map(|turn| tile(whole, turn));
+            finder.search(whole, tile, expected, run).await?;
         }
-        // For whatever no view was waited with.
-        engine.wait().await?;
         if compares && !compares_first {
-            schedule.compared(timestamp_ms, scene.changes(frame));
+            cells.wait().await?;
+            schedule.compared(timestamp_ms, scene.changes(frame.size(), cells.row(0)));
         }
         if !awaiting.is_empty() {
-            let estimates = engine.collect(estimates)?.unwrap_or_default();
-            awaiting.drain(..).zip(estimates).for_each(|(id, estimate)| tracker.learn(id, estimate));
+            estimates.wait().await?;
+            for (id, numbers) in awaiting.drain(..).zip(estimates.rows()) {
+                tracker.learn(id, &estimate(numbers)?);
+            }
         }
         detections.clear();
         alignments.clear();
@@ -155,30 +174,23 @@ impl Video {
 
         tracker.recognise(detections, recognised);
         schedule.estimates(recognised, chosen);
-        if crops.len() < chosen.len() {
-            crops.resize_with(chosen.len(), Cut::default);
-        }
-        for (crop, index) in crops.iter_mut().zip(&*chosen) {
-            alignment::cut_into(frame, &alignments[*index], sampler, crop);
-        }
-        timings.crop = watch.lap();
-
-        engine.submit(&crops[..chosen.len()], estimates).await?;
-        // A new face is not shown without an estimate, and the others' can wait: for the next frame, which has to be waited for anyway.
-        if chosen.iter().any(|index| recognised[*index].is_none()) {
-            engine.wait().await?;
-        }
+        regions.clear();
+        regions.extend(chosen.iter().map(|index| alignment::aligned(&alignments[*index])));
+        engine.submit(Task::Estimation, frame, regions, estimates)?;
+        timings.crop = estimates.sampling_ms();
         observations.clear();
         observations
             .extend(detections.iter().map(|detection| Observation { detection: *detection, estimate: None }));
-        if let Some(estimates) = engine.collect(estimates)? {
-            for (index, estimate) in chosen.iter().zip(estimates) {
-                observations[*index].estimate = Some(*estimate);
+        // A new face is not shown without an estimate, and the others' can wait: for the next frame, which has to be waited for anyway.
+        if estimates.is_here() || chosen.iter().any(|index| recognised[*index].is_none()) {
+            estimates.wait().await?;
+            for (index, numbers) in chosen.iter().zip(estimates.rows()) {
+                observations[*index].estimate = Some(estimate(numbers)?);
             }
         } else {
             awaiting.extend(chosen.iter().filter_map(|index| recognised[*index]).map(|known| known.id));
         }
-        timings.network = watch.lap();
+        timings.network = (watch.lap() - timings.crop).max(0.0);
 
         let face = |track: &Track| {
             let estimate = estimator.finish(&track.age_distribution, track.regressed_age, track.female);
@@ -187,13 +199,13 @@ impl Video {
         faces.clear();
         faces.extend(tracker.observe(observations).iter().map(face));
         timings.track = watch.lap();
-        Ok(Seen { look, estimated: chosen.len(), timings })
+        Ok(FrameReport { mode, estimated: chosen.len(), timings })
     }
 }
 
 /// The tile whose turn it is, if tiles are counted on and on.
-fn tile(frame: &impl Source, turn: usize) -> Region {
-    let mut tiles = tiles(frame);
+fn tile(whole: Rect, turn: usize) -> Rect {
+    let mut tiles = tiles(whole);
     let count = tiles.clone().count();
     tiles.nth(turn % count).expect("a frame has tiles, and the turn is one of them")
 }

@@ -15,8 +15,8 @@ use crate::data::batch::targets;
 use crate::data::crops::{CROP_LEN, Row};
 use crate::data::labels::Gender;
 use crate::data::split::Part;
+use crate::engine::cpu::network_input;
 use crate::model::{Network, NetworkKind, fused};
-use crate::vision::alignment;
 
 /// Median pictures a second of `steps` whole steps (augmentation, forward, backward, Adam) on random crops.
 pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -> f64 {
@@ -49,7 +49,7 @@ pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -
         let mut values = vec![0.0; batch * kind.input_len()];
         values.par_chunks_exact_mut(kind.input_len()).enumerate().for_each(|(i, out)| {
             let mut rng = ChaCha8Rng::seed_from_u64((step * batch + i) as u64);
-            out.copy_from_slice(&alignment::network_input(kind, &augmentation.apply(&noise, &mut rng)));
+            out.copy_from_slice(&network_input(kind, &augmentation.apply(&noise, &mut rng)));
         });
         let shape = [batch, kind.crops(), kind.side(), kind.side(), 3];
         let inputs = Tensor::<5>::from_data(burn::tensor::TensorData::new(values, shape), &device);

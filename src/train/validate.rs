@@ -7,8 +7,8 @@ use crate::data::DataError;
 use crate::data::batch::{Dataset, middle};
 use crate::data::labels::Gender;
 use crate::engine::RawEstimate;
+use crate::engine::cpu::network_input;
 use crate::engine::fused::{FusedNetwork, Scratch};
-use crate::vision::alignment;
 
 /// A prediction beside its label.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub fn judge(network: &FusedNetwork, data: &Dataset) -> Result<Vec<Judged>, Data
         .into_par_iter()
         .map_init(Scratch::default, |scratch, i| {
             let stored = data.stored(i)?;
-            let input = alignment::network_input(network.kind(), &middle(&stored));
+            let input = network_input(network.kind(), &middle(&stored));
             let row = data.row(i);
             Ok(Judged { estimate: network.run(&input, scratch), age: row.age(), gender: row.gender })
         })

@@ -1,9 +1,9 @@
-//! A second look at each face.
+//! Refinement: a view of each face from close up.
 //!
 //! Where a face is small in the network's input, its landmarks are off by a large part of it, and what only looks like a face passes for
 //! one. So it is looked at again, by the same network, which takes pictures of half the side as well: for a quarter of the work.
 
-use super::{BoundingBox, CLOSE_UP_SIDE, Sighting, iou};
+use super::{CLOSE_UP_SIDE, Candidate, Rect, iou};
 use crate::picture::Similarity;
 
 /// Side of the square around a face, in sides of its box. The face then has 40 of the input's 64 pixels.
@@ -14,7 +14,7 @@ const SAME_FACE: f32 = 0.2;
 
 /// The square around a face as the network's input: the transform from pixels of the input to pixels of the frame. `None` for a box
 /// that has no extent.
-pub fn close_up(face: &BoundingBox) -> Option<Similarity> {
+pub fn close_up(face: &Rect) -> Option<Similarity> {
     let side = CONTEXT * face.width.max(face.height);
     if !(side > 0.0 && side.is_finite()) {
         return None;
@@ -23,13 +23,13 @@ pub fn close_up(face: &BoundingBox) -> Option<Similarity> {
     Some(Similarity::new(side / CLOSE_UP_SIDE as f32, 0.0, cx - side / 2.0, cy - side / 2.0))
 }
 
-/// Whether a close-up shows a face any larger than a view with this [`Sighting::magnification`] does.
+/// Whether a close-up shows a face any larger than a view with this [`Candidate::magnification`] does.
 pub fn enlarges(close_up: &Similarity, magnification: f32) -> bool {
     close_up.scale() * magnification < 1.0
 }
 
 /// Which of the faces in the close-up of `face` is that face, if any.
-pub fn confirm(face: &BoundingBox, close_up: &[Sighting]) -> Option<Sighting> {
+pub fn confirm(face: &Rect, close_up: &[Candidate]) -> Option<Candidate> {
     close_up
         .iter()
         .map(|d| (iou(&d.face.bbox, face), d))
@@ -44,9 +44,9 @@ mod tests {
     use crate::vision::Detection;
 
     /// A face as the whole of a frame of 640 pixels shows it.
-    fn at(x: f32, side: f32) -> Sighting {
-        let bbox = BoundingBox { x, y: 100.0, width: side, height: side };
-        Sighting {
+    fn at(x: f32, side: f32) -> Candidate {
+        let bbox = Rect { x, y: 100.0, width: side, height: side };
+        Candidate {
             face: Detection { bbox, score: 0.9, landmarks: [[x, 100.0]; 6] },
             magnification: 128.0 / 640.0,
         }

@@ -1,34 +1,32 @@
 //! From the network's outputs to boxes in pixels of its input.
 
 use super::anchors::anchors;
-use super::{BoundingBox, Detection, FaceError, RawDetections};
+use super::{Detection, DetectionError, Rect};
 use crate::face::architecture::{self, VALUES};
 
 /// Logits are clipped to this before the sigmoid, as MediaPipe does.
 const CLIP: f32 = 100.0;
 
 /// The detections of at least `min_score` in an input of `side` x `side` pixels, in those, many for each face: into `found`, whose
-/// former content goes.
+/// former content goes. `numbers` are those of [`Task::Detection`](crate::engine::Task::Detection).
 ///
 /// # Errors
-/// [`FaceError`] if the outputs have another length or hold infinities or NaN.
+/// [`DetectionError`] if the outputs have another length or hold infinities or NaN.
 pub fn decode(
-    raw: &RawDetections,
+    numbers: &[f32],
     side: usize,
     min_score: f32,
     found: &mut Vec<Detection>,
-) -> Result<(), FaceError> {
-    let RawDetections { regressors, logits } = raw;
+) -> Result<(), DetectionError> {
     let count = architecture::anchors(side);
-    for (output, expected, values) in [("regressors", count * VALUES, regressors), ("logits", count, logits)]
-    {
-        if values.len() != expected {
-            return Err(FaceError::Length { output, expected, found: values.len() });
-        }
-        if !values.iter().all(|v| v.is_finite()) {
-            return Err(FaceError::NotFinite { output });
-        }
+    let expected = count * (VALUES + 1);
+    if numbers.len() != expected {
+        return Err(DetectionError::Length { expected, found: numbers.len() });
     }
+    if !numbers.iter().all(|number| number.is_finite()) {
+        return Err(DetectionError::NotFinite);
+    }
+    let (regressors, logits) = numbers.split_at(count * VALUES);
     found.clear();
     found.reserve(count);
     found.extend(
@@ -49,7 +47,7 @@ fn sigmoid(logit: f32) -> f32 {
 fn detection([ax, ay]: [f32; 2], score: f32, values: &[f32; VALUES]) -> Detection {
     let [x, y, width, height] = [values[0] + ax, values[1] + ay, values[2], values[3]];
     Detection {
-        bbox: BoundingBox { x: x - width / 2.0, y: y - height / 2.0, width, height },
+        bbox: Rect { x: x - width / 2.0, y: y - height / 2.0, width, height },
         score,
         landmarks: std::array::from_fn(|i| [values[4 + 2 * i] + ax, values[5 + 2 * i] + ay]),
     }
@@ -62,25 +60,30 @@ mod tests {
 
     const ANCHORS: usize = architecture::anchors(INPUT_SIDE);
 
-    fn silent() -> RawDetections {
-        RawDetections { regressors: vec![0.0; ANCHORS * VALUES], logits: vec![-50.0; ANCHORS] }
+    /// Nothing in any anchor: regressors, then logits.
+    fn silent() -> Vec<f32> {
+        [vec![0.0; ANCHORS * VALUES], vec![-50.0; ANCHORS]].concat()
     }
 
-    fn decode(raw: &RawDetections) -> Result<Vec<Detection>, FaceError> {
+    fn logit(anchor: usize) -> usize {
+        ANCHORS * VALUES + anchor
+    }
+
+    fn decode(numbers: &[f32]) -> Result<Vec<Detection>, DetectionError> {
         let mut found = Vec::new();
-        super::decode(raw, INPUT_SIDE, 0.5, &mut found).map(|()| found)
+        super::decode(numbers, INPUT_SIDE, 0.5, &mut found).map(|()| found)
     }
 
     #[test]
     fn values_are_relative_to_the_anchor() {
-        let mut raw = silent();
-        raw.logits[2] = 3f32.ln(); // the anchor at (12, 4)
-        raw.regressors[2 * VALUES..3 * VALUES].copy_from_slice(&[
+        let mut numbers = silent();
+        numbers[logit(2)] = 3f32.ln(); // the anchor at (12, 4)
+        numbers[2 * VALUES..3 * VALUES].copy_from_slice(&[
             1.0, 2.0, 10.0, 8.0, -2.0, -1.0, 2.0, -1.0, 0.0, 0.0, 0.0, 2.0, -4.0, 0.0, 4.0, 0.0,
         ]);
-        let faces = decode(&raw).unwrap();
+        let faces = decode(&numbers).unwrap();
         assert_eq!(faces.len(), 1);
-        assert_eq!(faces[0].bbox, BoundingBox { x: 8.0, y: 2.0, width: 10.0, height: 8.0 });
+        assert_eq!(faces[0].bbox, Rect { x: 8.0, y: 2.0, width: 10.0, height: 8.0 });
         assert!((faces[0].score - 0.75).abs() < 1e-6);
         assert_eq!(
             faces[0].landmarks,
@@ -90,9 +93,9 @@ mod tests {
 
     #[test]
     fn boxes_without_extent_are_left_out() {
-        let mut raw = silent();
-        raw.logits[7] = 9.0;
-        assert_eq!(decode(&raw), Ok(vec![]));
+        let mut numbers = silent();
+        numbers[logit(7)] = 9.0;
+        assert_eq!(decode(&numbers), Ok(vec![]));
     }
 
     #[test]
@@ -103,17 +106,15 @@ mod tests {
     }
 
     #[test]
-    fn bad_outputs_are_refused() {
-        let mut raw = silent();
-        raw.regressors.pop();
-        let error = decode(&raw).unwrap_err();
-        assert_eq!(error, FaceError::Length { output: "regressors", expected: 14336, found: 14335 });
-        let error = decode(&RawDetections { logits: vec![], ..silent() }).unwrap_err();
-        assert_eq!(error, FaceError::Length { output: "logits", expected: 896, found: 0 });
-        let mut raw = silent();
-        raw.logits[895] = f32::NAN;
-        assert_eq!(decode(&raw), Err(FaceError::NotFinite { output: "logits" }));
-        raw.regressors[0] = f32::INFINITY;
-        assert_eq!(decode(&raw), Err(FaceError::NotFinite { output: "regressors" }));
+    fn bad_numbers_are_refused() {
+        let mut numbers = silent();
+        numbers.pop();
+        assert_eq!(decode(&numbers), Err(DetectionError::Length { expected: 15232, found: 15231 }));
+        assert_eq!(decode(&[]), Err(DetectionError::Length { expected: 15232, found: 0 }));
+        for (at, value) in [(logit(895), f32::NAN), (0, f32::INFINITY)] {
+            let mut numbers = silent();
+            numbers[at] = value;
+            assert_eq!(decode(&numbers), Err(DetectionError::NotFinite));
+        }
     }
 }

@@ -3,10 +3,10 @@
 //! Many anchors see the same face. BlazeFace (section 4 of the paper) replaces the usual choice of the best box by
 //! the mean of all boxes that overlap it, weighted with their scores, which jitters less from frame to frame.
 
-use super::{BoundingBox, Detection, Sighting};
+use super::{Candidate, Detection, Rect};
 
 /// Intersection over union of two boxes, from 0 (apart) to 1 (the same). 0 if neither has an area.
-pub fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
+pub fn iou(a: &Rect, b: &Rect) -> f32 {
     let shared = a.intersection(b);
     let union = a.area() + b.area() - shared;
     if union > 0.0 { shared / union } else { 0.0 }
@@ -17,17 +17,17 @@ pub fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
 /// sorted by falling score, with the greatest magnification of those it was made of.
 ///
 /// The mean is weighted with the score times the square of the magnification (the error of a box is a part of the network's input).
-pub fn weighted(found: &mut Vec<Sighting>, threshold: f32, kept: &mut Vec<Sighting>) {
+pub fn weighted(found: &mut Vec<Candidate>, threshold: f32, kept: &mut Vec<Candidate>) {
     // Not the stable sort, which allocates.
     found.sort_unstable_by(|a, b| b.face.score.total_cmp(&a.face.score));
     kept.clear();
     while let Some(&best) = found.first() {
         let mut group = Mean::default();
-        found.retain(|sighting| {
+        found.retain(|candidate| {
             // The best one belongs to its own group even if it has no area or the threshold is 1.
-            let belongs = group.count == 0 || iou(&sighting.face.bbox, &best.face.bbox) > threshold;
+            let belongs = group.count == 0 || iou(&candidate.face.bbox, &best.face.bbox) > threshold;
             if belongs {
-                group.add(sighting);
+                group.add(candidate);
             }
             !belongs
         });
@@ -46,7 +46,7 @@ struct Mean {
 }
 
 impl Mean {
-    fn add(&mut self, Sighting { face, magnification }: &Sighting) {
+    fn add(&mut self, Candidate { face, magnification }: &Candidate) {
         let weight = face.score * magnification.powi(2);
         self.count += 1;
         self.total += weight;
@@ -58,18 +58,18 @@ impl Mean {
     }
 
     /// Of the group whose best is `best`.
-    fn of(&self, best: &Sighting) -> Sighting {
+    fn of(&self, best: &Candidate) -> Candidate {
         if self.count == 1 || !(self.total > 0.0 && self.total.is_finite()) {
             return *best;
         }
         let mean = self.sums.map(|sum| sum / self.total);
         let [x, y, width, height, ..] = mean;
         let face = Detection {
-            bbox: BoundingBox { x, y, width, height },
+            bbox: Rect { x, y, width, height },
             score: best.face.score,
             landmarks: std::array::from_fn(|i| [mean[4 + 2 * i], mean[5 + 2 * i]]),
         };
-        Sighting { face, magnification: self.magnification }
+        Candidate { face, magnification: self.magnification }
     }
 }
 
@@ -78,15 +78,15 @@ mod tests {
     use super::*;
 
     fn at(x: f32, y: f32, side: f32, score: f32) -> Detection {
-        let bbox = BoundingBox { x, y, width: side, height: side };
+        let bbox = Rect { x, y, width: side, height: side };
         Detection { bbox, score, landmarks: [[x + side / 2.0, y + side / 2.0]; 6] }
     }
 
     /// Of faces and the magnifications they were seen with.
-    fn weighted(found: &[(Detection, f32)], threshold: f32) -> Vec<Sighting> {
-        let sighting = |&(face, magnification): &(Detection, f32)| Sighting { face, magnification };
-        let mut found: Vec<_> = found.iter().map(sighting).collect();
-        let mut kept = vec![Sighting { face: at(1.0, 2.0, 3.0, 0.4), magnification: 1.0 }];
+    fn weighted(found: &[(Detection, f32)], threshold: f32) -> Vec<Candidate> {
+        let candidate = |&(face, magnification): &(Detection, f32)| Candidate { face, magnification };
+        let mut found: Vec<_> = found.iter().map(candidate).collect();
+        let mut kept = vec![Candidate { face: at(1.0, 2.0, 3.0, 0.4), magnification: 1.0 }];
         super::weighted(&mut found, threshold, &mut kept);
         assert!(found.is_empty());
         kept
@@ -102,7 +102,7 @@ mod tests {
         assert!((iou(&a, &at(5.0, 0.0, 10.0, 1.0).bbox) - 1.0 / 3.0).abs() < 1e-6);
         // The smaller one inside: 25 of 100.
         assert!((iou(&a, &at(2.0, 2.0, 5.0, 1.0).bbox) - 0.25).abs() < 1e-6);
-        let nothing = BoundingBox { x: 1.0, y: 1.0, width: 0.0, height: 0.0 };
+        let nothing = Rect { x: 1.0, y: 1.0, width: 0.0, height: 0.0 };
         assert_eq!(iou(&nothing, &nothing), 0.0);
     }
 

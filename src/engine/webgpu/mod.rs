@@ -2,7 +2,7 @@
 //!
 //! Each kernel costs its start, and each read-back is a round trip to the device. So all faces of a frame go through in one pass,
 //! layers are merged where that saves a kernel, weights and everything between the layers stay on the device, and what has to come back
-//! comes [together](Reads).
+//! comes [together](ReadBack).
 //!
 //! A frame of a camera takes one read-back: of the frame or a part of it, if it is searched, of known faces from close up, of the brightness of
 //! cells, by which frames are compared, and of the estimates that were begun with the frame before. More are taken where something
@@ -15,7 +15,7 @@
 //!   initialisation with orthogonal matrices: see the sizes in `build.sh`.
 //! - The last step, from the logits of a hundred ages to probabilities and an age, is left to the CPU.
 //!
-//! Pixels come straight from the browser (`picture`): it copies its picture into a texture, and one shader of our own cuts the networks'
+//! Pixels come straight from the browser (`texture`): it copies its picture into a texture, and one shader of our own cuts the networks'
 //! inputs out of that. Where the browser refuses, or the picture is larger than textures may be, the inputs are cut in main memory, as for
 //! the CPU, and uploaded; the brightness of cells then comes from there as well.
 //!
@@ -26,49 +26,28 @@
 //! - Its convolutions read maps and kernels channels last. What lies in another order is copied at every run.
 //! - Its rectifier is two kernels, clamping is one.
 
+mod networks;
+mod read_back;
 // A native program with this feature has no browser to hand it a picture.
 #[cfg(feature = "webgpu")]
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
-pub mod picture;
-pub mod reads;
-
-use std::rc::Rc;
+mod texture;
 
 use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::RawEstimate;
 use super::blazeface::{block_name, convolution};
-use super::folded::{self, FoldedNetwork, LOGITS};
-use super::{EngineError, RawEstimate};
-use crate::face::architecture::{BLOCKS, FeatureMap, MAPS, NETWORK, STEM, Step, VALUES};
+use super::folded::{self, FoldedNetwork};
+use crate::face::architecture::{BLOCKS, FeatureMap, INPUT_SIDE, MAPS, NETWORK, STEM, Step, VALUES};
 use crate::model::NetworkKind;
-use crate::source::Cut;
-use crate::vision::alignment;
-use crate::vision::{INPUT_SIDE, RawDetections, View};
 use crate::weights::{Weights, WeightsError};
 
+pub use networks::{Awaited, Networks};
+pub use read_back::{Answer, ReadBack};
 #[cfg(feature = "webgpu")]
-pub use picture::{Cutter, Picture, Place};
-pub use reads::{Answer, Reads};
-
-/// The most views that go through the detector at once; a bound on the device's memory.
-const MOST_VIEWS: usize = 16;
-
-/// The browser's device, and what takes pictures there.
-///
-/// # Errors
-/// [`EngineError::Unavailable`].
-#[cfg(feature = "webgpu")]
-pub async fn device() -> Result<(Device, Cutter), EngineError> {
-    let started = Device::wgpu_options().init_with_setup_async().await;
-    let (device, setup) = started.map_err(|e| EngineError::Unavailable {
-        engine: super::EngineKind::WebGpu.name(),
-        reason: e.to_string(),
-    })?;
-    let cutter = Cutter::new(&device, setup);
-    Ok((device, cutter))
-}
+pub use texture::{Texture, TextureSampler};
 
 /// A convolution, on the device.
 #[derive(Debug)]
@@ -136,8 +115,6 @@ pub struct WebGpuDetector {
     stem: Layer,
     blocks: Vec<Block>,
     heads: [Layer; 2],
-    reads: Rc<Reads>,
-    device: Device,
 }
 
 /// A blaze block, `relu(pointwise(depthwise(x)) + shortcut(x))`, as a pointwise convolution of `depthwise(x)` and `shortcut(x)` beside
@@ -208,7 +185,7 @@ impl WebGpuDetector {
     ///
     /// # Errors
     /// [`WeightsError`] if the weights are another network's or lack a tensor.
-    pub fn new(weights: &Weights, reads: &Rc<Reads>, device: &Device) -> Result<Self, WeightsError> {
+    pub fn new(weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         weights.expect_network(NETWORK)?;
         let shape = [STEM.output, STEM.input, STEM.kernel, STEM.kernel];
         let [kernel, bias] = convolution(weights, "stem", shape)?;
@@ -235,46 +212,11 @@ impl WebGpuDetector {
             Ok::<_, WeightsError>(Layer::new(shape, &kernel, &bias, 1, device))
         };
         let heads = [head(&MAPS[0])?, head(&MAPS[1])?];
-        Ok(Self { stem, blocks, heads, reads: reads.clone(), device: device.clone() })
-    }
-
-    /// As [`super::Detector::run`]: one read-back.
-    ///
-    /// # Errors
-    /// [`EngineError::Lost`].
-    pub async fn run(&self, views: &mut [View]) -> Result<(), EngineError> {
-        let parts =
-            views.chunk_by(|a, b| a.side == b.side).flat_map(|same_side| same_side.chunks(MOST_VIEWS));
-        let ask = |part: &[View]| {
-            let values = self.forward(self.input(part, part[0].side)?);
-            Ok((self.reads.ask(values.flatten(0, 1)), part.len()))
-        };
-        let asked = parts.map(ask).collect::<Result<Vec<_>, EngineError>>()?;
-        self.reads.wait().await?;
-        let mut views = views.iter_mut();
-        for (answer, count) in asked {
-            let values = answer.get().ok_or_else(|| EngineError::Lost("no answer".into()))?;
-            for (view, values) in views.by_ref().take(count).zip(values.chunks_exact(values.len() / count)) {
-                by_anchor(values, view.side, &mut view.raw);
-            }
-        }
-        Ok(())
-    }
-
-    /// `[N, side, side, 3]`, from -1 to 1.
-    fn input(&self, views: &[View], side: usize) -> Result<Tensor<4>, EngineError> {
-        #[cfg(feature = "webgpu")]
-        if let Some(input) = picture::input(views.iter().map(|view| &view.input), side)? {
-            return Ok(input);
-        }
-        let pixels = views.iter().flat_map(|view| &view.input.rgb);
-        let values = pixels.map(|v| f32::from(*v) / 127.5 - 1.0).collect();
-        let shape = [views.len(), side, side, 3];
-        Ok(Tensor::from_data(TensorData::new(values, shape), &self.device))
+        Ok(Self { stem, blocks, heads })
     }
 
     /// `[N, 128, 128, 3]` to `[N, 896 * 17]`, map by map and cell by cell, or the same with another side.
-    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let mut x = relu(self.stem.forward(channels_first(x)));
         let mut outputs = Vec::with_capacity(MAPS.len());
         for (i, block) in self.blocks.iter().enumerate() {
@@ -287,20 +229,19 @@ impl WebGpuDetector {
     }
 }
 
-/// Regressors and logits of one view.
-fn by_anchor(values: &[f32], side: usize, raw: &mut RawDetections) {
-    raw.regressors.clear();
-    raw.logits.clear();
-    let mut rest = values;
-    for map in &MAPS {
-        let (here, after) = rest.split_at(map.anchors(side) * (VALUES + 1));
-        for cell in here.chunks_exact(map.anchors * (VALUES + 1)) {
-            let (regressors, logits) = cell.split_at(map.anchors * VALUES);
-            raw.regressors.extend(regressors);
-            raw.logits.extend(logits);
-        }
-        rest = after;
-    }
+/// Appends what `[896 * 17]` values of a region of 128 x 128 pixels say, or those of another side: first all regressors, then all logits.
+fn by_anchor(values: &[f32], side: usize, out: &mut Vec<f32>) {
+    let maps = || {
+        MAPS.iter().scan(values, |rest, map| {
+            let (here, after) = rest.split_at(map.anchors(side) * (VALUES + 1));
+            *rest = after;
+            Some(
+                here.chunks_exact(map.anchors * (VALUES + 1)).map(|cell| cell.split_at(map.anchors * VALUES)),
+            )
+        })
+    };
+    maps().flatten().for_each(|(regressors, _)| out.extend(regressors));
+    maps().flatten().for_each(|(_, logits)| out.extend(logits));
 }
 
 // ---- the networks ----
@@ -312,8 +253,6 @@ pub struct WebGpuNetwork {
     body: Body,
     logits: Layer,
     heads: folded::Heads,
-    reads: Rc<Reads>,
-    device: Device,
 }
 
 // There is one.
@@ -336,7 +275,7 @@ impl WebGpuNetwork {
     ///
     /// # Errors
     /// [`WeightsError`] for weights of no network of ours.
-    pub fn new(weights: &Weights, reads: &Rc<Reads>, device: &Device) -> Result<Self, WeightsError> {
+    pub fn new(weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         let FoldedNetwork { kind, body, heads } = FoldedNetwork::from_weights(weights)?;
         let strided =
             |it: &folded::Convolution, stride| Layer::new(it.shape, &it.kernel, &it.bias, stride, device);
@@ -353,7 +292,7 @@ impl WebGpuNetwork {
             folded::Body::MCnn { convolutions: it } => Body::MCnn { convolutions: convolutions(it) },
         };
         let logits = dense(&heads.logits);
-        Ok(Self { kind, body, logits, heads, reads: reads.clone(), device: device.clone() })
+        Ok(Self { kind, body, logits, heads })
     }
 
     /// Which network it is.
@@ -361,43 +300,13 @@ impl WebGpuNetwork {
         self.kind
     }
 
-    /// Begins to run on crops, all of them in one pass; the answer is for [`WebGpuNetwork::estimates`].
-    ///
-    /// # Errors
-    /// [`EngineError::Lost`].
-    pub fn submit(&self, crops: &[Cut]) -> Result<Answer, EngineError> {
-        let answer = self.run(self.inputs(crops)?, crops.len());
-        // Handed over at once: the device computes while nobody waits.
-        self.device.flush().map_err(|e| EngineError::Lost(e.to_string()))?;
-        Ok(answer)
-    }
-
-    /// From what has been read back.
-    pub fn estimates<'a>(&'a self, logits: &'a [f32]) -> impl Iterator<Item = RawEstimate> + 'a {
-        logits.chunks_exact(LOGITS).map(|logits| self.heads.estimate(logits))
-    }
-
-    fn inputs(&self, crops: &[Cut]) -> Result<Tensor<4>, EngineError> {
-        #[cfg(feature = "webgpu")]
-        if let Some(input) = picture::network_input(self.kind, crops)? {
-            return Ok(input);
-        }
-        let inputs = crops.iter().flat_map(|crop| alignment::network_input(self.kind, &crop.rgb)).collect();
-        Ok(self.input(inputs, crops.len()))
-    }
-
-    fn input(&self, inputs: Vec<f32>, faces: usize) -> Tensor<4> {
-        let side = self.kind.side();
-        let input = TensorData::new(inputs, [faces * self.kind.crops(), side, side, 3]);
-        Tensor::from_data(input, &self.device)
-    }
-
-    fn run(&self, input: Tensor<4>, faces: usize) -> Answer {
-        self.reads.ask(self.forward(input, faces).flatten(0, 3))
+    /// From what [`WebGpuNetwork::forward`] says of a face.
+    pub fn estimate(&self, logits: &[f32]) -> RawEstimate {
+        self.heads.estimate(logits)
     }
 
     /// `x` is `[crops, side, side, 3]`; returns `[faces, LOGITS, 1, 1]`.
-    fn forward(&self, x: Tensor<4>, faces: usize) -> Tensor<4> {
+    pub fn forward(&self, x: Tensor<4>, faces: usize) -> Tensor<4> {
         let features = match &self.body {
             Body::Base { conv, dense } => {
                 let x = relu(conv.forward(channels_first(x))); // [faces, 32, 79, 79]
@@ -430,47 +339,56 @@ impl Convolutions {
 #[cfg(all(test, feature = "train"))]
 mod tests {
     use super::*;
-    use crate::engine::burn::BurnDetector;
+    use crate::engine::burn::detect;
+    use crate::engine::folded::LOGITS;
     use crate::engine::folded::testing::agrees_with_the_definition;
+    use crate::face::BlazeFace;
+    use crate::face::architecture::anchors;
     use crate::vision::CLOSE_UP_SIDE;
 
     #[test]
     fn every_network_agrees_with_its_definition() {
         agrees_with_the_definition(|weights, inputs| {
-            let reads = Rc::default();
-            let network = WebGpuNetwork::new(weights, &reads, &Device::flex()).unwrap();
-            let faces = inputs.len() / network.kind().input_len();
-            let answer = network.run(network.input(inputs.to_vec(), faces), faces);
-            pollster::block_on(reads.wait()).unwrap();
-            network.estimates(answer.get().unwrap()).collect()
+            let device = Device::flex();
+            let network = WebGpuNetwork::new(weights, &device).unwrap();
+            let kind = network.kind();
+            let faces = inputs.len() / kind.input_len();
+            let shape = [faces * kind.crops(), kind.side(), kind.side(), 3];
+            let input = Tensor::from_data(TensorData::new(inputs.to_vec(), shape), &device);
+            let logits: Vec<f32> = network.forward(input, faces).into_data().try_into_vec().unwrap();
+            logits.chunks_exact(LOGITS).map(|logits| network.estimate(logits)).collect()
         });
     }
 
-    /// Side by side, more of them than go through at once, and of both sizes.
+    /// Side by side, and of both sizes.
     #[test]
     fn the_detector_agrees_with_its_definition() {
         let device = Device::flex();
         let file = include_bytes!("../../../model-weights/blazeface/blazeface-short.safetensors");
         let weights = Weights::from_bytes(file).unwrap();
-        let view = |seed: usize| {
-            let side = if seed < MOST_VIEWS + 2 { INPUT_SIDE } else { CLOSE_UP_SIDE };
-            let rgb: Vec<u8> = (0..side * side * 3).map(|i| (i * (seed + 31) % 251) as u8).collect();
-            View::new(side, rgb.into())
-        };
-        let mut views: Vec<View> = (0..MOST_VIEWS + 4).map(view).collect();
-        let detector = WebGpuDetector::new(&weights, &Rc::default(), &device).unwrap();
-        pollster::block_on(detector.run(&mut views)).unwrap();
-        let definition = BurnDetector::new(&weights, &device).unwrap();
-        for at in [0, 1, MOST_VIEWS + 1, MOST_VIEWS + 2, MOST_VIEWS + 3] {
-            let RawDetections { regressors, logits } =
-                pollster::block_on(definition.run(&views[at].input.rgb, views[at].side)).unwrap();
-            let found = &views[at].raw;
-            for (found, expected) in [(&found.regressors, regressors), (&found.logits, logits)] {
+        let detector = WebGpuDetector::new(&weights, &device).unwrap();
+        let definition = BlazeFace::from_weights(&weights, &device).unwrap();
+        for side in [INPUT_SIDE, CLOSE_UP_SIDE] {
+            let square = |seed: usize| -> Vec<u8> {
+                (0..side * side * 3).map(|i| (i * (seed + 31) % 251) as u8).collect()
+            };
+            let squares = [square(0), square(1), square(2)];
+            let values = squares.concat().iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
+            let input = Tensor::from_data(TensorData::new(values, [squares.len(), side, side, 3]), &device);
+            let values: Vec<f32> = detector.forward(input).into_data().try_into_vec().unwrap();
+            for (square, values) in squares.iter().zip(values.chunks_exact(anchors(side) * (VALUES + 1))) {
+                let mut found = Vec::new();
+                by_anchor(values, side, &mut found);
+                let expected = detect(&definition, square, side, &device).unwrap();
                 assert_eq!(found.len(), expected.len());
-                let largest = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
-                let off = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-                println!("view {at}: off by {off:e} of {largest}");
-                assert!(off / largest < 1e-4, "view {at}: {off}");
+                let regressors = anchors(side) * VALUES;
+                for part in [0..regressors, regressors..expected.len()] {
+                    let (found, expected) = (&found[part.clone()], &expected[part]);
+                    let largest = expected.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+                    let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    println!("{side}: off by {off:e} of {largest}");
+                    assert!(off / largest < 1e-4, "{side}: {off}");
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 // What src/picture does with a picture in memory (`Frame::sample_into`), with one in a texture: the same steps in the same order, so
-// that both engines see the same squares. `CELLS` and `READ` are those of src/pipeline/scene.rs.
+// that both engines see the same squares. `CELLS` and `READ` are those of src/engine/region.rs.
 
-struct Cut {
+struct Region {
     // From pixels of the square to pixels of the picture: see `Similarity`.
     a: f32,
     b: f32,
@@ -22,19 +22,19 @@ struct Cut {
 }
 
 @group(0) @binding(0) var picture: texture_2d<f32>;
-@group(0) @binding(1) var<storage, read> cuts: array<Cut>;
+@group(0) @binding(1) var<storage, read> regions: array<Region>;
 @group(0) @binding(2) var<storage, read_write> values: array<f32>;
 @group(0) @binding(3) var squares: texture_storage_2d<rgba8unorm, write>;
 
 // The squares as networks want them: from -1 to 1, one after the other.
 @compute @workgroup_size(8, 8)
 fn to_values(@builtin(global_invocation_id) id: vec3u) {
-    let cut = cuts[id.z];
-    let size = vec2u(u32(cut.to_width), u32(cut.to_height));
+    let region = regions[id.z];
+    let size = vec2u(u32(region.to_width), u32(region.to_height));
     if any(id.xy >= size) {
         return;
     }
-    let rgb = vec3f(sampled(cut, vec2f(id.xy))) / 127.5 - 1.0;
+    let rgb = vec3f(sampled(region, vec2f(id.xy))) / 127.5 - 1.0;
     let at = 3u * ((id.z * size.y + id.y) * size.x + id.x);
     values[at] = rgb.r;
     values[at + 1u] = rgb.g;
@@ -44,18 +44,18 @@ fn to_values(@builtin(global_invocation_id) id: vec3u) {
 // The squares as parts of another picture.
 @compute @workgroup_size(8, 8)
 fn to_texture(@builtin(global_invocation_id) id: vec3u) {
-    let cut = cuts[id.z];
-    if any(id.xy >= vec2u(u32(cut.to_width), u32(cut.to_height))) {
+    let region = regions[id.z];
+    if any(id.xy >= vec2u(u32(region.to_width), u32(region.to_height))) {
         return;
     }
-    let to = id.xy + vec2u(u32(cut.to_left), u32(cut.to_top));
-    textureStore(squares, to, vec4f(vec3f(sampled(cut, vec2f(id.xy))) / 255.0, 1.0));
+    let to = id.xy + vec2u(u32(region.to_left), u32(region.to_top));
+    textureStore(squares, to, vec4f(vec3f(sampled(region, vec2f(id.xy))) / 255.0, 1.0));
 }
 
-// The mean brightness of each cell, row by row: `brightness` in src/pipeline/scene.rs.
+// The mean brightness of each cell, row by row: `brightness` in src/engine/cpu/brightness.rs.
 @compute @workgroup_size(8, 8)
 fn to_cells(@builtin(global_invocation_id) id: vec3u) {
-    let size = vec2u(u32(cuts[0].width), u32(cuts[0].height));
+    let size = vec2u(u32(regions[0].width), u32(regions[0].height));
     let from_ = id.xy * size / CELLS;
     let to = clamp((id.xy + 1u) * size / CELLS, from_ + 1u, max(size, from_ + 1u));
     let step = (to - from_ + (READ - 1u)) / READ;
@@ -72,24 +72,24 @@ fn to_cells(@builtin(global_invocation_id) id: vec3u) {
 }
 
 // The square's pixel, in bytes.
-fn sampled(cut: Cut, at: vec2f) -> vec3u {
-    if cut.b == 0.0 && cut.a >= 1.0 {
-        return averaged(cut, at);
+fn sampled(region: Region, at: vec2f) -> vec3u {
+    if region.b == 0.0 && region.a >= 1.0 {
+        return averaged(region, at);
     }
-    return interpolated(cut, at);
+    return interpolated(region, at);
 }
 
 // Of the picture made smaller by a whole factor.
-fn interpolated(cut: Cut, at: vec2f) -> vec3u {
-    let scale = length(vec2f(cut.a, cut.b));
+fn interpolated(region: Region, at: vec2f) -> vec3u {
+    let scale = length(vec2f(region.a, region.b));
     let factor = clamp(floor(scale + 0.01), 1.0, 16.0);
     let grid = clamp(ceil(scale / factor - 0.01), 1.0, 16.0);
     var sum = vec3u();
     for (var j = 0.0; j < grid; j += 1.0) {
         for (var i = 0.0; i < grid; i += 1.0) {
             let p = at + (vec2f(i, j) + 0.5) / grid;
-            let place = vec2f(cut.a * p.x - cut.b * p.y + cut.tx, cut.b * p.x + cut.a * p.y + cut.ty);
-            sum += bilinear(cut, i32(factor), place / factor);
+            let place = vec2f(region.a * p.x - region.b * p.y + region.tx, region.b * p.x + region.a * p.y + region.ty);
+            sum += bilinear(region, i32(factor), place / factor);
         }
     }
     let samples = u32(grid * grid);
@@ -97,33 +97,33 @@ fn interpolated(cut: Cut, at: vec2f) -> vec3u {
 }
 
 // Between the four nearest pixel centres, in parts of 256.
-fn bilinear(cut: Cut, factor: i32, at: vec2f) -> vec3u {
+fn bilinear(region: Region, factor: i32, at: vec2f) -> vec3u {
     // Far-away places stay outside, and whole numbers hold them.
-    let place = clamp(at - 0.5, vec2f(-2.0), vec2f(cut.width, cut.height) + 2.0);
+    let place = clamp(at - 0.5, vec2f(-2.0), vec2f(region.width, region.height) + 2.0);
     let parts = vec2i(round(place * 256.0));
     let xy = parts >> vec2u(8u);
     let within = vec2u(parts & vec2i(255));
     let both = (within.x * within.y + 128u) >> 8u;
-    let sum = pixel(cut, factor, xy) * (256u + both - within.x - within.y)
-        + pixel(cut, factor, xy + vec2i(1, 0)) * (within.x - both)
-        + pixel(cut, factor, xy + vec2i(0, 1)) * (within.y - both)
-        + pixel(cut, factor, xy + vec2i(1, 1)) * both;
+    let sum = pixel(region, factor, xy) * (256u + both - within.x - within.y)
+        + pixel(region, factor, xy + vec2i(1, 0)) * (within.x - both)
+        + pixel(region, factor, xy + vec2i(0, 1)) * (within.y - both)
+        + pixel(region, factor, xy + vec2i(1, 1)) * both;
     return (sum + 128u) >> vec3u(8u);
 }
 
 // The mean of factor x factor of the picture's pixels.
-fn pixel(cut: Cut, factor: i32, at: vec2i) -> vec3u {
-    let size = vec2i(i32(cut.width), i32(cut.height));
+fn pixel(region: Region, factor: i32, at: vec2i) -> vec3u {
+    let size = vec2i(i32(region.width), i32(region.height));
     let blocks = (size + factor - 1) / factor;
-    if cut.black == 1.0 && (any(at < vec2i()) || any(at >= blocks)) {
+    if region.black == 1.0 && (any(at < vec2i()) || any(at >= blocks)) {
         return vec3u();
     }
     let first = clamp(at, vec2i(), blocks - 1) * factor;
-    let origin = vec2i(i32(cut.left), i32(cut.top));
+    let origin = vec2i(i32(region.left), i32(region.top));
     var sum = vec3u();
     for (var y = first.y; y < first.y + factor; y += 1) {
         for (var x = first.x; x < first.x + factor; x += 1) {
-            if cut.black == 0.0 || (x < size.x && y < size.y) {
+            if region.black == 0.0 || (x < size.x && y < size.y) {
                 sum += texel(min(vec2i(x, y), size - 1) + origin);
             }
         }
@@ -138,19 +138,19 @@ fn texel(at: vec2i) -> vec3u {
 }
 
 // The mean of the picture's pixels under the square's pixel, those cut by its edge in part: weights along each axis sum to 256.
-fn averaged(cut: Cut, at: vec2f) -> vec3u {
-    let columns = spanned(cut.tx, cut.a, at.x, cut.width);
-    let rows = spanned(cut.ty, cut.a, at.y, cut.height);
-    let origin = vec2i(i32(cut.left), i32(cut.top));
+fn averaged(region: Region, at: vec2f) -> vec3u {
+    let columns = spanned(region.tx, region.a, at.x, region.width);
+    let rows = spanned(region.ty, region.a, at.y, region.height);
+    let origin = vec2i(i32(region.left), i32(region.top));
     var sum = vec3u(32768u);
     var down = Given();
     for (var y = rows.first; y < rows.end; y += 1) {
         var row = vec3u();
         var along = Given();
         for (var x = columns.first; x < columns.end; x += 1) {
-            row += texel(vec2i(x, y) + origin) * weight(columns, x, cut, &along);
+            row += texel(vec2i(x, y) + origin) * weight(columns, x, region, &along);
         }
-        sum += row * weight(rows, y, cut, &down);
+        sum += row * weight(rows, y, region, &down);
     }
     return sum >> vec3u(16u);
 }
@@ -179,12 +179,12 @@ struct Given {
 }
 
 // The weight of the next pixel. It is rounded so that what is left over goes to the one after, and the sum is right.
-fn weight(span: Span, at: i32, cut: Cut, given: ptr<function, Given>) -> u32 {
+fn weight(span: Span, at: i32, region: Region, given: ptr<function, Given>) -> u32 {
     let p = f32(at);
     let low = clamp(span.low, 0.0, span.length);
     let high = clamp(span.high, 0.0, span.length);
     var covered = max(min(p + 1.0, high) - max(p, low), 0.0);
-    if cut.black == 0.0 {
+    if region.black == 0.0 {
         // What lies outside shows the edge.
         if at == span.first {
             covered += max(min(span.high, 0.0) - span.low, 0.0);
@@ -193,7 +193,7 @@ fn weight(span: Span, at: i32, cut: Cut, given: ptr<function, Given>) -> u32 {
             covered += max(span.high - max(span.low, span.length), 0.0);
         }
     }
-    let sum = (*given).covered + covered / cut.a;
+    let sum = (*given).covered + covered / region.a;
     let due = u32(floor(sum * 256.0 + 0.5));
     let more = due - (*given).weight;
     *given = Given(sum, due);

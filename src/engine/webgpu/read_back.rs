@@ -1,7 +1,7 @@
 //! What comes back from the device.
 //!
-//! A read-back is a round trip to the device, in which nothing else can be done. So whoever needs numbers from there only asks for them at first, and
-//! all that was asked for comes back together, in one buffer, once somebody has to wait.
+//! Whoever needs numbers from there only asks for them at first, and all that was asked for comes back together, in one buffer, once somebody
+//! [waits](crate::engine::Outputs::wait).
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::{Rc, Weak};
@@ -12,7 +12,7 @@ use crate::engine::EngineError;
 
 /// Tensors that have been asked for.
 #[derive(Debug, Default)]
-pub struct Reads {
+pub struct ReadBack {
     asked: RefCell<Vec<Asked>>,
 }
 
@@ -33,7 +33,7 @@ impl Answer {
     }
 }
 
-impl Reads {
+impl ReadBack {
     /// Asks for the numbers of a tensor, which need not have been computed yet. They are not read if the answer is gone by then.
     pub fn ask(&self, tensor: Tensor<1>) -> Answer {
         let answer = Rc::default();
@@ -41,11 +41,11 @@ impl Reads {
         Answer(answer)
     }
 
-    /// Reads back all that has been asked for: once, or not at all if that is nothing.
+    /// ReadBack back all that has been asked for: once, or not at all if that is nothing.
     ///
     /// # Errors
     /// [`EngineError::Lost`]; what was asked for never comes then.
-    pub async fn wait(&self) -> Result<(), EngineError> {
+    pub async fn run(&self) -> Result<(), EngineError> {
         let asked = self.asked.take().into_iter();
         let (mut tensors, answers): (Vec<_>, Vec<_>) =
             asked.filter_map(|asked| Some((asked.tensor, asked.answer.upgrade()?))).unzip();
@@ -76,23 +76,23 @@ mod tests {
 
     #[test]
     fn everybody_gets_what_they_asked_for() {
-        let reads = Reads::default();
+        let read_back = ReadBack::default();
         let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, &Device::flex());
-        let wait = || pollster::block_on(reads.wait()).unwrap();
+        let wait = || pollster::block_on(read_back.run()).unwrap();
         wait();
 
-        let one = reads.ask(tensor(&[1.0, 2.0]));
+        let one = read_back.ask(tensor(&[1.0, 2.0]));
         assert_eq!(one.get(), None);
         wait();
         assert_eq!(one.get(), Some(&[1.0, 2.0][..]));
 
-        let first = reads.ask(tensor(&[3.0]));
-        drop(reads.ask(tensor(&[4.0, 5.0])));
-        let [second, none] = [&[6.0, 7.0, 8.0][..], &[]].map(|values| reads.ask(tensor(values)));
+        let first = read_back.ask(tensor(&[3.0]));
+        drop(read_back.ask(tensor(&[4.0, 5.0])));
+        let [second, none] = [&[6.0, 7.0, 8.0][..], &[]].map(|values| read_back.ask(tensor(values)));
         wait();
         assert_eq!(first.get(), Some(&[3.0][..]));
         assert_eq!(second.get(), Some(&[6.0, 7.0, 8.0][..]));
         assert_eq!(none.get(), Some(&[][..]));
-        assert!(reads.asked.borrow().is_empty());
+        assert!(read_back.asked.borrow().is_empty());
     }
 }
