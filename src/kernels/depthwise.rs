@@ -178,8 +178,7 @@ impl Row<'_> {
         }
     }
 
-    /// `PX` neighbouring pixels from `x` on, a vector of channels from `c` on. Each input is read once for all the pixels whose kernels
-    /// lie over it.
+    /// `PX` neighbouring pixels from `x` on, a vector of channels from `c` on.
     ///
     /// # Safety
     /// Every row must hold `(x + PX - 1) * STRIDE + TAPS` pixels, every row of weights `TAPS`, and `out` the pixels' vectors; `c` and a
@@ -199,17 +198,13 @@ impl Row<'_> {
             for Taps { row, weights } in self.taps {
                 let weights: [S::f32s; TAPS] =
                     std::array::from_fn(|j| load(simd, weights.as_ptr().add(j * channels + c)));
-                let mut from = row.as_ptr().add(x * STRIDE * channels + c);
-                for column in 0..(PX - 1) * STRIDE + TAPS {
-                    let value = load(simd, from);
-                    for (p, sum) in sums.iter_mut().enumerate() {
-                        let j = column.wrapping_sub(p * STRIDE);
-                        if j < TAPS {
-                            *sum = simd.mul_add_e_f32s(value, weights[j], *sum);
-                        }
+                // A value's address is the same for all pixels whose kernels lie over it, so it is read once.
+                let from = row.as_ptr().add(x * STRIDE * channels + c);
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    for (j, weight) in weights.iter().enumerate() {
+                        let value = load(simd, from.add((p * STRIDE + j) * channels));
+                        *sum = simd.mul_add_e_f32s(value, *weight, *sum);
                     }
-                    // After the last one this may point beyond the row, and nothing reads there.
-                    from = from.wrapping_add(channels);
                 }
             }
             let [least, most] = self.limits.map(|limit| simd.splat_f32s(limit));

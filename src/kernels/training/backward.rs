@@ -497,17 +497,12 @@ unsafe fn depthwise_tile<S: Simd, const PX: usize, const K: usize, const STRIDE:
         let mut to = sum.as_mut_ptr().add(c);
         for row in rows {
             let mut acc: [S::f32s; K] = std::array::from_fn(|j| load(simd, to.add(j * channels)));
-            let mut from = row.as_ptr().add(x * STRIDE * channels + c);
-            for column in 0..(PX - 1) * STRIDE + K {
-                let value = load(simd, from);
-                for (p, gradient) in gradient.iter().enumerate() {
-                    let j = column.wrapping_sub(p * STRIDE);
-                    if j < K {
-                        acc[j] = simd.mul_add_e_f32s(value, *gradient, acc[j]);
-                    }
+            let from = row.as_ptr().add(x * STRIDE * channels + c);
+            for (p, gradient) in gradient.iter().enumerate() {
+                for (j, acc) in acc.iter_mut().enumerate() {
+                    let value = load(simd, from.add((p * STRIDE + j) * channels));
+                    *acc = simd.mul_add_e_f32s(value, *gradient, *acc);
                 }
-                // After the last one this may point beyond the row, and nothing reads there.
-                from = from.wrapping_add(channels);
             }
             for (j, acc) in acc.into_iter().enumerate() {
                 store(simd, to.add(j * channels), acc);
