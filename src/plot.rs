@@ -267,6 +267,7 @@ mod tests {
             validation_mae: mae + 1.0,
             validation_gender: 0.75,
             pictures_per_second: 100.0,
+            sets: Vec::new(),
         };
         run_curves(&[epoch(1, 9.0), epoch(2, 7.0)], folder.path()).unwrap();
         let svg = std::fs::read_to_string(folder.path().join("mae.svg")).unwrap();

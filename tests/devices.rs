@@ -12,6 +12,7 @@ use burn::tensor::Device;
 use mien::data::augment::Augmentation;
 use mien::data::batch::Dataset;
 use mien::data::crops::Crops;
+use mien::data::sampler::SamplerConfig;
 use mien::data::split::Part;
 use mien::model::{Network, NetworkKind};
 use mien::train::loss::LossConfig;
@@ -48,7 +49,9 @@ fn several_devices_take_the_steps_of_one() {
             schedule: ScheduleKind::Cosine,
             weight_decay: 0.01,
             average: 0.9,
+            sampler: SamplerConfig::default(),
             augmentation: Augmentation::default(),
+            teacher_weight: 0.0,
             seed: 9,
         };
         let init = Network::new(network, &Device::flex()).to_weights();

@@ -11,19 +11,38 @@ use mien::model::NetworkKind;
 use mien::train::experiment::{Budget, Outcome, Run, Table};
 
 use super::device::TrainDevice;
+use super::label_errors::LabelErrorsArgs;
+use super::sheet::SheetArgs;
 use super::train::Display;
 use super::{EstimatorSource, detector_weights, evaluate, read_weights, weights_folder};
 
-/// Train the networks of one of the study's tables and print it
+/// Train the networks of one of the study's tables, or look into the training data
 ///
-/// Every cell is pre-trained and then fine-tuned with the same budget. The same command again goes on where it was cut off,
+/// In a table every cell is pre-trained and then fine-tuned with the same budget. The same command again goes on where it was cut off,
 /// and what is done is not repeated, nor what another table in the same folder has trained.
 #[derive(clap::Args)]
 pub struct ExperimentArgs {
-    /// Which table
-    #[arg(value_enum)]
-    table: Table,
+    #[command(subcommand)]
+    what: What,
+}
 
+#[derive(clap::Subcommand)]
+enum What {
+    /// The three networks by two losses, pre-trained only and fine-tuned
+    #[command(name = "table-4-1")]
+    Networks(TableArgs),
+    /// D-CNN by the gap of the soft label
+    #[command(name = "table-4-3")]
+    Gaps(TableArgs),
+    /// D-CNN by the weights of the losses
+    #[command(name = "table-4-4")]
+    Weights(TableArgs),
+    Sheet(SheetArgs),
+    LabelErrors(LabelErrorsArgs),
+}
+
+#[derive(clap::Args)]
+struct TableArgs {
     /// Folder that `mien prepare` wrote
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -94,6 +113,16 @@ pub struct ExperimentArgs {
 }
 
 pub fn run(args: ExperimentArgs) -> anyhow::Result<()> {
+    match args.what {
+        What::Networks(args) => run_table(Table::Networks, args),
+        What::Gaps(args) => run_table(Table::Gaps, args),
+        What::Weights(args) => run_table(Table::Weights, args),
+        What::Sheet(args) => super::sheet::run(args),
+        What::LabelErrors(args) => super::label_errors::run(args),
+    }
+}
+
+fn run_table(table: Table, args: TableArgs) -> anyhow::Result<()> {
     super::keep_freed_memory();
     if args.pretrain_pictures == 0 || args.finetune_pictures == 0 || args.batch < 2 {
         bail!("--pretrain-pictures and --finetune-pictures must be at least 1, --batch at least 2");
@@ -108,7 +137,7 @@ pub fn run(args: ExperimentArgs) -> anyhow::Result<()> {
         finetune_rate: args.finetune_rate,
         seeds: args.seeds,
     };
-    let runs = args.table.runs(&args.models, &budget.seeds);
+    let runs = table.runs(&args.models, &budget.seeds);
     if runs.is_empty() {
         bail!("none of these networks is in the table");
     }
@@ -140,7 +169,7 @@ pub fn run(args: ExperimentArgs) -> anyhow::Result<()> {
     if let Some(set) = &test {
         let detector = detector_weights(&weights_folder(args.weights_dir.as_deref())?)?;
         for (run, outcome) in &mut outcomes {
-            if !args.table.stages().contains(&run.stage) || outcome.tests.contains_key(&test_name) {
+            if !table.stages().contains(&run.stage) || outcome.tests.contains_key(&test_name) {
                 continue;
             }
             let network = read_weights(&run.weights(&args.run))?;
@@ -155,7 +184,7 @@ pub fn run(args: ExperimentArgs) -> anyhow::Result<()> {
         }
     }
     let test_name = test.is_some().then_some(test_name.as_str());
-    let table = args.table.markdown(&args.models, &budget, test_name, &outcomes);
+    let table = table.markdown(&args.models, &budget, test_name, &outcomes);
     print!("{table}");
     if let Some(path) = &args.output {
         std::fs::write(path, &table).with_context(|| path.display().to_string())?;

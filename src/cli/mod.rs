@@ -13,12 +13,16 @@ pub mod evaluate;
 pub mod experiment;
 #[cfg(feature = "train")]
 mod growth;
+#[cfg(feature = "train")]
+mod label_errors;
 #[cfg(any(test, not(feature = "train")))]
 pub mod missing;
 pub mod predict;
 #[cfg(feature = "train")]
 pub mod prepare;
 pub mod serve;
+#[cfg(feature = "train")]
+mod sheet;
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -4,12 +4,14 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::ArgAction;
 use indicatif::ProgressBar;
-use mien::data::augment::Augmentation;
+use mien::data::augment::{Augmentation, KINDS, Kind};
 use mien::data::batch::Dataset;
+use mien::data::corrections;
 use mien::data::crops::Crops;
+use mien::data::sampler::{SamplerConfig, SamplerKind};
 use mien::data::split::Part;
 use mien::model::NetworkKind;
 use mien::train::loss::{ClassLoss, LossConfig};
@@ -108,6 +110,42 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 0.998)]
     average: f32,
 
+    /// How pictures are drawn: every one once a pass, or rare ages, genders and sets more often
+    #[arg(long, value_enum, default_value_t = SamplerKind::Balanced)]
+    sampler: SamplerKind,
+
+    /// Factors on how often the pictures of a data set are drawn, such as mufac=2,rafdb=0.5
+    #[arg(long, value_delimiter = ',', value_name = "NAME=FACTOR")]
+    set_weights: Vec<String>,
+
+    /// Strength of the random changes to the pictures, 0 to 1.5
+    #[arg(long, default_value_t = Augmentation::default().strength)]
+    augmentation: f32,
+
+    /// Kinds of random changes
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = KINDS.map(|(kind, _)| kind))]
+    augment: Vec<Kind>,
+
+    /// Table of wrong labels, as `mien experiment label-errors` writes it: these pictures weigh less, or count as of unknown gender
+    #[arg(long, value_name = "CSV")]
+    exclude: Option<PathBuf>,
+
+    /// A teacher's answers to the crops (see docs/data.md)
+    #[arg(long, value_name = "FILE")]
+    teacher: Option<PathBuf>,
+
+    /// Share of the teacher's answers in what is learned; the rest is the label
+    #[arg(long, default_value_t = 0.5)]
+    teacher_weight: f32,
+
+    /// Weight of the difference between the answers to two random changes of one face: every batch is half as many faces, twice
+    #[arg(long, default_value_t = 0.0)]
+    consistency: f32,
+
+    /// Share of a gender label that both genders get alike
+    #[arg(long, default_value_t = 0.0)]
+    gender_smoothing: f32,
+
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -149,8 +187,12 @@ impl Display {
                 self.bar.set_message(format!("class {class:.3} mae {regression:.2} gender {gender:.3}"));
             }
             Event::Epoch(m) => self.bar.suspend(|| {
+                let sets: Vec<String> = m.sets.iter().map(|set| {
+                    let gender = set.gender.map_or("-".into(), |g| format!("{:.1}", 100.0 * g));
+                    format!("{} {:.2} / {gender}", set.name, set.mae)
+                }).collect();
                 println!(
-                    "pass {:3}: class {:.3}, mae {:.2}, gender {:.3} | validation mae {:.3}, gender {:.2} % | {:.0} pictures/s, {:.0} min",
+                    "pass {:3}: class {:.3}, mae {:.2}, gender {:.3} | validation mae {:.3}, gender {:.2} % | {:.0} pictures/s, {:.0} min\n          {}",
                     m.epoch,
                     m.class,
                     m.regression,
@@ -158,7 +200,8 @@ impl Display {
                     m.validation_mae,
                     100.0 * m.validation_gender,
                     m.pictures_per_second,
-                    self.began.elapsed().as_secs_f64() / 60.0
+                    self.began.elapsed().as_secs_f64() / 60.0,
+                    sets.join(", ")
                 );
             }),
         }
@@ -180,15 +223,19 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         (Some(pictures), _) => Length::Pictures(pictures),
         (None, epochs) => Length::Epochs(epochs.unwrap_or(20)),
     };
-    let none = matches!(length, Length::Pictures(0) | Length::Epochs(0));
-    if args.gap < 1.0 || none || args.accumulate == 0 || args.batch < 2 {
-        bail!("--gap, --epochs, --pictures and --accumulate must be at least 1, --batch at least 2");
-    }
     let open = |names: &[String], part| {
         let sets = names.iter().map(|name| Crops::open(&args.data, name)).collect::<Result<Vec<_>, _>>();
         sets.map(|sets| Dataset::new(sets, part)).context("run `mien prepare` first")
     };
-    let training = open(&args.datasets, Part::Train)?;
+    let mut training = open(&args.datasets, Part::Train)?;
+    if let Some(path) = &args.exclude {
+        let read = corrections::read(path)?;
+        let touched = training.correct(&read).map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
+        println!("{touched} training pictures have labels that are thought wrong");
+    }
+    if let Some(path) = &args.teacher {
+        training.teach(path)?;
+    }
     let judges = if args.validate_on.is_empty() { &args.datasets } else { &args.validate_on };
     let validation = open(judges, Part::Validation)?;
     let init = args.init.as_deref().map(super::read_weights).transpose()?;
@@ -198,8 +245,16 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         class_weight,
         regression_weight,
         gender_weight,
+        gender_smoothing: args.gender_smoothing,
+        consistency: args.consistency,
         ..LossConfig::default()
     };
+    let set_weight = |text: &String| {
+        let (name, factor) = text.split_once('=')?;
+        args.datasets.iter().any(|set| set == name).then_some((name.to_owned(), factor.parse().ok()?))
+    };
+    let set_weights = args.set_weights.iter().map(set_weight).collect::<Option<_>>();
+    let set_weights = set_weights.context("--set-weights takes data sets of --datasets, such as mufac=2")?;
     let config = TrainConfig {
         network: args.model,
         loss,
@@ -211,7 +266,9 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         schedule: args.schedule,
         weight_decay: args.weight_decay,
         average: args.average,
-        augmentation: Augmentation::default(),
+        sampler: SamplerConfig { kind: args.sampler, set_weights },
+        augmentation: Augmentation { strength: args.augmentation, kinds: args.augment.clone() },
+        teacher_weight: if args.teacher.is_some() { args.teacher_weight } else { 0.0 },
         seed: args.seed,
     };
     println!("{} training pictures, {} for validation", training.len(), validation.len());

@@ -59,8 +59,11 @@ pub fn paths(folder: &Path, dataset: &str) -> (PathBuf, PathBuf) {
 /// # Errors
 /// [`DataError`] if it can't be read.
 pub fn read_rows(table: &Path) -> Result<Vec<Row>, DataError> {
+    parse_rows(table, std::fs::read(table).map_err(DataError::io(table))?)
+}
+
+fn parse_rows(table: &Path, mut text: Vec<u8>) -> Result<Vec<Row>, DataError> {
     let mut rows = Vec::new();
-    let mut text = std::fs::read(table).map_err(DataError::io(table))?;
     let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     text.truncate(whole);
     for row in csv::Reader::from_reader(text.as_slice()).deserialize() {
@@ -76,6 +79,10 @@ pub struct Crops {
     pub rows: Vec<Row>,
     /// What was left out.
     pub refusals: Refusals,
+    /// Name of the data set.
+    pub name: String,
+    /// CRC-32 of the table, by which other files say that they belong to it.
+    pub checksum: u32,
     path: PathBuf,
     file: File,
 }
@@ -88,7 +95,9 @@ impl Crops {
     pub fn open(folder: &Path, dataset: &str) -> Result<Self, DataError> {
         let (path, table) = paths(folder, dataset);
         let mut refusals = Refusals::default();
-        let mut rows = read_rows(&table)?;
+        let text = std::fs::read(&table).map_err(DataError::io(&table))?;
+        let checksum = crc32fast::hash(&text);
+        let mut rows = parse_rows(&table, text)?;
         rows.retain(|row| match row.refused {
             Some(reason) => {
                 refusals.count(reason);
@@ -102,7 +111,7 @@ impl Crops {
             let reason = format!("has {len} bytes, too few for {} crops; run prepare again", rows.len());
             return Err(DataError::Table { path, reason });
         }
-        Ok(Self { rows, refusals, path, file })
+        Ok(Self { rows, refusals, name: dataset.into(), checksum, path, file })
     }
 
     /// Reads the crop of row `index`.

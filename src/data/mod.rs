@@ -5,15 +5,20 @@
 //! - [`tars`]: the layout `labels.csv` + `<dataset>-<split>.tar`.
 //! - [`split`]: train or validation, fixed by a hash of the name.
 //! - [`crops`]: aligned crops in one packed file, made once by `mien prepare` ([`prepare`]).
+//! - [`corrections`]: labels that are thought wrong; [`answers`]: what a teacher says of the crops.
+//! - [`sampler`]: which pictures a pass draws.
 //! - [`augment`]: random changes to a crop in training.
 //! - [`batch`]: crops to the tensors of one training step.
 
+pub mod answers;
 pub mod augment;
 pub mod batch;
+pub mod corrections;
 pub mod crops;
 pub mod labels;
 pub mod layouts;
 pub mod prepare;
+pub mod sampler;
 pub mod split;
 pub mod tars;
 #[cfg(test)]

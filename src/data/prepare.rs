@@ -61,6 +61,12 @@ pub fn prepare(
     let open = |path: &Path, len: u64| {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.and_then(|mut file| {
+            let found = file.metadata()?.len();
+            if found < len {
+                let reason =
+                    format!("has {found} bytes where its table needs {len}; delete both to begin anew");
+                return Err(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, reason));
+            }
             // Without the half-written end of a run that was cut off.
             file.set_len(len)?;
             file.seek(SeekFrom::End(0))?;
@@ -194,6 +200,18 @@ mod tests {
         assert_eq!(run(&source).unwrap().refusals, whole.refusals);
         assert_eq!(std::fs::read(&table).unwrap(), rows);
         assert_eq!(std::fs::metadata(&crops).unwrap().len(), 0);
+
+        // A row that promises a crop, and no crop: filling up with black would go unnoticed.
+        let promised = String::from_utf8(rows.clone()).unwrap().replacen("no-face", "", 1);
+        std::fs::write(&table, &promised).unwrap();
+        for missing in [false, true] {
+            if missing {
+                std::fs::remove_file(&crops).unwrap();
+            }
+            let error = run(&source).unwrap_err().to_string();
+            assert!(error.contains("fg-net.crops: has 0 bytes where its table needs 110592"), "{error}");
+        }
+        std::fs::write(&table, &rows).unwrap();
 
         std::fs::remove_file(input.path().join("001A20.png")).unwrap();
         let error = run(&open("fg-net", input.path(), None).unwrap()).unwrap_err().to_string();

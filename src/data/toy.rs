@@ -32,6 +32,29 @@ pub fn write(folder: &Path, name: &str) {
     std::fs::write(crops, bytes).unwrap();
 }
 
+/// Writes black pictures of exact ages and genders (whether female), all to train on, named 0.png, 1.png and so on.
+pub fn write_labels(folder: &Path, name: &str, people: impl Iterator<Item = (f32, bool)>) {
+    let (crops, table) = paths(folder, name);
+    let mut writer = csv::Writer::from_path(table).unwrap();
+    let mut count = 0;
+    for (i, (age, female)) in people.enumerate() {
+        let row = Row {
+            file: format!("{i}.png"),
+            refused: None,
+            part: Part::Train,
+            age_low: age,
+            age_high: age,
+            gender: Some(if female { Gender::Female } else { Gender::Male }),
+            race: None,
+        };
+        writer.serialize(row).unwrap();
+        count += 1;
+    }
+    writer.flush().unwrap();
+    // Nothing is written: the system reads zeros.
+    std::fs::File::create(crops).unwrap().set_len(count * CROP_LEN as u64).unwrap();
+}
+
 /// Its two parts.
 pub fn open(folder: &Path, name: &str) -> (Dataset, Dataset) {
     let open = |part| Dataset::new(vec![Crops::open(folder, name).unwrap()], part);

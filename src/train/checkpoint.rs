@@ -55,7 +55,7 @@ pub struct State {
     pub schedule: Schedule,
     /// Lowest validation MAE so far; none yet is infinity, which JSON does not have.
     pub best_mae: Option<f64>,
-    /// The configuration, as text: a run is not to go on under another one.
+    /// The configuration and what the run was given, as text: it is not to go on under another one.
     pub config: String,
 }
 

@@ -12,15 +12,17 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::checkpoint::write_atomically;
 use super::loss::{ClassLoss, LossConfig};
 use super::schedule::ScheduleKind;
-use super::trainer::{BEST, Event, Length, TrainConfig, TrainError, read_metrics, train};
+use super::trainer::{BEST, Event, Length, TrainConfig, TrainError, differences, read_metrics, train};
 use crate::data::DataError;
 use crate::data::augment::Augmentation;
 use crate::data::batch::Dataset;
 use crate::data::crops::Crops;
+use crate::data::sampler::{SamplerConfig, SamplerKind};
 use crate::data::split::Part;
 use crate::evaluation::Measures;
 use crate::model::NetworkKind;
@@ -28,16 +30,12 @@ use crate::weights::Weights;
 
 /// One of the study's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Table {
     /// The three networks by two losses, pre-trained only and fine-tuned
-    #[cfg_attr(feature = "cli", value(name = "table-4-1"))]
     Networks,
     /// D-CNN by the gap of the soft label
-    #[cfg_attr(feature = "cli", value(name = "table-4-3"))]
     Gaps,
     /// D-CNN by the weights of the losses
-    #[cfg_attr(feature = "cli", value(name = "table-4-4"))]
     Weights,
 }
 
@@ -324,7 +322,9 @@ impl Budget {
             schedule: ScheduleKind::Cosine,
             weight_decay: 0.01,
             average: 0.998,
+            sampler: SamplerConfig { kind: SamplerKind::AsTheyCome, ..SamplerConfig::default() },
             augmentation: Augmentation::default(),
+            teacher_weight: 0.0,
             seed: run.seed,
         }
     }
@@ -373,10 +373,11 @@ impl Run {
         let trained_on = budget.trained_on(self.stage).to_vec();
         let chosen_on = budget.finetune_on.clone();
         if let Some(outcome) = Outcome::load(&folder)? {
-            let same = outcome.config == config
-                && outcome.trained_on == trained_on
-                && outcome.chosen_on == chosen_on;
-            return if same { Ok(Some(outcome)) } else { Err(TrainError::OtherRun(folder)) };
+            let described = |config: &TrainConfig, trained_on: &[String], chosen_on: &[String]| json!({ "settings": config, "trained on": trained_on, "chosen on": chosen_on });
+            let before = described(&outcome.config, &outcome.trained_on, &outcome.chosen_on);
+            let differences = differences(&before, &described(&config, &trained_on, &chosen_on));
+            let same = differences.is_empty();
+            return if same { Ok(Some(outcome)) } else { Err(TrainError::OtherRun { folder, differences }) };
         }
         let open = |names: &[String], part| {
             let sets = names.iter().map(|name| Crops::open(crops, name)).collect::<Result<Vec<_>, _>>();
@@ -598,6 +599,6 @@ mod tests {
         assert_eq!(outcome.unwrap().unwrap().trained_on, ["b"]);
         // Another budget in the same folder.
         let other = Budget { finetune_rate: 1e-3, ..budget };
-        assert!(matches!(go_on(finetune, &other, 1).0, Err(TrainError::OtherRun(_))));
+        assert!(matches!(go_on(finetune, &other, 1).0, Err(TrainError::OtherRun { .. })));
     }
 }

@@ -44,6 +44,10 @@ pub struct LossConfig {
     pub regression_weight: f32,
     /// Weight of the gender loss.
     pub gender_weight: f32,
+    /// Share of a gender label that both genders get alike, 0..1: a network is not taught to be surer than labels are.
+    pub gender_smoothing: f32,
+    /// Weight of [`consistency`]; 0 for none.
+    pub consistency: f32,
 }
 
 impl Default for LossConfig {
@@ -55,6 +59,8 @@ impl Default for LossConfig {
             class_weight: 1.0,
             regression_weight: 1.0,
             gender_weight: 1.0,
+            gender_smoothing: 0.0,
+            consistency: 0.0,
         }
     }
 }
@@ -72,20 +78,24 @@ pub struct Losses {
     pub gender: Tensor<1>,
 }
 
-/// Means over the batch. `balance` are class weights `[100]` for the focal loss (see [`class_balance`]).
+/// Means over the batch; for [`consistency`] its second half must be the faces of the first once more. `balance` are class weights `[100]` for the focal loss (see [`class_balance`]).
 pub fn losses(config: &LossConfig, out: Outputs, targets: &Targets, balance: Option<&Tensor<1>>) -> Losses {
     let log_p = log_softmax(out.age_logits, 1);
     let class = match config.class {
-        ClassLoss::Kl => kl(log_p, targets.age_label.clone()),
-        ClassLoss::Focal => focal(log_p, targets.age_label.clone(), config.gamma, balance),
+        ClassLoss::Kl => kl(log_p.clone(), targets.age_label.clone()),
+        ClassLoss::Focal => focal(log_p.clone(), targets.age_label.clone(), config.gamma, balance),
         ClassLoss::None => Tensor::zeros([1], &log_p.device()),
     };
     let regression = regression(out.age, targets.age_low.clone(), targets.age_high.clone());
-    let gender = gender(out.gender_logits, targets.gender.clone());
+    let gender = gender(out.gender_logits.clone(), smoothed(targets.gender.clone(), config.gender_smoothing));
     let class_weight = if config.class == ClassLoss::None { 0.0 } else { config.class_weight };
-    let total = class.clone() * class_weight
+    let mut total = class.clone() * class_weight
         + regression.clone() * config.regression_weight
         + gender.clone() * config.gender_weight;
+    if config.consistency > 0.0 {
+        let differences = consistency(log_p) + consistency(log_softmax(out.gender_logits, 1));
+        total = total + differences * config.consistency;
+    }
     Losses { total, class, regression, gender }
 }
 
@@ -119,9 +129,24 @@ pub fn gender(logits: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
     (log_softmax(logits, 1) * target).sum().neg() / known
 }
 
+/// The share `part` of each label, spread over both genders; rows that are all zero stay so.
+fn smoothed(target: Tensor<2>, part: f32) -> Tensor<2> {
+    let even = target.clone().sum_dim(1) * (0.5 * part);
+    target * (1.0 - part) + even
+}
+
+/// How far two answers to each face differ: the mean of both KL divergences between row i and row i + N/2, both learning from the other.
+/// `log_p` are log probabilities, `[N, classes]`; an odd last row counts for nothing.
+pub fn consistency(log_p: Tensor<2>) -> Tensor<1> {
+    let half = log_p.dims()[0] / 2;
+    let (one, two) = (log_p.clone().narrow(0, 0, half), log_p.narrow(0, half, half));
+    let difference = (one.clone().exp() - two.clone().exp()) * (one - two);
+    difference.sum_dim(1).mean() * 0.5
+}
+
 /// Share of right genders among the rows of `target` that are not all zero; 0 if there is none.
 pub fn gender_accuracy(logits: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
-    let known = target.clone().sum().clamp_min(1.0);
+    let known = target.clone().sum_dim(1).greater_elem(0.0).float().sum().clamp_min(1.0);
     // Positive where female is the likelier, as is the label's own difference.
     let side = |pair: Tensor<2>| pair.clone().narrow(1, 1, 1) - pair.narrow(1, 0, 1);
     (side(logits) * side(target)).greater_elem(0.0).float().sum() / known
@@ -210,8 +235,14 @@ mod tests {
         };
         let start: Vec<f32> = (0..2 * AGES).map(|i| ((i * 13) % 7) as f32 * 0.3).collect();
         for class in [ClassLoss::Kl, ClassLoss::Focal] {
-            let config =
-                LossConfig { class, class_weight: 30.0, gender_weight: 10.0, ..LossConfig::default() };
+            let config = LossConfig {
+                class,
+                class_weight: 30.0,
+                gender_weight: 10.0,
+                gender_smoothing: 0.1,
+                consistency: 2.0,
+                ..LossConfig::default()
+            };
             let total = |values: &[f32]| {
                 let logits = Tensor::<2>::from_data(TensorData::new(values.to_vec(), [2, AGES]), &device())
                     .require_grad();
@@ -245,6 +276,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn smoothing_and_consistency_by_hand() {
+        let target =
+            smoothed(matrix([[0.0, 1.0], [0.0, 0.0]]), 0.1).into_data().try_into_vec::<f32>().unwrap();
+        for (value, expected) in target.iter().zip([0.05, 0.95, 0.0, 0.0]) {
+            assert!((value - expected).abs() < 1e-6, "{target:?}");
+        }
+        // Half of (0.5 - 0.25)(ln 0.5 - ln 0.25) + (0.5 - 0.75)(ln 0.5 - ln 0.75).
+        let answers = matrix([[0.5, 0.5], [0.25, 0.75]]).log();
+        let expected = 0.5 * (0.25 * LN_2 + 0.25 * 1.5f32.ln());
+        assert!((scalar(consistency(answers.clone())) - expected).abs() < 1e-6);
+        assert_eq!(scalar(consistency(matrix([[0.5, 0.5], [0.5, 0.5]]).log())), 0.0);
     }
 
     #[test]

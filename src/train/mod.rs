@@ -8,6 +8,7 @@
 //! - [`trainer`]: the loop.
 //! - `replicas`: the loop on several devices at once.
 //! - [`calibrate`]: how wide the stated age range must be.
+//! - [`label_errors`]: labels that several networks contradict.
 //! - [`experiment`]: the study's tables, as many runs.
 //! - [`bench`](mod@bench): pictures a second.
 
@@ -16,6 +17,7 @@ pub mod bench;
 pub mod calibrate;
 pub mod checkpoint;
 pub mod experiment;
+pub mod label_errors;
 pub mod loss;
 mod replicas;
 pub mod schedule;

@@ -29,6 +29,7 @@ use burn::tensor::{
 
 use super::checkpoint::Checkpoint;
 use super::trainer::{TrainError, Work};
+use crate::data::sampler::Draw;
 use crate::model::Network;
 
 /// The replicas beside the run's own network. They end when this is dropped.
@@ -45,7 +46,7 @@ struct Shared {
 /// A step.
 #[derive(Clone)]
 struct Job {
-    pictures: Arc<[usize]>,
+    pictures: Arc<[Draw]>,
     epoch: usize,
     rate: f64,
 }
@@ -83,7 +84,7 @@ impl Replicas {
     pub(super) fn gradients(
         &self,
         work: &Work,
-        pictures: &[usize],
+        pictures: &[Draw],
         epoch: usize,
         rate: f64,
         network: &mut Network,
@@ -333,6 +334,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
     use crate::data::augment::Augmentation;
+    use crate::data::sampler::SamplerConfig;
     use crate::data::toy;
     use crate::model::NetworkKind;
     use crate::train::checkpoint::State;
@@ -372,17 +374,19 @@ mod tests {
             schedule: ScheduleKind::Cosine,
             weight_decay: 0.01,
             average: 0.9,
+            sampler: SamplerConfig::default(),
             augmentation: Augmentation::default(),
+            teacher_weight: 0.0,
             seed: 9,
         };
         let device = Device::flex().autodiff();
         let work = Work::new(&config, &training, &device);
-        let pictures: Vec<usize> = (0..16).collect();
+        let pictures: Vec<Draw> = (0..16).map(|picture| Draw { picture, copy: 0 }).collect();
         let init = Network::new(config.network, &Device::flex()).to_weights();
         let fresh = || Network::from_weights(&init, &device).unwrap();
         // The gradients, losses and weights afterwards of one device that has these batches.
         let alone = |batches: &[usize]| {
-            let batches: Vec<&[usize]> = batches.iter().map(|b| &pictures[b * 4..][..4]).collect();
+            let batches: Vec<&[Draw]> = batches.iter().map(|b| &pictures[b * 4..][..4]).collect();
             let network = fresh();
             let forward = |inputs| Ok(network.forward(inputs));
             let (gradients, losses) = work.gradients(0, batches.into_iter(), &network, forward).unwrap();

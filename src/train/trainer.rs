@@ -1,8 +1,7 @@
 //! The training loop.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::thread::Scope;
@@ -11,10 +10,8 @@ use std::time::{Duration, Instant};
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::average;
@@ -23,10 +20,11 @@ use super::checkpoint::{Checkpoint, CheckpointError, State, write_atomically};
 use super::loss::{self, LossConfig, Losses, class_balance, losses};
 use super::replicas::Replicas;
 use super::schedule::{Schedule, ScheduleKind};
-use super::validate::{judge, summary};
+use super::validate::{SetMetrics, by_set, judge, summary};
 use crate::data::DataError;
 use crate::data::augment::Augmentation;
 use crate::data::batch::Dataset;
+use crate::data::sampler::{Draw, Sampler, SamplerConfig};
 use crate::engine::fused::FusedNetwork;
 use crate::model::{Network, NetworkKind, Outputs};
 use crate::plot::{self, PlotError};
@@ -56,8 +54,12 @@ pub struct TrainConfig {
     pub weight_decay: f32,
     /// Decay of the weights' moving average.
     pub average: f32,
+    /// Which pictures a pass draws.
+    pub sampler: SamplerConfig,
     /// Random changes.
     pub augmentation: Augmentation,
+    /// Share of a teacher's answers in what is learned, 0..1, where the training pictures have any.
+    pub teacher_weight: f32,
     /// Seed of everything random.
     pub seed: u64,
 }
@@ -90,8 +92,22 @@ pub enum TrainError {
         source: CheckpointError,
     },
     /// The folder belongs to a run with other settings.
-    #[error("{0} holds a run with other settings; choose another folder or delete it")]
-    OtherRun(PathBuf),
+    #[error("{folder} holds a run with other settings ({differences}); choose another folder or delete it")]
+    OtherRun {
+        /// Which.
+        folder: PathBuf,
+        /// What was otherwise.
+        differences: String,
+    },
+    /// Another process trains in the folder.
+    #[error("another run is at work in {0}")]
+    Busy(PathBuf),
+    /// A setting makes no sense.
+    #[error("{0}")]
+    Setting(&'static str),
+    /// Nothing to choose the best weights by.
+    #[error("the data sets to validate on have no validation pictures")]
+    NoValidation,
     /// Too few pictures.
     #[error("{found} training pictures are too few for batches of {batch}")]
     TooFew {
@@ -135,7 +151,7 @@ pub enum TrainError {
 }
 
 /// A line of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochMetrics {
     /// Passes done.
     pub epoch: usize,
@@ -151,13 +167,30 @@ pub struct EpochMetrics {
     pub gender: f64,
     /// Training gender accuracy, augmented and with dropout, 0..1.
     pub gender_accuracy: f64,
-    /// Validation MAE of the averaged weights, years.
+    /// Validation MAE of the averaged weights, years: the mean over the data sets.
     pub validation_mae: f64,
-    /// Validation gender accuracy, 0..1.
+    /// Validation gender accuracy, 0..1, likewise.
     pub validation_gender: f64,
     /// Training pictures a second.
     pub pictures_per_second: f64,
+    /// Validation of each data set by itself.
+    #[serde(skip)]
+    pub sets: Vec<SetMetrics>,
 }
+
+/// Columns of the log before those of the data sets, `mae NAME` and `gender NAME` for each.
+const COLUMNS: [&str; 10] = [
+    "epoch",
+    "step",
+    "rate",
+    "class",
+    "regression",
+    "gender",
+    "gender_accuracy",
+    "validation_mae",
+    "validation_gender",
+    "pictures_per_second",
+];
 
 /// What the caller is told during a run.
 pub enum Event<'a> {
@@ -183,6 +216,7 @@ pub enum Event<'a> {
 pub const BEST: &str = "best.safetensors";
 const CHECKPOINT: &str = "checkpoint.bin";
 const METRICS: &str = "metrics.csv";
+const LOCK: &str = "lock";
 /// Time between checkpoints within a pass.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(120);
 
@@ -190,6 +224,68 @@ impl TrainConfig {
     pub(super) fn optimizer(&self) -> ModuleOptimizer {
         // Adam's usual epsilon: burn's larger default holds back parameters with small gradients.
         AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(self.weight_decay).init()
+    }
+
+    /// Whether it can be run.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] with the first setting that makes no sense.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let loss = &self.loss;
+        let weights =
+            [loss.class_weight, loss.regression_weight, loss.gender_weight, loss.consistency, loss.gamma];
+        let shares = [self.teacher_weight, loss.gender_smoothing, self.average];
+        let rules = [
+            (loss.gap >= 1.0 && loss.gap.is_finite(), "the gap of the soft label must be a number from 1 on"),
+            (self.batch >= 2, "a batch needs at least 2 pictures"),
+            (self.accumulate >= 1, "at least 1 batch must make a step"),
+            (
+                !matches!(self.length, Length::Epochs(0) | Length::Pictures(0)),
+                "a run of length 0 trains nothing",
+            ),
+            (self.rate > 0.0 && self.rate.is_finite(), "the learning rate must be a positive number"),
+            (
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "the weight decay must be a number from 0 on",
+            ),
+            (
+                weights.iter().all(|w| *w >= 0.0 && w.is_finite()),
+                "weights of losses must be numbers from 0 on",
+            ),
+            (
+                shares.iter().all(|share| (0.0..=1.0).contains(share)),
+                "the teacher's weight, the smoothing of genders and the decay of the average lie from 0 to 1",
+            ),
+            (
+                loss.consistency == 0.0 || self.batch.is_multiple_of(2),
+                "consistency needs an even batch: every face is in it twice",
+            ),
+            (
+                (0.0..=1.5).contains(&self.augmentation.strength),
+                "the strength of the augmentation lies from 0 to 1.5",
+            ),
+            (
+                self.sampler.set_weights.values().all(|w| *w >= 0.0 && w.is_finite()),
+                "weights of data sets must be numbers from 0 on",
+            ),
+        ];
+        match rules.into_iter().find(|(holds, _)| !holds) {
+            Some((_, reason)) => Err(TrainError::Setting(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// The draws of a pass of `steps` steps. For consistency, the second half of each batch is the first once more.
+    fn pass(&self, sampler: &Sampler, steps: usize, pass: usize) -> Vec<Draw> {
+        let n = steps * self.batch * self.accumulate;
+        if self.loss.consistency == 0.0 {
+            return sampler.pass(n, self.seed, pass);
+        }
+        // Far from the copies that the sampler counts.
+        let again = |draw: &Draw| Draw { copy: draw.copy + (1 << 20), ..*draw };
+        let once = sampler.pass(n / 2, self.seed, pass);
+        let batches = once.chunks_exact(self.batch / 2);
+        batches.flat_map(|half| half.iter().copied().chain(half.iter().map(again))).collect()
     }
 }
 
@@ -227,7 +323,15 @@ fn train_in<'scope, 'env>(
     devices: &[Device],
     mut on_event: impl FnMut(Event) -> ControlFlow<()>,
 ) -> Result<(), TrainError> {
+    config.check()?;
     std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
+    let lock = folder.join(LOCK);
+    let lock = File::create(&lock).map_err(DataError::io(lock))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(TrainError::Busy(folder.into())),
+        Err(TryLockError::Error(e)) => return Err(DataError::io(folder.join(LOCK))(e).into()),
+    }
     let device = devices[0].clone().autodiff();
     if !config.accumulate.is_multiple_of(devices.len()) {
         return Err(TrainError::Share { devices: devices.len(), accumulate: config.accumulate });
@@ -237,15 +341,22 @@ fn train_in<'scope, 'env>(
     if per_epoch == 0 {
         return Err(TrainError::TooFew { found: training.len(), batch: step_len });
     }
+    if validation.is_empty() {
+        return Err(TrainError::NoValidation);
+    }
+    let sampler = Sampler::new(&config.sampler, training)
+        .ok_or(TrainError::Setting("no training picture has any weight"))?;
     let steps = match config.length {
         Length::Epochs(epochs) => per_epoch * epochs,
         Length::Pictures(pictures) => pictures.div_ceil(step_len),
     };
     let path = folder.join(CHECKPOINT);
-    let described = serde_json::to_string(config).expect("plain data");
+    let described = describe(config, training, validation, init)?;
     let mut run = start(config, &described, steps, init, &path, &device)?;
     if run.state.config != described {
-        return Err(TrainError::OtherRun(folder.into()));
+        let [before, now] =
+            [&run.state.config, &described].map(|text| serde_json::from_str(text).unwrap_or_default());
+        return Err(TrainError::OtherRun { folder: folder.into(), differences: differences(&before, &now) });
     }
     let work = Work::new(config, training, &device);
     let replicas = (devices.len() > 1).then(|| Replicas::start(scope, &work, &run, devices));
@@ -256,7 +367,7 @@ fn train_in<'scope, 'env>(
     let mut saved = Instant::now();
     while run.state.step < steps {
         let epoch = run.state.step / per_epoch;
-        let order = order(training.len(), config.seed, epoch);
+        let draws = config.pass(&sampler, per_epoch, epoch);
         let mut sums = [0.0f64; 4];
         let first = run.state.step % per_epoch;
         // The last pass may be cut short.
@@ -264,7 +375,7 @@ fn train_in<'scope, 'env>(
         let taken = end - run.state.step;
         let began = Instant::now();
         let mut rate = 0.0;
-        for pictures in order.chunks_exact(step_len).skip(first).take(taken) {
+        for pictures in draws.chunks_exact(step_len).skip(first).take(taken) {
             rate = run.state.schedule.rate(run.state.step);
             device.seed(config.seed ^ (run.state.step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let parts = step(&work, replicas.as_ref(), pictures, epoch, rate, &mut run)?;
@@ -289,7 +400,8 @@ fn train_in<'scope, 'env>(
         let pictures_per_second = taken * step_len as f64 / began.elapsed().as_secs_f64();
         let network = FusedNetwork::from_weights(&run.average)?;
         let judged = judge(&network, validation)?;
-        let (mae, gender) = summary(&judged);
+        let sets = by_set(&judged, validation);
+        let (mae, gender) = summary(&sets);
         run.state.schedule.validated(mae);
         let metrics = EpochMetrics {
             epoch: epoch + 1,
@@ -302,8 +414,9 @@ fn train_in<'scope, 'env>(
             validation_mae: mae,
             validation_gender: gender,
             pictures_per_second,
+            sets,
         };
-        log(&folder.join(METRICS), &metrics)?;
+        log(folder, &metrics)?;
         plot::run_curves(&read_metrics(folder)?, folder)?;
         if run.state.best_mae.is_none_or(|best| mae < best) {
             run.state.best_mae = Some(mae);
@@ -357,20 +470,46 @@ fn start(
     Ok(Checkpoint { state, network, average, optimizer: config.optimizer() })
 }
 
-/// The order of the pictures in a pass: a function of the seed and the pass alone, so a resumed run meets the same batches.
-fn order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(epoch as u64);
-    let mut order: Vec<usize> = (0..len).collect();
-    order.shuffle(&mut rng);
-    order
+/// Everything that makes a run what it is, as text: settings, data and the weights it began with.
+fn describe(
+    config: &TrainConfig,
+    training: &Dataset,
+    validation: &Dataset,
+    init: Option<&Weights>,
+) -> Result<String, TrainError> {
+    let init = init.map(|weights| weights.to_bytes(Precision::Single)).transpose()?;
+    let init = init.map(|bytes| format!("{:08x}", crc32fast::hash(&bytes)));
+    let (training, validation) = (training.identity(), validation.identity());
+    Ok(json!({ "settings": config, "training": training, "validation": validation, "init": init })
+        .to_string())
+}
+
+/// Where two descriptions differ, in words, such as `settings.rate 0.001 before, now 0.002`.
+pub(super) fn differences(before: &Value, now: &Value) -> String {
+    fn find(path: &str, before: &Value, now: &Value, found: &mut Vec<String>) {
+        if let (Value::Object(a), Value::Object(b)) = (before, now) {
+            let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for name in names {
+                let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let [a, b] = [a, b].map(|map| map.get(name).unwrap_or(&Value::Null));
+                find(&inner, a, b, found);
+            }
+        } else if before != now {
+            let [before, now] =
+                [before, now].map(|v| if v.is_null() { "none".into() } else { v.to_string() });
+            found.push(format!("{path} {before} before, now {now}"));
+        }
+    }
+    let mut found = Vec::new();
+    find("", before, now, &mut found);
+    found.join("; ")
 }
 
 /// One step on `pictures`; returns the means of class, regression and gender loss and of the gender accuracy.
 fn step(
     work: &Work,
     replicas: Option<&Replicas>,
-    pictures: &[usize],
+    pictures: &[Draw],
     epoch: usize,
     rate: f64,
     run: &mut Checkpoint<Network>,
@@ -415,7 +554,7 @@ impl<'a> Work<'a> {
     pub(super) fn gradients<'b>(
         &self,
         epoch: usize,
-        batches: impl ExactSizeIterator<Item = &'b [usize]>,
+        batches: impl ExactSizeIterator<Item = &'b [Draw]>,
         network: &Network,
         forward: impl Fn(Tensor<5>) -> Result<Outputs, TrainError>,
     ) -> Result<(GradientsParams, [f32; 4]), TrainError> {
@@ -425,9 +564,8 @@ impl<'a> Work<'a> {
         let mut gradients = GradientsAccumulator::new();
         let mut means = [0.0; 4];
         for batch in batches {
-            let inputs =
-                training.inputs(config.network, batch, Some((&config.augmentation, seed)), device)?;
-            let targets = training.targets(batch, config.loss.gap, device);
+            let inputs = training.inputs(config.network, batch, &config.augmentation, seed, device)?;
+            let targets = training.targets(batch, config.loss.gap, config.teacher_weight, device);
             let out = forward(inputs)?;
             let accuracy = loss::gender_accuracy(out.gender_logits.clone().detach(), targets.gender.clone());
             let Losses { total, class, regression, gender } =
@@ -442,36 +580,67 @@ impl<'a> Work<'a> {
     }
 }
 
-/// The log of a run, a line a pass. A pass that was repeated after an interruption counts as it was last.
+/// The log of a run, a line a pass. A half-written last line is left out.
 ///
 /// # Errors
 /// [`TrainError::Log`] if there is none.
 pub fn read_metrics(folder: &Path) -> Result<Vec<EpochMetrics>, TrainError> {
     let path = folder.join(METRICS);
-    let fail = |e: csv::Error| TrainError::Log { path: path.clone(), source: std::io::Error::other(e) };
-    let mut passes = BTreeMap::new();
-    for metrics in csv::Reader::from_path(&path).map_err(fail)?.into_deserialize::<EpochMetrics>() {
-        let metrics = metrics.map_err(fail)?;
-        passes.insert(metrics.epoch, metrics);
+    let fail = |source| TrainError::Log { path: path.clone(), source };
+    let bad = |e: csv::Error| fail(std::io::Error::other(e));
+    let mut text = std::fs::read(&path).map_err(fail)?;
+    text.truncate(text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1));
+    let mut reader = csv::Reader::from_reader(text.as_slice());
+    let header = reader.headers().map_err(bad)?.clone();
+    let column = |name: &str| header.iter().position(|column| column == name);
+    let names: Vec<&str> = header.iter().filter_map(|column| column.strip_prefix("mae ")).collect();
+    let mut passes = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(bad)?;
+        let mut metrics: EpochMetrics = record.deserialize(Some(&header)).map_err(bad)?;
+        let number = |column: Option<usize>| record.get(column?)?.parse::<f64>().ok();
+        metrics.sets = names
+            .iter()
+            .map(|name| SetMetrics {
+                name: (*name).into(),
+                mae: number(column(&format!("mae {name}"))).unwrap_or(f64::NAN),
+                gender: number(column(&format!("gender {name}"))),
+            })
+            .collect();
+        passes.push(metrics);
     }
-    Ok(passes.into_values().collect())
+    Ok(passes)
 }
 
-fn log(path: &Path, metrics: &EpochMetrics) -> Result<(), TrainError> {
-    let fail = |source| TrainError::Log { path: path.into(), source };
-    let new = !path.exists();
-    let file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
-    let mut writer = csv::WriterBuilder::new().has_headers(new).from_writer(file);
-    writer.serialize(metrics).map_err(|e| fail(std::io::Error::other(e)))?;
-    writer.flush().map_err(fail)?;
-    let mut file = writer.into_inner().map_err(|e| fail(e.into_error()))?;
-    file.flush().map_err(fail)
+/// Adds a pass to the log. One that is repeated after an interruption replaces what was there.
+fn log(folder: &Path, metrics: &EpochMetrics) -> Result<(), TrainError> {
+    let path = folder.join(METRICS);
+    let fail = |source| TrainError::Log { path: path.clone(), source };
+    let bad = |e: csv::Error| fail(std::io::Error::other(e));
+    let before = if path.exists() { read_metrics(folder)? } else { Vec::new() };
+    let passes: BTreeMap<usize, &EpochMetrics> =
+        before.iter().chain([metrics]).map(|metrics| (metrics.epoch, metrics)).collect();
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    let sets =
+        metrics.sets.iter().flat_map(|set| [format!("mae {}", set.name), format!("gender {}", set.name)]);
+    writer.write_record(COLUMNS.map(str::to_owned).into_iter().chain(sets)).map_err(bad)?;
+    for pass in passes.values() {
+        let sets: Vec<Option<f64>> = pass.sets.iter().flat_map(|set| [Some(set.mae), set.gender]).collect();
+        writer.serialize((pass, sets)).map_err(bad)?;
+    }
+    let text = writer.into_inner().map_err(|e| fail(e.into_error()))?;
+    write_atomically(&path, &text).map_err(fail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::corrections::{Correction, Known};
+    use crate::data::crops::Crops;
+    use crate::data::sampler::SamplerKind;
+    use crate::data::split::Part;
     use crate::data::{crops, toy};
+    use std::fs::OpenOptions;
 
     fn open(folder: &Path) -> (Dataset, Dataset) {
         toy::write(folder, "toy");
@@ -490,20 +659,27 @@ mod tests {
             schedule: ScheduleKind::Cosine,
             weight_decay: 0.01,
             average: 0.9,
+            sampler: SamplerConfig { kind: SamplerKind::AsTheyCome, ..SamplerConfig::default() },
             augmentation: Augmentation::default(),
+            teacher_weight: 0.0,
             seed: 9,
         }
     }
 
     /// Trains until step `until` on so many devices, and returns the averaged weights in the checkpoint.
-    fn run_until(folder: &Path, until: usize, init: &Weights, epochs: usize, devices: usize) -> Weights {
+    fn run_until(
+        folder: &Path,
+        until: usize,
+        init: &Weights,
+        config: &TrainConfig,
+        devices: usize,
+    ) -> Weights {
         let (training, validation) = open(folder);
         assert_eq!((training.len(), validation.len()), (32, 8));
         let run = folder.join("run");
-        let config = config(epochs);
         let device = Device::flex();
         let devices = vec![device.clone(); devices];
-        train(&config, &training, &validation, Some(init), &run, &devices, |event| match event {
+        train(config, &training, &validation, Some(init), &run, &devices, |event| match event {
             Event::Step { step, .. } if step >= until => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         })
@@ -516,14 +692,19 @@ mod tests {
     #[test]
     fn interrupted_and_resumed_equals_uninterrupted() {
         let init = Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
-        for devices in [1, 2] {
+        let balanced = TrainConfig {
+            sampler: SamplerConfig::default(),
+            loss: LossConfig { consistency: 1.0, gender_smoothing: 0.05, ..LossConfig::default() },
+            ..config(2)
+        };
+        for (devices, config) in [(1, &config(2)), (2, &config(2)), (1, &balanced)] {
             let whole = tempfile::tempdir().unwrap();
-            let expected = run_until(whole.path(), usize::MAX, &init, 2, devices);
+            let expected = run_until(whole.path(), usize::MAX, &init, config, devices);
             let parts = tempfile::tempdir().unwrap();
             // Cut within the first pass and within the second.
-            run_until(parts.path(), 3, &init, 2, devices);
-            run_until(parts.path(), 6, &init, 2, devices);
-            let resumed = run_until(parts.path(), usize::MAX, &init, 2, devices);
+            run_until(parts.path(), 3, &init, config, devices);
+            run_until(parts.path(), 6, &init, config, devices);
+            let resumed = run_until(parts.path(), usize::MAX, &init, config, devices);
             assert_eq!(resumed, expected);
             let best = |folder: &Path| std::fs::read(folder.join("run").join(BEST)).unwrap();
             assert_eq!(best(parts.path()), best(whole.path()));
@@ -536,9 +717,11 @@ mod tests {
         let init = Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
         for failing in [0, 1] {
             // The last training picture is lost during the second pass. It falls to the device that is to fail.
+            let probe = tempfile::tempdir().unwrap();
+            let sampler = Sampler::new(&config(2).sampler, &open(probe.path()).0).unwrap();
             let rank = |seed: u64| {
-                let place = order(32, seed, 1).iter().position(|picture| *picture == 31).unwrap();
-                place % 8 / 4
+                let draws = sampler.pass(32, seed, 1);
+                draws.iter().position(|draw| draw.picture == 31).unwrap() % 8 / 4
             };
             let config =
                 TrainConfig { seed: (0..).find(|seed| rank(*seed) == failing).unwrap(), ..config(2) };
@@ -604,7 +787,134 @@ mod tests {
         // The same folder with other settings.
         let other =
             train(&config(3), &training, &validation, None, &run, &devices, |_| ControlFlow::Continue(()));
-        assert!(matches!(other, Err(TrainError::OtherRun(_))));
+        assert!(matches!(other, Err(TrainError::OtherRun { .. })));
+    }
+
+    #[test]
+    fn other_data_and_other_weights_are_another_run() {
+        let folder = tempfile::tempdir().unwrap();
+        toy::write(folder.path(), "toy");
+        toy::write(folder.path(), "more");
+        let open = |names: &[&str], part| {
+            let sets = names.iter().map(|name| Crops::open(folder.path(), name).unwrap()).collect();
+            Dataset::new(sets, part)
+        };
+        let weights = || Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
+        let (init, other) = (weights(), weights());
+        let run = folder.path().join("run");
+        let go = |trained: &[&str], judged: &[&str], init: &Weights, wrong: Option<f32>| {
+            let (mut training, validation) = (open(trained, Part::Train), open(judged, Part::Validation));
+            if let Some(weight) = wrong {
+                let (dataset, file) = ("toy".into(), "0.png".into());
+                let row = Correction { dataset, file, weight, gender: Known::Keep, reason: String::new() };
+                training.correct(&[row]).unwrap();
+            }
+            let first = |event: Event| match event {
+                Event::Step { .. } => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            };
+            let result =
+                train(&config(1), &training, &validation, Some(init), &run, &[Device::flex()], first);
+            result.map_err(|e| e.to_string())
+        };
+        go(&["toy"], &["toy"], &init, None).unwrap();
+        for (error, named) in [
+            (go(&["toy", "more"], &["toy"], &init, None), "training.sets.more none before"),
+            (go(&["toy"], &["more"], &init, None), "validation.sets.more none before"),
+            (go(&["toy"], &["toy"], &other, None), "init "),
+            (go(&["toy"], &["toy"], &init, Some(0.0)), "training.corrections none before"),
+        ] {
+            let error = error.unwrap_err();
+            assert!(error.contains(named) && !error.contains("settings."), "{error}");
+        }
+        go(&["toy"], &["toy"], &init, None).unwrap();
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (training, validation) = open(folder.path());
+        let loss = LossConfig::default();
+        for wrong in [
+            TrainConfig { loss: LossConfig { gap: f32::NAN, ..loss.clone() }, ..config(1) },
+            TrainConfig { loss: LossConfig { gap: 0.5, ..loss.clone() }, ..config(1) },
+            TrainConfig { loss: LossConfig { gender_weight: -1.0, ..loss.clone() }, ..config(1) },
+            TrainConfig { loss: LossConfig { consistency: 1.0, ..loss }, batch: 5, ..config(1) },
+            TrainConfig { rate: f64::NAN, ..config(1) },
+            TrainConfig { teacher_weight: 1.5, ..config(1) },
+            TrainConfig { length: Length::Pictures(0), ..config(1) },
+            TrainConfig {
+                augmentation: Augmentation { strength: f32::NAN, ..Augmentation::default() },
+                ..config(1)
+            },
+        ] {
+            let run = folder.path().join("run");
+            let result = train(&wrong, &training, &validation, None, &run, &[Device::flex()], |_| {
+                ControlFlow::Continue(())
+            });
+            assert!(matches!(result, Err(TrainError::Setting(_))), "{wrong:?}");
+            assert!(!run.exists());
+        }
+        let none = Dataset::new(Vec::new(), Part::Validation);
+        let result = train(&config(1), &training, &none, None, folder.path(), &[Device::flex()], |_| {
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(result, Err(TrainError::NoValidation)));
+    }
+
+    #[test]
+    fn a_folder_has_one_run_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (training, validation) = open(folder.path());
+        let run = folder.path().join("run");
+        let mut second = None;
+        let devices = [Device::flex()];
+        train(&config(1), &training, &validation, None, &run, &devices, |_| {
+            let inner = |_: Event| ControlFlow::Continue(());
+            second = Some(train(&config(1), &training, &validation, None, &run, &devices, inner));
+            ControlFlow::Break(())
+        })
+        .unwrap();
+        assert!(matches!(second, Some(Err(TrainError::Busy(_)))), "{second:?}");
+        // It is free again.
+        train(&config(1), &training, &validation, None, &run, &devices, |_| ControlFlow::Continue(()))
+            .unwrap();
+    }
+
+    #[test]
+    fn the_log_has_columns_for_each_set_and_outlives_a_torn_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = |name: &str, mae, gender| SetMetrics { name: name.into(), mae, gender };
+        let pass = |epoch| EpochMetrics {
+            epoch,
+            step: 10 * epoch,
+            rate: 1e-3,
+            class: 1.0,
+            regression: 2.0,
+            gender: 0.5,
+            gender_accuracy: 0.75,
+            validation_mae: 6.0,
+            validation_gender: 0.9,
+            pictures_per_second: 100.0,
+            sets: vec![set("aaf", 5.0, Some(0.9)), set("mute", 7.0, None)],
+        };
+        log(folder.path(), &pass(1)).unwrap();
+        log(folder.path(), &pass(2)).unwrap();
+        assert_eq!(read_metrics(folder.path()).unwrap(), [pass(1), pass(2)]);
+        let path = folder.path().join(METRICS);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            text.lines()
+                .next()
+                .unwrap()
+                .ends_with("pictures_per_second,mae aaf,gender aaf,mae mute,gender mute")
+        );
+        // As an append that was cut off leaves it.
+        std::fs::write(&path, &text[..text.len() - 20]).unwrap();
+        assert_eq!(read_metrics(folder.path()).unwrap(), [pass(1)]);
+        log(folder.path(), &pass(2)).unwrap();
+        log(folder.path(), &EpochMetrics { class: 0.5, ..pass(2) }).unwrap();
+        assert_eq!(read_metrics(folder.path()).unwrap(), [pass(1), EpochMetrics { class: 0.5, ..pass(2) }]);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Metrics on held-out crops, by the same kernels as in use.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::age::{AgeDistribution, AgeLabel};
 use crate::data::DataError;
@@ -59,11 +62,53 @@ pub fn judge(network: &FusedNetwork, data: &Dataset) -> Result<Vec<Judged>, Data
         .collect()
 }
 
-/// Mean absolute error in years, and the share of right genders.
-pub fn summary(judged: &[Judged]) -> (f64, f64) {
-    let n = judged.len().max(1) as f64;
-    let mae = judged.iter().map(|j| f64::from(j.age_error().abs())).sum::<f64>() / n;
-    let genders: Vec<bool> = judged.iter().filter_map(Judged::gender_right).collect();
-    let right = genders.iter().filter(|r| **r).count() as f64;
-    (mae, right / genders.len().max(1) as f64)
+/// What a network does on one data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetMetrics {
+    /// Name of the data set.
+    pub name: String,
+    /// Mean of the years outside the label.
+    pub mae: f64,
+    /// Share of right genders among those labelled, 0..1; `None` where none is.
+    pub gender: Option<f64>,
+}
+
+/// Of each data set by itself, in the order of the sets; those without a picture are left out.
+pub fn by_set(judged: &[Judged], data: &Dataset) -> Vec<SetMetrics> {
+    let mut sets = BTreeMap::<usize, Vec<&Judged>>::new();
+    for (i, judged) in judged.iter().enumerate() {
+        sets.entry(data.set_of(i)).or_default().push(judged);
+    }
+    let measure = |(set, judged): (usize, Vec<&Judged>)| {
+        let n = judged.len();
+        let genders: Vec<bool> = judged.iter().filter_map(|j| j.gender_right()).collect();
+        let right = genders.iter().filter(|r| **r).count() as f64;
+        SetMetrics {
+            name: data.set_name(set).into(),
+            mae: judged.iter().map(|j| f64::from(j.age_error().abs())).sum::<f64>() / n as f64,
+            gender: (!genders.is_empty()).then(|| right / genders.len() as f64),
+        }
+    };
+    sets.into_iter().map(measure).collect()
+}
+
+/// Mean absolute error in years, and share of right genders (0 if none is labelled): the means over the data sets, each counting the same
+/// whatever its size.
+pub fn summary(sets: &[SetMetrics]) -> (f64, f64) {
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    (mean(sets.iter().map(|set| set.mae).collect()), mean(sets.iter().filter_map(|set| set.gender).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_set_counts_the_same() {
+        let set = |name: &str, mae, gender| SetMetrics { name: name.into(), mae, gender };
+        let sets = [set("large", 4.0, Some(0.9)), set("small", 8.0, Some(0.7)), set("mute", 6.0, None)];
+        let (mae, gender) = summary(&sets);
+        assert!((mae - 6.0).abs() < 1e-12 && (gender - 0.8).abs() < 1e-12);
+        assert_eq!(summary(&sets[2..]), (6.0, 0.0));
+    }
 }
