@@ -511,3 +511,89 @@ unsafe fn depthwise_tile<S: Simd, const PX: usize, const K: usize, const STRIDE:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BlockShape, Forward, Normalisation};
+    use super::*;
+    use crate::kernels::Window;
+    use crate::kernels::testing::{noise, padded, plain};
+
+    fn dot(a: &[f32], b: &[f32]) -> f64 {
+        assert_eq!(a.len(), b.len());
+        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    }
+
+    /// Without normalisation a block is a convolution C of x by w, linear in both, and its gradients at y are adjoint to it:
+    /// <C(x', w), y> = <x', dx> and <C(x, w'), y> = <w', dw> for any x' and w'.
+    fn agrees(forward: impl Fn(Forward), backward: impl Fn(Run)) {
+        let mut scratch = Scratch::default();
+        for (size, channels_in, channels_out, kernel, stride, padding, depthwise) in [
+            ([3, 5], 6, 10, 1, 1, [0, 0], false),
+            ([4, 5], 3, 5, 1, 2, [0, 0], false),
+            ([5, 6], 3, 9, 3, 2, [1, 1], false),
+            ([4, 5], 2, 4, 5, 1, [2, 2], false),
+            ([5, 3], 16, 16, 3, 1, [1, 1], false),
+            ([4, 5], 7, 7, 3, 1, [1, 1], true),
+            ([5, 6], 4, 4, 3, 2, [0, 1], true),
+            ([5, 4], 5, 5, 5, 1, [2, 2], true),
+            ([6, 5], 8, 8, 5, 2, [2, 2], true),
+        ] {
+            let window = Window { kernel, stride, padding };
+            let activation = Activation::None;
+            let shape =
+                BlockShape { size, channels_in, channels_out, window, depthwise, activation, pool: 1 };
+            let (len, weights) = (size[0] * size[1] * channels_in, shape.kernel_len());
+            let [x, other_x] = [1, 2].map(|seed| noise(len, seed));
+            let [w, other_w] = [3, 4].map(|seed| noise(weights, seed));
+            let convolve =
+                |x: &[f32], w: &[f32]| plain(window, size, x, w, &vec![0.0; channels_out], depthwise);
+            let block = Block::new(shape, &w, channels_in);
+            let source = Source { values: &x, through: None };
+            let n = shape.padded_out();
+
+            let (mut out, mut sums) = (vec![f32::NAN; shape.out_len()], vec![0.0; 2 * n]);
+            if let Kernel::Winograd(_) = block.kernel {
+                block.forward(source, &mut out, &mut sums, &mut scratch);
+            } else {
+                let (out, sums, scratch) = (&mut out, &mut sums, &mut scratch);
+                forward(Forward { of: &block, source, out, sums, scratch });
+            }
+            let expected = convolve(&x, &w);
+            for (a, b) in out.iter().zip(padded(&expected, channels_out, n)) {
+                assert!((a - b).abs() < 1e-4, "{shape:?}: {a} {b}");
+            }
+            for c in 0..channels_out {
+                let channel = || expected.iter().skip(c).step_by(channels_out).map(|v| f64::from(*v));
+                assert!((sums[c] - channel().sum::<f64>()).abs() < 1e-3);
+                assert!((sums[n + c] - channel().map(|v| v * v).sum::<f64>()).abs() < 1e-2);
+            }
+
+            let y = noise(expected.len(), 5);
+            let gradient = padded(&y, channels_out, n);
+            let nothing = vec![0.0; n];
+            let one = Normalisation { scale: vec![1.0; n], shift: nothing.clone(), activation };
+            let norm = NormGradient { forward: one, offset: nothing.clone(), slope: nothing };
+            let of = Backward { block: &block, source, conv_out: &out, gradient: &gradient, norm: &norm };
+            let (mut d_weight, mut d_input) = (vec![0.0; block.weight_len()], vec![f32::NAN; len]);
+            let (d_weight, d_input) = (&mut d_weight, &mut d_input);
+            backward(Run { of: &of, d_weight, d_input: Some(d_input), sums: &mut [], scratch: &mut scratch });
+            for (left, right) in [
+                (dot(&convolve(&other_x, &w), &y), dot(&other_x, d_input)),
+                (dot(&convolve(&x, &other_w), &y), dot(&other_w, &block.unpack(d_weight))),
+            ] {
+                assert!((left - right).abs() < 1e-3, "{shape:?}: {left} {right}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_adjoint_to_the_convolution() {
+        agrees(|op| Arch::new().dispatch(op), |op| Arch::new().dispatch(op));
+    }
+
+    #[test]
+    fn and_so_they_are_without_vector_instructions() {
+        agrees(|op| pulp::Scalar128b.vectorize(op), |op| pulp::Scalar128b.vectorize(op));
+    }
+}
