@@ -456,10 +456,10 @@ fn frames_that_show_nothing_new_are_skipped_on_webgpu() {
             assert_eq!(see(100), ("follow".to_owned(), 1), "{path}");
             // The frame, one of its tiles, and the face from close up.
             assert_eq!(see(400), ("search".to_owned(), 1), "{path}");
-            // The cells.
-            assert_eq!(see(600), ("skip".to_owned(), 1), "{path}");
-            // In memory they are here already, and nothing else is to come.
-            assert_eq!(see(610), ("skip".to_owned(), u64::from(path == "texture")), "{path}");
+            // The cells, which in memory are here already; the estimate can wait.
+            for timestamp in [600, 610] {
+                assert_eq!(see(timestamp), ("skip".to_owned(), u64::from(path == "texture")), "{path}");
+            }
             // One cell, a little brighter.
             page.evaluate(
                 "(() => {
