@@ -5,7 +5,7 @@
 #
 # The page's WebAssembly modules come out of the one Rust package:
 #
-#   cargo rustc (profile `web`)  ->  wasm-bindgen  ->  wasm-opt  ->  dist/pkg/mien_{cpu,cpu_relaxed,gpu}{.js,_bg.wasm}
+#   cargo rustc (profile `web`)  ->  wasm-bindgen (src/bindgen.rs)  ->  wasm-opt  ->  dist/pkg/mien_{cpu,cpu_relaxed,gpu}{.js,_bg.wasm}
 #
 # mien_cpu is small and loads first, or mien_cpu_relaxed in its place where the browser has relaxed SIMD; mien_gpu has burn's
 # WebGPU back end and loads only where there is a GPU.
@@ -17,7 +17,7 @@ usage() {
     cat >&2 <<'END'
 Usage: ./build.sh COMMAND
 
-  serve   build everything, serve the page on http://localhost:8000
+  serve   serve the page on http://localhost:8000 as soon as it can be used, and build the rest in the meantime
   dist    build the static site into dist/, ready for any web server or GitHub Pages
   test    check the formatting, lint, and run every test, those in a real browser included
   bench   measure Mien beside other libraries in a real browser (from npm: needs Node and 350 MB of disk), and
@@ -51,12 +51,27 @@ first_result_budget=1048576
 # And for WebGPU, later and in the background: 2.5 MB.
 gpu_budget=2500000
 
-# Cargo's option for instructions that not every browser has.
-relaxed_simd='target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+relaxed-simd"]'
+# Cargo's options for instructions that not every browser has.
+relaxed_simd=(--features relaxed-simd
+    --config 'target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+relaxed-simd"]')
+
+# The modules: name, optimisation (3 for speed or s for size), options for cargo.
+#
+# The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts. Module and
+# glue in bytes as gzip -9 sends them; the first and the last were printed by `dist`, the others come of the same steps by hand:
+#   2,656,945  networks as burn modules; opt-level s, fat LTO, one codegen unit, no names, wasm-opt -Os
+#   2,455,561  without burn's CPU back end
+#   1,800,307  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu)
+# wasm-opt -Oz instead of -Os made 1,790,242 of 1,801,733 (the same module); not worth an option of its own.
+cpu=(mien_cpu 3)
+# The same for browsers with relaxed SIMD, whose fused multiply-add gains a tenth and more (Cargo.toml). Others would refuse it.
+cpu_relaxed=(mien_cpu_relaxed 3 "${relaxed_simd[@]}")
+gpu=(mien_gpu s --features webgpu)
 
 target=${CARGO_TARGET_DIR:-target}
 tools=$target/tools # programs that were installed for the build; nothing outside the project changes
 site=target/site    # the finished modules, and what they were made of
+programs=$target/serve
 
 step() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 note() { printf '    %s\n' "$*"; }
@@ -65,6 +80,17 @@ die() {
     exit 1
 }
 have() { command -v "$1" >/dev/null 2>&1; }
+
+# in_background COMMAND...: sets `job`. With all that it starts it ends with this script, if not before.
+started=()
+in_background() {
+    set -m # a process group of its own
+    "$@" &
+    set +m
+    job=$!
+    started+=("$job")
+}
+trap 'for job in ${started[@]+"${started[@]}"}; do kill -- "-$job" 2>/dev/null || true; done' EXIT
 
 # --- What the build needs ---------------------------------------------------------------------------------
 
@@ -152,20 +178,10 @@ rust_lld() {
     echo "$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld"
 }
 
-# The program must be of the very version that the crate is; the two speak a private format.
-need_wasm_bindgen() {
-    local version
-    version=$(awk '$0 == "name = \"wasm-bindgen\"" { getline; gsub(/version = |"/, ""); print }' Cargo.lock)
-    wasm_bindgen=$tools/bin/wasm-bindgen
-    if [ "$("$wasm_bindgen" --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
-        step "Building wasm-bindgen $version (a few minutes, once)"
-        # The second try is for registries that lack one of the exact versions that the program was locked to.
-        # In a temporary folder, or a shared target directory would keep all of it.
-        install_wasm_bindgen() {
-            env -u CARGO_TARGET_DIR cargo install wasm-bindgen-cli --version "$version" --root "$tools" --quiet "$@"
-        }
-        install_wasm_bindgen --locked 2>/dev/null || install_wasm_bindgen
-    fi
+# The program without what trains, to serve the page, and the one that turns a compiled module into what a browser takes. They have a
+# folder of their own (Cargo.toml, profile `serve`), so that other builds keep what they have compiled.
+need_programs() {
+    cargo build --profile serve --no-default-features --features cli,bindgen --bins
 }
 
 # Optional: without it the modules work, and are larger and slower. Sets `wasm_opt`, perhaps to nothing.
@@ -220,18 +236,27 @@ have_browser() {
 # A checksum of all that a module is compiled from.
 module_sources() {
     {
-        rustc --version
-        cat Cargo.toml Cargo.lock .cargo/config.toml
-        find src \( -name '*.rs' -o -name '*.wgsl' \) -print0 | LC_ALL=C sort -z | xargs -0 cat
+        rustc --version &&
+            cat Cargo.toml Cargo.lock .cargo/config.toml &&
+            find src -path src/cli -prune -o \( -name '*.rs' -o -name '*.wgsl' \) \
+                -not -name main.rs -not -name bindgen.rs -print0 | LC_ALL=C sort -z | xargs -0 cat
     } | cksum
 }
 
-# wasm_module NAME OPTIMISATION [CARGO OPTION...]: builds $site/pkg/NAME{.js,_bg.wasm}. OPTIMISATION is 3 for
-# speed or s for size.
-wasm_module() {
-    local name=$1 optimisation=$2
+# is_compiled NAME OPTIMISATION [CARGO OPTION...]: whether $site/NAME.wasm is what would come out. Sets `inputs`.
+#
+# Cargo would compile all modules again each time: to it they are one library, and each takes the others' place.
+is_compiled() {
+    inputs="$(module_sources) $wasm_toolchain $*" || die "the sources of $1 cannot be read"
+    [ "$inputs" = "$(cat "$site/$1.inputs" 2>/dev/null)" ] && [ -f "$site/$1.wasm" ]
+}
+
+# compile_module NAME OPTIMISATION [CARGO OPTION...]: builds $site/NAME.wasm.
+compile_module() {
+    local inputs name=$1 optimisation=$2
+    if is_compiled "$@"; then return; fi
     shift 2
-    local compiled=$site/$name.wasm cargo=(cargo) env=("CARGO_PROFILE_WEB_OPT_LEVEL=$optimisation") std=()
+    local cargo=(cargo) env=("CARGO_PROFILE_WEB_OPT_LEVEL=$optimisation") std=()
     if [ "$wasm_toolchain" = debian ]; then
         cargo=(cargo +debian)
         std=('-Zbuild-std=std,panic_abort')
@@ -239,29 +264,28 @@ wasm_module() {
         # dependencies like ours, by the lock file that comes with its sources.
         env+=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
     fi
+    step "Compiling $name"
+    env "${env[@]}" "${cargo[@]}" rustc --lib --crate-type cdylib --profile web \
+        --target wasm32-unknown-unknown --no-default-features "$@" ${std[@]+"${std[@]}"}
+    # At once: the other modules' builds write to the same place.
+    mkdir -p "$site"
+    cp "$target/wasm32-unknown-unknown/web/mien.wasm" "$site/$name.wasm"
+    echo "$inputs" >"$site/$name.inputs"
+}
 
-    # Cargo would compile all modules again each time: to it they are one library, and each takes the others' place.
-    local inputs
-    inputs="$(module_sources) $wasm_toolchain $optimisation $*"
-    if [ "$inputs" != "$(cat "$site/$name.inputs" 2>/dev/null)" ] || ! [ -f "$compiled" ]; then
-        step "Compiling $name"
-        env "${env[@]}" "${cargo[@]}" rustc --lib --crate-type cdylib --profile web \
-            --target wasm32-unknown-unknown --no-default-features "$@" ${std[@]+"${std[@]}"}
-        # At once: the other modules' builds write to the same place.
-        mkdir -p "$site/pkg"
-        cp "$target/wasm32-unknown-unknown/web/mien.wasm" "$compiled"
-        echo "$inputs" >"$site/$name.inputs"
-    fi
-
+# wasm_module NAME OPTIMISATION [CARGO OPTION...]: builds $site/pkg/NAME{.js,_bg.wasm}.
+wasm_module() {
+    compile_module "$@"
     # The rest depends on nothing but the module, the tools and their options.
-    local stamp
-    stamp="$(cksum <"$compiled") $("$wasm_bindgen" --version) binaryen ${wasm_opt:+$binaryen_version} $optimisation"
+    local name=$1 optimisation=$2 compiled=$site/$1.wasm stamp
+    stamp=$(cksum "$compiled" src/bindgen.rs Cargo.lock)
+    stamp+=" binaryen ${wasm_opt:+$binaryen_version} $optimisation"
     if [ "$stamp" = "$(cat "$site/$name.stamp" 2>/dev/null)" ] && [ -f "$site/pkg/${name}_bg.wasm" ]; then
         return
     fi
     rm -f "$site/$name.stamp"
-    "$wasm_bindgen" --target web --out-dir "$site/pkg" --out-name "$name" \
-        --no-typescript --remove-name-section --remove-producers-section "$compiled"
+    mkdir -p "$site/pkg"
+    "$programs/bindgen" "$compiled" "$site/pkg" "$name"
     if [ -n "$wasm_opt" ]; then
         step "Optimising $name"
         # The features are those that rustc uses for this target by default, and SIMD (.cargo/config.toml).
@@ -276,47 +300,46 @@ wasm_module() {
     echo "$stamp" >"$site/$name.stamp"
 }
 
-# --- Commands ---------------------------------------------------------------------------------------------
-
-dist() {
-    need_rust
-    need_wasm_toolchain
-    need_wasm_bindgen
-    need_wasm_opt
-    # The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts. Module and
-    # glue in bytes as gzip -9 sends them; the first and the last were printed by `dist`, the others come of the same steps by hand:
-    #   2,656,945  networks as burn modules; opt-level s, fat LTO, one codegen unit, no names, wasm-opt -Os
-    #   2,455,561  without burn's CPU back end
-    #   1,800,307  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu)
-    # wasm-opt -Oz instead of -Os made 1,790,242 of 1,801,733 (the same module); not worth an option of its own.
-    wasm_module mien_cpu 3
-    # The same for browsers with relaxed SIMD, whose fused multiply-add gains a tenth and more (Cargo.toml). Others would refuse it.
-    wasm_module mien_cpu_relaxed 3 --features relaxed-simd --config "$relaxed_simd"
-    wasm_module mien_gpu s --features webgpu
-
-    # Put together beside the old site and swapped in whole, so that a server never shows half of each.
-    local new=$site/dist file
-    rm -rf "$new"
-    mkdir -p "$new/pkg" "$new/weights"
-    cp -R www/. "$new/"
-    cp "$site"/pkg/mien_{cpu,cpu_relaxed,gpu}{.js,_bg.wasm} "$new/pkg/"
+# assemble FOLDER: puts the page and the weights beside the modules that are in FOLDER/pkg.
+assemble() {
+    local folder=$1 file build
+    mkdir -p "$folder/weights"
+    cp -R www/. "$folder/"
     # Of each network the file named after it; beside it may lie the same weights in higher precision.
     for file in blazeface/blazeface-short d-cnn/d-cnn; do
         [ -f "model-weights/$file.safetensors" ] || die "model-weights/$file.safetensors is missing."
     done
     for file in blazeface/blazeface-short d-cnn/d-cnn base/base m-cnn/m-cnn; do
         for file in "model-weights/$file".{safetensors,json}; do
-            if [ -f "$file" ]; then cp "$file" "$new/weights/"; fi
+            if [ -f "$file" ]; then cp "$file" "$folder/weights/"; fi
         done
     done
-    touch "$new/.nojekyll" # GitHub Pages: files as they are
+    touch "$folder/.nojekyll" # GitHub Pages: files as they are
 
     # The service worker keeps a complete set of files for each build, named after their content.
-    local build
-    build=$(cd "$new" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
-    sed "s/^const BUILD = '';$/const BUILD = '$build';/" www/sw.js >"$new/sw.js"
-    grep -q "'$build'" "$new/sw.js" || die "www/sw.js has no line const BUILD = '';"
+    build=$(cd "$folder" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
+    sed "s/^const BUILD = '';$/const BUILD = '$build';/" www/sw.js >"$folder/sw.js"
+    grep -q "'$build'" "$folder/sw.js" || die "www/sw.js has no line const BUILD = '';"
+}
 
+# --- Commands ---------------------------------------------------------------------------------------------
+
+dist() {
+    need_rust
+    need_wasm_toolchain
+    step "Compiling what makes the page of the modules"
+    need_programs
+    need_wasm_opt
+    wasm_module "${cpu[@]}"
+    wasm_module "${cpu_relaxed[@]}"
+    wasm_module "${gpu[@]}"
+
+    # Put together beside the old site and swapped in whole, so that a server never shows half of each.
+    local new=$site/dist file
+    rm -rf "$new"
+    mkdir -p "$new/pkg"
+    cp "$site"/pkg/mien_{cpu,cpu_relaxed,gpu}{.js,_bg.wasm} "$new/pkg/"
+    assemble "$new"
     rm -rf dist.old
     if [ -d dist ]; then mv dist dist.old; fi
     mv "$new" dist
@@ -343,21 +366,66 @@ dist() {
 
 # size LABEL FILE...: bytes as they are, and as a web server sends them ($packed).
 size() {
-    local label=$1 raw=0 file
+    local label=$1 raw=0 file bytes
     packed=0
     shift
     for file in "$@"; do
-        raw=$((raw + $(wc -c <"$file")))
-        packed=$((packed + $(gzip -9c "$file" | wc -c)))
+        bytes=$(wc -c <"$file")
+        raw=$((raw + bytes))
+        bytes=$(gzip -9c "$file" | wc -c)
+        packed=$((packed + bytes))
     done
     note "$(printf '%-26s %10d %10d' "$label" "$raw" "$packed")"
 }
 
+# first_page FOLDER: what of the page can be had soonest: the CPU module as it is compiled, for all browsers, and no WebGPU.
+first_page() {
+    local folder=$1 log=$site/programs.log name
+    step "Compiling the page, and beside it the server (${log})"
+    mkdir -p "$site"
+    in_background need_programs >"$log" 2>&1
+    compile_module "${cpu[@]}"
+    if ! wait "$job"; then
+        cat "$log" >&2
+        die "the server does not compile."
+    fi
+    started=()
+    rm -rf "$folder"
+    mkdir -p "$folder/pkg"
+    for name in mien_cpu mien_cpu_relaxed; do
+        "$programs/bindgen" "$site/mien_cpu.wasm" "$folder/pkg" "$name"
+    done
+    assemble "$folder"
+}
+
+# the_rest LINK: has the link lead to dist/ once all is built.
+the_rest() {
+    local log=$site/dist.log
+    if nice -n 19 bash ./build.sh dist >"$log" 2>&1; then
+        ln -sfn "$PWD/dist" "$1"
+        step "The page is complete, with WebGPU: it shows at the next visit"
+    else
+        tail -n 20 "$log" >&2
+        printf 'The page stays as it is, without WebGPU (%s).\n' "$log" >&2
+    fi
+}
+
 serve() {
-    dist
-    step "Compiling the program"
-    cargo build --release --bin mien
-    exec "$target/release/mien" serve dist --port "${PORT:-8000}"
+    need_rust
+    need_wasm_toolchain
+    local folder=dist
+    if is_compiled "${cpu[@]}" && is_compiled "${cpu_relaxed[@]}" && is_compiled "${gpu[@]}"; then
+        dist
+    else
+        # A link, so that the finished page takes the first one's place at a stroke.
+        folder=$site/served
+        first_page "$site/first"
+        ln -sfn "$PWD/$site/first" "$folder"
+        step "WebGPU follows ($site/dist.log)"
+        in_background the_rest "$folder"
+    fi
+    in_background "$programs/mien" serve "$folder" --port "${PORT:-8000}"
+    wait "$job"
 }
 
 run_tests() {
@@ -382,7 +450,7 @@ run_bench() {
     need_peers
     dist
     # The networks by themselves, which no visitor needs; compiled as the module that this browser loads.
-    wasm_module mien_bench 3 --features bench,relaxed-simd --config "$relaxed_simd"
+    wasm_module mien_bench 3 --features bench "${relaxed_simd[@]}"
     step "Benchmarks"
     MIEN_BENCH_MODULE=$site/pkg cargo bench --bench browser
 }

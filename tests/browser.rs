@@ -74,6 +74,25 @@ fn both_engines_say_the_same() {
 }
 
 #[test]
+fn webgpu_may_join_a_page_later() {
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.without_webgpu();
+        page.open(&site.page(""));
+        page.estimate_after(|page| page.click("#use-sample"));
+        support::poll(|| site.requested().iter().any(|path| path.contains("mien_gpu")).then_some(()))
+            .expect("the page looks for WebGPU");
+        let estimate = page.estimate_after(|page| page.click("#use-sample"));
+        assert_is_the_sample(&estimate);
+        assert_eq!(estimate.engine, "cpu");
+
+        site.with_webgpu();
+        page.open(&site.page("?engine=webgpu"));
+        let estimate = page.estimate_after(|page| page.click("#use-sample"));
+        assert_eq!(estimate.engine, "webgpu", "the page has not taken it\n{}", page.words());
+    });
+}
+
+#[test]
 fn the_page_and_the_command_line_say_the_same() {
     // PNG, so that both decode the very same pixels.
     let folder = tempfile::tempdir().unwrap();

@@ -47,6 +47,27 @@ impl Site {
         std::fs::write(&file, format!("{text}\n{own}")).unwrap();
     }
 
+    /// Takes the WebGPU module out of the page, as it is while build.sh still compiles it.
+    pub fn without_webgpu(&self) {
+        let built = repository().join("dist/pkg");
+        let pkg = self.root.path().join(BELOW.trim_matches('/')).join("pkg");
+        std::fs::remove_file(&pkg).unwrap(); // the link
+        std::fs::create_dir(&pkg).unwrap();
+        for entry in std::fs::read_dir(built).unwrap().map(Result::unwrap) {
+            if !entry.file_name().to_string_lossy().starts_with("mien_gpu") {
+                std::os::unix::fs::symlink(entry.path(), pkg.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+
+    /// Puts it there.
+    pub fn with_webgpu(&self) {
+        let pkg = self.root.path().join(BELOW.trim_matches('/')).join("pkg");
+        for file in ["mien_gpu.js", "mien_gpu_bg.wasm"] {
+            std::os::unix::fs::symlink(repository().join("dist/pkg").join(file), pkg.join(file)).unwrap();
+        }
+    }
+
     /// A site that has nothing to do with the page: nothing of the page may ever reach it.
     pub fn elsewhere() -> Site {
         let root = tempfile::tempdir().unwrap();
