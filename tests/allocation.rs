@@ -1,5 +1,5 @@
-//! That the frames of a video allocate nothing on the CPU engine, once the first of them have been seen; and that no photo takes more memory
-//! than its own pixels do.
+//! That the frames of a video allocate nothing on the CPU engine, once the first of them have been seen; and
+//! that no photo takes more memory than its own pixels do.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -103,8 +103,8 @@ fn frames_allocate_nothing() {
             let allocated = COUNT.get() - before;
             assert_eq!(video.faces().len(), 2, "{network}: frame {i}");
             searches += usize::from(report.mode == FrameMode::Search);
-            // The first one sees the buffers grow; the second is the first to be followed rather than searched, and the second search the first
-            // of a tile.
+            // The first one sees the buffers grow; the second is the first to be followed rather than
+            // searched, and the second search the first of a tile.
             let grows = report.mode == FrameMode::Search && searches == 2;
             if i == 0 {
                 assert!(allocated > 0, "allocations are counted");
@@ -123,7 +123,8 @@ fn frames_allocate_nothing() {
     }
 }
 
-/// Pictures that are much longer than wide are searched with a border as well, since no face is in them: without a copy.
+/// Pictures that are much longer than wide are searched with a border as well, since no face is in them:
+/// without a copy.
 #[test]
 fn a_photo_takes_no_more_than_its_pixels() {
     let estimator =

@@ -1,8 +1,9 @@
 //! What comes of asking an engine, and when it has to be waited for.
 //!
-//! On a CPU the answer is there at once. On a graphics device asking and answering are apart: the answer comes by a read-back, a round
-//! trip in which nothing else can be done. So all that has been asked for comes with the same read-back, and there is one only when
-//! somebody [waits](Outputs::wait) for an answer that is not [here](Outputs::is_here) yet. Nothing else in Mien waits for a device.
+//! On a CPU the answer is there at once. On a graphics device asking and answering are apart: the answer
+//! comes by a read-back, a round trip in which nothing else can be done. So all that has been asked for comes
+//! with the same read-back, and there is one only when somebody [waits](Outputs::wait) for an answer that is
+//! not [here](Outputs::is_here) yet. Nothing else in Mien waits for a device.
 
 use super::EngineError;
 #[cfg(feature = "burn")]
@@ -47,7 +48,8 @@ impl Outputs {
         true
     }
 
-    /// Takes in the numbers, by a read-back where they are not here yet, which brings all others that were asked for as well.
+    /// Takes in the numbers, by a read-back where they are not here yet, which brings all others that were
+    /// asked for as well.
     ///
     /// # Errors
     /// [`EngineError::Lost`]; the numbers never come then.

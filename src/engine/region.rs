@@ -8,7 +8,8 @@ use super::webgpu::Texture;
 /// Cells along each side of a picture whose brightness is measured.
 pub const CELLS: usize = 32;
 
-/// Pixels read along each side of a cell, evenly spread. (Sensor noise, which differs from pixel to pixel, averages to an eighth.)
+/// Pixels read along each side of a cell, evenly spread. (Sensor noise, which differs from pixel to pixel,
+/// averages to an eighth.)
 pub const CELL_SAMPLES: usize = 8;
 
 /// A picture, wherever its pixels are.
@@ -80,11 +81,12 @@ impl Region {
 /// Length in pixels of the longer side of a [`Reduction`].
 const REDUCED: usize = 640;
 
-/// How often a picture must be seen in all, from far away, for a copy to pay. (A photo searched in tiles is seen more than three times, a
-/// frame of a video once and a half.)
+/// How often a picture must be seen in all, from far away, for a copy to pay. (A photo searched in tiles is
+/// seen more than three times, a frame of a video once and a half.)
 const OFTEN: f32 = 3.0;
 
-/// A smaller copy of a picture, for many regions that show large parts of it: so a photo of many megapixels is averaged down once.
+/// A smaller copy of a picture, for many regions that show large parts of it: so a photo of many megapixels
+/// is averaged down once.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Reduction {
     /// Pixels of the picture for one of the copy.

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::{Border, Frame, Sampler, Similarity};
 
-/// Means of so many numbers whose sum fits 16 bits: division by multiplication, exact (Granlund & Montgomery 1994, section 4).
+/// Means of so many numbers whose sum fits 16 bits: division by multiplication, exact (Granlund & Montgomery
+/// 1994, section 4).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mean {
     half: u32,
@@ -28,7 +29,8 @@ impl Mean {
 }
 
 impl Frame<'_> {
-    /// The blocks of `factor` x `factor` pixels that a cut needs: their columns and rows, of which the frame has at least one each.
+    /// The blocks of `factor` x `factor` pixels that a cut needs: their columns and rows, of which the frame
+    /// has at least one each.
     pub(super) fn blocks_under(
         &self,
         transform: &Similarity,
@@ -50,7 +52,8 @@ impl Frame<'_> {
         (range(0, self.width), range(1, self.height))
     }
 
-    /// The means of blocks of `factor` x `factor` pixels, at most 16, in those columns and rows of blocks: RGBA, appended to `out`.
+    /// The means of blocks of `factor` x `factor` pixels, at most 16, in those columns and rows of blocks:
+    /// RGBA, appended to `out`.
     pub(super) fn reduce(
         &self,
         factor: usize,
@@ -94,7 +97,8 @@ impl Frame<'_> {
         }
     }
 
-    /// Shrinks without turning: each output pixel is the mean of the frame's pixels under it, those cut by its edge in part.
+    /// Shrinks without turning: each output pixel is the mean of the frame's pixels under it, those cut by
+    /// its edge in part.
     pub(super) fn average_areas(
         &self,
         transform: &Similarity,
@@ -112,7 +116,8 @@ impl Frame<'_> {
         sums.reserve(self.width * 4);
         sums.resize((right - left) * 4, 0);
         for ((top, row_weights), out) in rows.iter().zip(out.chunks_exact_mut(width * 3)) {
-            // Down the columns first: whole rows at a time, as they lie in memory. A sum of bytes is at most 255 * WHOLE.
+            // Down the columns first: whole rows at a time, as they lie in memory. A sum of bytes is at most
+            // 255 * WHOLE.
             sums.fill(0);
             for (i, weight) in row_weights.iter().enumerate() {
                 let row = &self.rgba[((top + i) * self.width + left) * 4..][..sums.len()];
@@ -134,21 +139,22 @@ impl Frame<'_> {
     }
 }
 
-/// By how much a frame is made smaller before places in it are sampled: as far as at least one of its pixels is left for each of the cut's.
+/// By how much a frame is made smaller before places in it are sampled: as far as at least one of its pixels
+/// is left for each of the cut's.
 pub(super) fn reduction(scale: f32) -> usize {
     // A hundredth below a whole factor is near enough.
     ((scale + 0.01) as usize).clamp(1, 16)
 }
 
-/// What the weights of one output pixel sum to, along an axis. Bytes times this still fit 16 bits, of which a vector holds
-/// twice as many as of 32.
+/// What the weights of one output pixel sum to, along an axis. Bytes times this still fit 16 bits, of which a
+/// vector holds twice as many as of 32.
 const WHOLE: u32 = 256;
 
 /// Half of a level, in the square of it.
 const HALF: u32 = WHOLE * WHOLE / 2;
 
-/// For each output pixel along one axis, the first input pixel that counts and the weights from there on, which sum to [`WHOLE`] where
-/// all of it lies inside.
+/// For each output pixel along one axis, the first input pixel that counts and the weights from there on,
+/// which sum to [`WHOLE`] where all of it lies inside.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spans {
     /// First input pixel, and where its weights end; they begin where those before end.
@@ -157,7 +163,8 @@ pub(super) struct Spans {
 }
 
 impl Spans {
-    /// For `count` output pixels over an input of `len`. Output pixel i covers `start + i * scale` to `start + (i + 1) * scale`.
+    /// For `count` output pixels over an input of `len`. Output pixel i covers `start + i * scale` to `start
+    /// + (i + 1) * scale`.
     fn lay_out(&mut self, [start, scale]: [f32; 2], count: usize, len: usize, border: Border) {
         // In f64: a shift of thousands of pixels leaves too few digits behind the point otherwise.
         let (start, scale, last) = (f64::from(start), f64::from(scale), len as f64);

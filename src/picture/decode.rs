@@ -22,7 +22,8 @@ pub enum DecodeError {
 pub struct Pixels(RgbaImage);
 
 impl Pixels {
-    /// Decodes JPEG, PNG, WebP, GIF (its first frame), BMP or TIFF and applies the EXIF orientation, as browsers do.
+    /// Decodes JPEG, PNG, WebP, GIF (its first frame), BMP or TIFF and applies the EXIF orientation, as
+    /// browsers do.
     ///
     /// # Errors
     /// [`DecodeError`]; pictures that would take more than 512 MiB are refused as well.

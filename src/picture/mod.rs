@@ -2,8 +2,8 @@
 //!
 //! A [`Frame`] borrows RGBA bytes; a [`Similarity`] says where each pixel of a small square comes from; and
 //! [`Frame::sample`] cuts that square. The detector's input and every face crop are made by this one
-//! function, in training and in use, so a network never sees pictures resampled in another way. How it averages is in `areas`, how it interpolates
-//! in `places`.
+//! function, in training and in use, so a network never sees pictures resampled in another way. How it
+//! averages is in `areas`, how it interpolates in `places`.
 
 mod areas;
 #[cfg(feature = "decode")]
@@ -104,8 +104,9 @@ impl Similarity {
         Some(Self { a, b, tx: -(a * self.tx - b * self.ty), ty: -(b * self.tx + a * self.ty) })
     }
 
-    /// The similarity that brings the points `from` nearest to `to` in the sense of least squares (Umeyama 1991,
-    /// without reflection, in closed form for the plane), or `None` where the points do not determine one.
+    /// The similarity that brings the points `from` nearest to `to` in the sense of least squares (Umeyama
+    /// 1991, without reflection, in closed form for the plane), or `None` where the points do not determine
+    /// one.
     pub fn fit(from: &[[f32; 2]], to: &[[f32; 2]]) -> Option<Self> {
         let n = from.len().min(to.len()) as f32;
         let mean = |points: &[[f32; 2]]| {
@@ -172,19 +173,23 @@ impl<'a> Frame<'a> {
         &self.rgba[y * self.width * 4..][..self.width * 4].as_chunks().0[pixels]
     }
 
-    /// Cuts a picture of `width` x `height` out of the frame, RGB, rows from the top (`width * height * 3` bytes).
+    /// Cuts a picture of `width` x `height` out of the frame, RGB, rows from the top (`width * height * 3`
+    /// bytes).
     ///
-    /// The output pixel centred on p shows the frame at `transform.apply(p)`. Enlarging interpolates bilinearly. Shrinking averages the area of
-    /// the output pixel, so that fine detail is averaged away rather than aliased: exactly where the transform does not turn, else in two
-    /// steps. At a scale of s, means of k x k pixels first, k the whole part of s (16 at most), make a smaller frame of the part that is needed;
-    /// of that, ceil(s / k) x ceil(s / k) bilinear samples are averaged (16 x 16 at most, to bound the work).
+    /// The output pixel centred on p shows the frame at `transform.apply(p)`. Enlarging interpolates
+    /// bilinearly. Shrinking averages the area of the output pixel, so that fine detail is averaged away
+    /// rather than aliased: exactly where the transform does not turn, else in two steps. At a scale of s,
+    /// means of k x k pixels first, k the whole part of s (16 at most), make a smaller frame of the part that
+    /// is needed; of that, ceil(s / k) x ceil(s / k) bilinear samples are averaged (16 x 16 at most, to bound
+    /// the work).
     pub fn sample(&self, transform: &Similarity, width: usize, height: usize, border: Border) -> Vec<u8> {
         let mut out = vec![0; width * height * 3];
         self.sample_into(transform, [width, height], border, &mut Sampler::default(), &mut out);
         out
     }
 
-    /// [`Frame::sample`] into a buffer. Nothing is allocated where `sampler` has served for a cut of that size from a frame of this size before.
+    /// [`Frame::sample`] into a buffer. Nothing is allocated where `sampler` has served for a cut of that
+    /// size from a frame of this size before.
     ///
     /// # Panics
     /// If `out` has another length than `width * height * 3`.
@@ -318,7 +323,8 @@ mod tests {
         assert_eq!(frame.sample(&away, 1, 1, Border::Black), [0, 0, 0]);
     }
 
-    /// Turned cuts of a plain picture whose sides no block fits: the same colour everywhere inside, and what the border says outside.
+    /// Turned cuts of a plain picture whose sides no block fits: the same colour everywhere inside, and what
+    /// the border says outside.
     #[test]
     fn turned_cuts_of_any_scale_keep_to_the_border() {
         let (width, height) = (101, 67);

@@ -5,7 +5,8 @@ use pulp::{Arch, Simd, WithSimd};
 use super::areas::Mean;
 use super::{Border, Frame, Similarity};
 
-/// Neighbouring pixels of a cut that are computed together. Loops over them are left to the compiler, which makes vectors of them.
+/// Neighbouring pixels of a cut that are computed together. Loops over them are left to the compiler, which
+/// makes vectors of them.
 const RUN: usize = 8;
 
 /// Two of a pixel's four bytes, 16 bits each.
@@ -15,7 +16,8 @@ const BYTES: u32 = 0x00ff_00ff;
 type Sums = [[u32; RUN]; 2];
 
 impl Frame<'_> {
-    /// [`Frame::sample_into`] by samples of places: ceil(s) x ceil(s) in each pixel of the cut, 16 x 16 at most.
+    /// [`Frame::sample_into`] by samples of places: ceil(s) x ceil(s) in each pixel of the cut, 16 x 16 at
+    /// most.
     pub(super) fn sample_places(&self, transform: &Similarity, width: usize, border: Border, out: &mut [u8]) {
         // Up to a hundredth above a whole factor needs no further sample.
         let grid = ((transform.scale() - 0.01).ceil().max(1.0) as usize).min(16);
@@ -61,8 +63,8 @@ impl WithSimd for Places<'_> {
     }
 }
 
-/// Adds the colours of the frame where `transform` leads from `first` and from the places right of it, a pixel apart. Each is the weighted mean
-/// of the four nearest pixels, with weights in parts of 256.
+/// Adds the colours of the frame where `transform` leads from `first` and from the places right of it, a
+/// pixel apart. Each is the weighted mean of the four nearest pixels, with weights in parts of 256.
 #[inline(always)]
 fn add_samples(
     frame: &Frame,

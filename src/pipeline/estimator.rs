@@ -48,7 +48,8 @@ pub struct GenderProbabilities {
 pub struct Estimate {
     /// Age in years, from the cascaded regression.
     pub age: f32,
-    /// The range that holds the age of four people in five, calibrated on validation pictures. In years; holds `age`.
+    /// The range that holds the age of four people in five, calibrated on validation pictures. In years;
+    /// holds `age`.
     pub age_range: [f32; 2],
     /// Probability of each age 0..99.
     pub age_distribution: AgeDistribution,
@@ -71,8 +72,9 @@ pub struct Face {
     pub estimate: Estimate,
 }
 
-/// Where the time of a frame went: milliseconds of each stage, in their order. (Whoever waits for a graphics device waits for all that it
-/// has to do: in a video also for the estimates that the frame before began, while looking for faces.)
+/// Where the time of a frame went: milliseconds of each stage, in their order. (Whoever waits for a graphics
+/// device waits for all that it has to do: in a video also for the estimates that the frame before began,
+/// while looking for faces.)
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Timings {
     /// Finding the faces.
@@ -158,8 +160,8 @@ impl Estimator {
 
     /// Finds the faces of a picture, sorted by falling score.
     ///
-    /// Where a thorough search finds none, it searches once more with a border around the picture: a face that fills it all is not
-    /// recognised as one.
+    /// Where a thorough search finds none, it searches once more with a border around the picture: a face
+    /// that fills it all is not recognised as one.
     ///
     /// # Errors
     /// [`EstimatorError`] where the engine stopped or computes wrongly.

@@ -1,4 +1,5 @@
-//! From pictures to faces with ages: [`estimator`] takes photos, [`video`] the frames of a camera. Neither touches a pixel.
+//! From pictures to faces with ages: [`estimator`] takes photos, [`video`] the frames of a camera. Neither
+//! touches a pixel.
 
 pub mod estimator;
 pub mod scene;

@@ -2,15 +2,15 @@
 
 /// By how much the mean brightness of a cell must differ (of 255) for something to have moved.
 ///
-/// `cargo test --release --lib noise_and_motion -- --ignored --nocapture`, on frames of 640 x 480 pixels: noise of a standard deviation of 5 makes
-/// the most different cell differ by 2.4, noise of 10 by 4.7; a face 60 pixels wide that moves by a hundredth of that by 10, larger ones
-/// by more.
+/// `cargo test --release --lib noise_and_motion -- --ignored --nocapture`, on frames of 640 x 480 pixels:
+/// noise of a standard deviation of 5 makes the most different cell differ by 2.4, noise of 10 by 4.7; a face
+/// 60 pixels wide that moves by a hundredth of that by 10, larger ones by more.
 const MOVED: f32 = 4.0;
 
 /// The brightness of a picture, cell by cell.
 ///
-/// A mean over the whole picture would not do: a face that turns a little is a small part of it. So cells are compared, and the one that differs most
-/// counts.
+/// A mean over the whole picture would not do: a face that turns a little is a small part of it. So cells are
+/// compared, and the one that differs most counts.
 #[derive(Debug, Clone, Default)]
 pub struct Scene {
     /// Of the last frame that showed something new.
@@ -19,8 +19,9 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Whether a frame of that width and height, whose cells have that brightness, shows anything else than the last one for which this was
-    /// so. Changes that are too slow to be seen from one frame to the next add up until they are.
+    /// Whether a frame of that width and height, whose cells have that brightness, shows anything else than
+    /// the last one for which this was so. Changes that are too slow to be seen from one frame to the next
+    /// add up until they are.
     pub fn changes(&mut self, size: [usize; 2], cells: &[f32]) -> bool {
         let same = self.size == size && difference(&self.shown, cells) < MOVED;
         if !same {

@@ -4,26 +4,30 @@
 
 use crate::pipeline::track::Recognised;
 
-/// The longest that a new face goes unseen beside known ones, in milliseconds: so often the whole frame is searched.
+/// The longest that a new face goes unseen beside known ones, in milliseconds: so often the whole frame is
+/// searched.
 const SEARCH_MS: f64 = 400.0;
 
-/// How often one of the frame's tiles is searched, too, in milliseconds, if the frame is: with no face in sight all of them in 1.3 s, and in
-/// [`SEARCH_MS`] each beside known faces.
+/// How often one of the frame's tiles is searched, too, in milliseconds, if the frame is: with no face in
+/// sight all of them in 1.3 s, and in [`SEARCH_MS`] each beside known faces.
 const TILE_MS: f64 = 100.0;
 
-/// How often a settled face is estimated anew, in milliseconds. The average of estimates ([`TrackerOptions`](crate::pipeline::track::TrackerOptions))
-/// has a time constant of 1.5 s, so that it is of seven or more.
+/// How often a settled face is estimated anew, in milliseconds. The average of estimates
+/// ([`TrackerOptions`](crate::pipeline::track::TrackerOptions)) has a time constant of 1.5 s, so that it is
+/// of seven or more.
 const ESTIMATE_MS: f64 = 200.0;
 
-/// A face is estimated in each frame until it has this many estimates, so that its first number is soon a steady one: one face, a little moved and turned
-/// from estimate to estimate, scattered by 2.48 years, and means of five by 0.96
-/// (`cargo test --release --lib how_estimates_scatter -- --ignored --nocapture`).
+/// A face is estimated in each frame until it has this many estimates, so that its first number is soon a
+/// steady one: one face, a little moved and turned from estimate to estimate, scattered by 2.48 years, and
+/// means of five by 0.96 (`cargo test --release --lib how_estimates_scatter -- --ignored --nocapture`).
 const SETTLED: u32 = 5;
 
-/// How long a picture must have stood still before frames are left out, in milliseconds: boxes come to rest meanwhile.
+/// How long a picture must have stood still before frames are left out, in milliseconds: boxes come to rest
+/// meanwhile.
 const STILL_MS: f64 = 500.0;
 
-/// How often a frame is compared with those before, in milliseconds, as long as frames are looked at whatever they show.
+/// How often a frame is compared with those before, in milliseconds, as long as frames are looked at whatever
+/// they show.
 const COMPARE_MS: f64 = 100.0;
 
 /// The longest that frames are left out for, in milliseconds.
@@ -94,8 +98,8 @@ impl Schedule {
         self.is_still(now) && since(self.looked, now) + self.gap(now) <= RECHECK_MS
     }
 
-    /// A frame of time `now` was compared with those before: says whether it shows anything else. Where the frame is [left
-    /// out](Schedule::skips) otherwise, this has to be known before [`Schedule::mode`].
+    /// A frame of time `now` was compared with those before: says whether it shows anything else. Where the
+    /// frame is [left out](Schedule::skips) otherwise, this has to be known before [`Schedule::mode`].
     pub fn compared(&mut self, now: f64, changed: bool) {
         self.compared = Some(now);
         if changed {
@@ -118,8 +122,8 @@ impl Schedule {
         FrameMode::Follow
     }
 
-    /// The frame of time `now` is searched: returns which of its tiles is due, too, if one is, counted on and on. None is with the first frame,
-    /// whose result somebody waits for.
+    /// The frame of time `now` is searched: returns which of its tiles is due, too, if one is, counted on and
+    /// on. None is with the first frame, whose result somebody waits for.
     pub fn search(&mut self, now: f64) -> Option<usize> {
         self.searched = Some(now);
         let is_first = self.tiled.is_none();
@@ -134,10 +138,11 @@ impl Schedule {
         Some(self.tiles - 1)
     }
 
-    /// Which faces of a frame to estimate: into `faces`, as indices in rising order. `known` are its faces, where they were recognised.
+    /// Which faces of a frame to estimate: into `faces`, as indices in rising order. `known` are its faces,
+    /// where they were recognised.
     ///
-    /// All that are not recognised or not settled. The settled ones take turns, the one first that has waited longest, as many in a frame as
-    /// keep up, so that no frame is much dearer than the others.
+    /// All that are not recognised or not settled. The settled ones take turns, the one first that has waited
+    /// longest, as many in a frame as keep up, so that no frame is much dearer than the others.
     pub fn estimates(&mut self, known: &[Option<Recognised>], faces: &mut Vec<usize>) {
         faces.clear();
         faces.reserve(known.len());
@@ -284,7 +289,8 @@ mod tests {
         }
     }
 
-    /// Runs `faces` settled faces for three seconds; returns how many were estimated in each frame, and the longest that one waited.
+    /// Runs `faces` settled faces for three seconds; returns how many were estimated in each frame, and the
+    /// longest that one waited.
     fn rounds(faces: usize, gap: f64) -> (Vec<usize>, f64) {
         let mut schedule = Schedule::default();
         let mut last = vec![0.0f64; faces];

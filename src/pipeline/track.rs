@@ -1,15 +1,19 @@
 //! Who is who from frame to frame, and steadier numbers.
 //!
-//! A face in a video is seen anew in each frame: its box trembles, and its estimates scatter. A [`Tracker`] tells
-//! which face of this frame is which of the last one, smooths its box, and averages its estimates over time.
+//! A face in a video is seen anew in each frame: its box trembles, and its estimates scatter. A [`Tracker`]
+//! tells which face of this frame is which of the last one, smooths its box, and averages its estimates over
+//! time.
 //!
-//! - **Matching** is by place: each known face is expected where its motion has brought it, and the nearest pairs are
-//!   taken first, as far as a face can move in the time gone by. Where two people meet, their estimates help.
-//! - **Boxes and landmarks** go through the 1€ filter (Casiez, Roussel and Vogel 2012): a low-pass whose cut-off rises with
-//!   speed, so that still faces are still and moving ones do not lag.
-//! - **Estimates** are plain means at first and exponential averages later, so that the first value settles fast.
+//! - **Matching** is by place: each known face is expected where its motion has brought it, and the nearest
+//!   pairs are taken first, as far as a face can move in the time gone by. Where two people meet, their
+//!   estimates help.
+//! - **Boxes and landmarks** go through the 1€ filter (Casiez, Roussel and Vogel 2012): a low-pass whose
+//!   cut-off rises with speed, so that still faces are still and moving ones do not lag.
+//! - **Estimates** are plain means at first and exponential averages later, so that the first value settles
+//!   fast.
 //!
-//! All of it counts in seconds and in widths of the face, so it works alike at 5 and at 60 frames a second, near and far.
+//! All of it counts in seconds and in widths of the face, so it works alike at 5 and at 60 frames a second,
+//! near and far.
 
 use std::f32::consts::TAU;
 
@@ -30,7 +34,8 @@ pub struct TrackerOptions {
     pub lost_seconds: f64,
     /// Cut-off frequency for the boxes of still faces, in hertz. Lower is steadier.
     pub min_cutoff: f32,
-    /// By how much the cut-off rises, in hertz, where a face moves by its width in a second. Higher lags less.
+    /// By how much the cut-off rises, in hertz, where a face moves by its width in a second. Higher lags
+    /// less.
     pub speed_cutoff: f32,
 }
 
@@ -113,8 +118,8 @@ struct State<F> {
 
 /// Follows the faces of one video.
 ///
-/// [`Tracker::update`] is all that a frame takes. Who wants to know more before it asks the network about a face calls its two
-/// parts, [`Tracker::advance`] and [`Tracker::observe`], and asks in between.
+/// [`Tracker::update`] is all that a frame takes. Who wants to know more before it asks the network about a
+/// face calls its two parts, [`Tracker::advance`] and [`Tracker::observe`], and asks in between.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     options: TrackerOptions,
@@ -135,18 +140,19 @@ pub struct Tracker {
     taken: Vec<bool>,
 }
 
-/// Where no time has gone by between two frames (clocks may be coarse, videos may be wound back), filters take this many
-/// seconds.
+/// Where no time has gone by between two frames (clocks may be coarse, videos may be wound back), filters
+/// take this many seconds.
 const FRAME_SECONDS: f64 = 1.0 / 30.0;
 
-/// Faces that were in the frame before keep their identity over a gap between frames up to this long, in seconds: a slow
-/// device is not a face that left.
+/// Faces that were in the frame before keep their identity over a gap between frames up to this long, in
+/// seconds: a slow device is not a face that left.
 const LONGEST_GAP: f64 = 2.0;
 
 /// A video is shorter than this, in seconds.
 const LONGEST: f64 = 1e9;
 
-/// How far from its expected place a face may be, in widths: at once, more for each second unseen, and at most.
+/// How far from its expected place a face may be, in widths: at once, more for each second unseen, and at
+/// most.
 const REACH: f32 = 0.5;
 const REACH_PER_SECOND: f32 = 2.0;
 const LONGEST_REACH: f32 = 1.2;
@@ -217,10 +223,12 @@ impl Tracker {
         Ok(())
     }
 
-    /// Takes in the faces of a frame and returns them as tracks, in the same order. A new face without an estimate is left out.
+    /// Takes in the faces of a frame and returns them as tracks, in the same order. A new face without an
+    /// estimate is left out.
     ///
-    /// `timestamp_ms` is the frame's time in milliseconds from any origin. One that repeats, goes back or is not a number counts
-    /// as no time gone by. Observations that are not finite numbers leave what they belong to as it was.
+    /// `timestamp_ms` is the frame's time in milliseconds from any origin. One that repeats, goes back or is
+    /// not a number counts as no time gone by. Observations that are not finite numbers leave what they
+    /// belong to as it was.
     pub fn update(&mut self, timestamp_ms: f64, observations: &[Observation]) -> &[Track] {
         self.advance(timestamp_ms);
         self.observe(observations)
@@ -251,8 +259,8 @@ impl Tracker {
         }
     }
 
-    /// Where the faces that are known are expected in this frame, those out of sight for a moment included: into `boxes`, whose former
-    /// content goes.
+    /// Where the faces that are known are expected in this frame, those out of sight for a moment included:
+    /// into `boxes`, whose former content goes.
     pub fn expected(&self, boxes: &mut Vec<Rect>) {
         boxes.clear();
         boxes.extend(self.known_faces().map(|(_, face)| face.expected((self.clock - face.seen) as f32)));
@@ -268,8 +276,8 @@ impl Tracker {
         self.faces.iter().any(|face| face.seen < self.clock)
     }
 
-    /// Who each detection of this frame is, where its place leaves no doubt: no other known face and no other detection
-    /// come into question. Into `known`, whose former content goes.
+    /// Who each detection of this frame is, where its place leaves no doubt: no other known face and no other
+    /// detection come into question. Into `known`, whose former content goes.
     pub fn recognise(&self, detections: &[Detection], known: &mut Vec<Option<Recognised>>) {
         known.clear();
         known.extend(detections.iter().map(|detection| {
@@ -284,8 +292,8 @@ impl Tracker {
         }));
     }
 
-    /// An estimate of a face that was [recognised](Tracker::recognise) in the frame before this one, where it came too late for that frame.
-    /// One of a face that is given up goes.
+    /// An estimate of a face that was [recognised](Tracker::recognise) in the frame before this one, where it
+    /// came too late for that frame. One of a face that is given up goes.
     pub fn learn(&mut self, id: u32, estimate: &RawEstimate) {
         if let Some(face) = self.faces.iter_mut().find(|face| face.track.id == id) {
             face.learn(estimate, self.before, FRAME_SECONDS, &self.options);
@@ -357,12 +365,12 @@ impl Tracker {
     }
 }
 
-/// How much the difference of two people's estimates counts beside the distance of their faces: about as much as a face
-/// trembles, so that it decides only where they are in the same place.
+/// How much the difference of two people's estimates counts beside the distance of their faces: about as much
+/// as a face trembles, so that it decides only where they are in the same place.
 const UNLIKE: f32 = 0.1;
 
-/// How far apart two boxes are, in widths of a face; also counts how much they differ in size. `None` if one can't
-/// have become the other.
+/// How far apart two boxes are, in widths of a face; also counts how much they differ in size. `None` if one
+/// can't have become the other.
 fn distance(a: &Rect, b: &Rect) -> Option<f32> {
     let size = (a.area() * b.area()).sqrt().sqrt();
     let growth = (b.area() / a.area()).sqrt();
@@ -465,7 +473,8 @@ impl Tracked {
         old.female += part * (new.female - old.female);
     }
 
-    /// How different the person looks, 0 to 2: by gender, and by age up to 30 years. 0 where nothing was estimated.
+    /// How different the person looks, 0 to 2: by gender, and by age up to 30 years. 0 where nothing was
+    /// estimated.
     fn unlike(&self, observation: &Observation) -> f32 {
         let Some(estimate) = &observation.estimate else { return 0.0 };
         let female = (self.track.female - estimate.female).abs();
@@ -487,7 +496,8 @@ impl Tracked {
     }
 }
 
-/// Seconds since a face was last seen or asked about, which may be longer than since the last frame: that was `seconds` ago.
+/// Seconds since a face was last seen or asked about, which may be longer than since the last frame: that was
+/// `seconds` ago.
 fn since(last: f64, clock: f64, seconds: f64) -> f64 {
     if last.is_finite() { (clock - last).max(seconds) } else { seconds }
 }
@@ -810,7 +820,8 @@ mod tests {
 
     #[test]
     fn estimates_may_come_now_and_then() {
-        // Every sixth frame, as a face that has settled gets them: the average forgets as fast as with one a frame.
+        // Every sixth frame, as a face that has settled gets them: the average forgets as fast as with one a
+        // frame.
         let mut tracker = Tracker::default();
         let mut age = 0.0;
         for frame in 0..346u32 {
@@ -873,7 +884,8 @@ mod tests {
         assert_eq!((tracker.in_sight(), tracker.misses_one()), (1, true));
         tracker.advance(2.0 * FRAME_MS);
         tracker.expected(&mut boxes);
-        // On its way: the last step again, as far as the smoothed velocity knows of it. The other one may come back.
+        // On its way: the last step again, as far as the smoothed velocity knows of it. The other one may
+        // come back.
         assert_eq!(boxes.len(), 2);
         assert!(boxes[0].x > 5.0 && boxes[0].x < 10.0, "{boxes:?}");
         tracker.update(1000.0, &[]);

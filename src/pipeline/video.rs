@@ -1,14 +1,15 @@
 //! The faces of a video: each frame gets the work that it needs.
 //!
 //! - A frame that shows what the one before showed is skipped ([`scene`](super::scene)).
-//! - The whole frame is searched now and then, and at once where no face is known or one is missed, with one of its tiles at a time for
-//!   faces that are far away; in between, known faces are followed, each seen from close up where it is expected
-//!   ([`schedule`](super::schedule)).
-//! - A face whose estimate has settled is not estimated in every frame. Where the engine has to be waited for, estimates come with the next frame,
-//!   except for new faces.
+//! - The whole frame is searched now and then, and at once where no face is known or one is missed, with one
+//!   of its tiles at a time for faces that are far away; in between, known faces are followed, each seen from
+//!   close up where it is expected ([`schedule`](super::schedule)).
+//! - A face whose estimate has settled is not estimated in every frame. Where the engine has to be waited
+//!   for, estimates come with the next frame, except for new faces.
 //!
-//! All of it is decided here, by timestamps that the caller gives. [`track`](super::track) says who is who. Neither depends on the engine: each
-//! frame may come with another one, and [`Video::state`] goes from one browser module to another.
+//! All of it is decided here, by timestamps that the caller gives. [`track`](super::track) says who is who.
+//! Neither depends on the engine: each frame may come with another one, and [`Video::state`] goes from one
+//! browser module to another.
 
 use super::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings, estimate};
 use super::scene::Scene;
@@ -18,8 +19,8 @@ use crate::engine::{Outputs, Picture, Region, Task};
 use crate::picture::Similarity;
 use crate::vision::{Detection, Finder, Rect, alignment, tiles};
 
-/// A video, its faces, and the buffers to find them with: once frames of a size have been searched, a tile too, and followed, nothing is
-/// allocated on the CPU engine until there are more faces than ever before.
+/// A video, its faces, and the buffers to find them with: once frames of a size have been searched, a tile
+/// too, and followed, nothing is allocated on the CPU engine until there are more faces than ever before.
 #[derive(Debug, Clone, Default)]
 pub struct Video {
     schedule: Schedule,
@@ -85,7 +86,8 @@ impl Video {
         self.tracker.state()
     }
 
-    /// Goes on with the faces of another [`Video::state`]: the next frame is searched, and they keep their ids and averages.
+    /// Goes on with the faces of another [`Video::state`]: the next frame is searched, and they keep their
+    /// ids and averages.
     ///
     /// # Errors
     /// [`StateError`] for bytes of anything else; nothing changes then.
@@ -97,7 +99,8 @@ impl Video {
         Ok(())
     }
 
-    /// Takes in the next frame: see [`Video::faces`]. `timestamp_ms` is its time in milliseconds from any origin.
+    /// Takes in the next frame: see [`Video::faces`]. `timestamp_ms` is its time in milliseconds from any
+    /// origin.
     ///
     /// # Errors
     /// [`EstimatorError`] where the engine stopped or computes wrongly.
@@ -181,7 +184,8 @@ impl Video {
         observations.clear();
         observations
             .extend(detections.iter().map(|detection| Observation { detection: *detection, estimate: None }));
-        // A new face is not shown without an estimate, and the others' can wait: for the next frame, which has to be waited for anyway.
+        // A new face is not shown without an estimate, and the others' can wait: for the next frame, which
+        // has to be waited for anyway.
         if estimates.is_here() || chosen.iter().any(|index| recognised[*index].is_none()) {
             estimates.wait().await?;
             for (index, numbers) in chosen.iter().zip(estimates.rows()) {

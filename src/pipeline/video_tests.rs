@@ -82,7 +82,8 @@ impl Head {
         self.windows(&places)
     }
 
-    /// A frame with windows (the first of each pair) through which the head is seen (where the second one says).
+    /// A frame with windows (the first of each pair) through which the head is seen (where the second one
+    /// says).
     fn windows(&self, places: &[(At, At)]) -> Vec<u8> {
         let mut rgba = [120, 118, 115, 255].repeat(WIDTH * HEIGHT);
         for (at, head) in places {
@@ -195,7 +196,8 @@ fn a_new_face_appears_within_half_a_second() {
 fn small_faces_appear_soon_and_stay() {
     let estimator = estimator();
     let head = Head::new(&estimator);
-    // Of a fourteenth of the frame's width, which large tiles are for, and of a twentieth, which small ones are for.
+    // Of a fourteenth of the frame's width, which large tiles are for, and of a twentieth, which small ones
+    // are for.
     for (width, tiles) in [(46.0, 4), (32.0, 13)] {
         for others in 0..2 {
             let mut video = Video::default();

@@ -1,7 +1,8 @@
 //! From a face's key points to the region that a network is shown.
 //!
-//! A similarity transform (rotation, scale, shift) brings the eyes and the mouth to fixed places of a 160x160 picture, by
-//! least squares. Training crops are such regions, too, with a margin for augmentation around them.
+//! A similarity transform (rotation, scale, shift) brings the eyes and the mouth to fixed places of a 160x160
+//! picture, by least squares. Training crops are such regions, too, with a margin for augmentation around
+//! them.
 
 use crate::engine::Region;
 use crate::picture::{Border, Similarity};
@@ -15,14 +16,16 @@ pub const MARGIN: usize = 16;
 /// Side of a stored training crop.
 pub const STORED_SIDE: usize = SIDE + 2 * MARGIN;
 
-/// Where the key points go, in pixels of the crop: the subject's right eye (left in the picture), left eye, and the mouth's centre.
+/// Where the key points go, in pixels of the crop: the subject's right eye (left in the picture), left eye,
+/// and the mouth's centre.
 ///
 /// The eyes' distance of 46 leaves the forehead up to the hair, the chin and the ears inside.
 pub const PLACES: [[f32; 2]; 3] = [[57.0, 56.0], [103.0, 56.0], [80.0, 107.0]];
 
 /// The transform from pixels of the crop to pixels of the frame.
 ///
-/// `landmarks` are a detection's six key points in frame pixels (see [`crate::vision`]). `None` if eyes and mouth fall on one point.
+/// `landmarks` are a detection's six key points in frame pixels (see [`crate::vision`]). `None` if eyes and
+/// mouth fall on one point.
 pub fn alignment(landmarks: &[[f32; 2]; 6]) -> Option<Similarity> {
     let [right_eye, left_eye, _nose, mouth, ..] = *landmarks;
     Similarity::fit(&PLACES, &[right_eye, left_eye, mouth])
@@ -39,7 +42,8 @@ pub fn aligned_with_margin(alignment: &Similarity) -> Region {
     Region { transform: alignment.after(&shift), side: STORED_SIDE, border: Border::Replicate }
 }
 
-/// As if the largest square in the middle were an aligned face, for pictures of `width` x `height` in which no face is found.
+/// As if the largest square in the middle were an aligned face, for pictures of `width` x `height` in which
+/// no face is found.
 pub fn centred_square([width, height]: [usize; 2]) -> Similarity {
     let (width, height) = (width as f32, height as f32);
     let side = width.min(height);

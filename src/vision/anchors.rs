@@ -2,8 +2,9 @@
 
 use crate::face::architecture::MAPS;
 
-/// The centres of all anchors, in pixels of the network's input of `side` x `side`, in the order of its outputs: map by map, cells in
-/// reading order, and the anchors of a cell, which share its centre (they have no sizes of their own in BlazeFace).
+/// The centres of all anchors, in pixels of the network's input of `side` x `side`, in the order of its
+/// outputs: map by map, cells in reading order, and the anchors of a cell, which share its centre (they have
+/// no sizes of their own in BlazeFace).
 pub fn anchors(side: usize) -> impl Iterator<Item = [f32; 2]> {
     MAPS.into_iter().flat_map(move |map| {
         let cells = side / map.stride;

@@ -1,7 +1,8 @@
 //! Refinement: a view of each face from close up.
 //!
-//! Where a face is small in the network's input, its landmarks are off by a large part of it, and what only looks like a face passes for
-//! one. So it is looked at again, by the same network, which takes pictures of half the side as well: for a quarter of the work.
+//! Where a face is small in the network's input, its landmarks are off by a large part of it, and what only
+//! looks like a face passes for one. So it is looked at again, by the same network, which takes pictures of
+//! half the side as well: for a quarter of the work.
 
 use super::{CLOSE_UP_SIDE, Candidate, Rect, iou};
 use crate::picture::Similarity;
@@ -12,8 +13,8 @@ const CONTEXT: f32 = 1.6;
 /// The least overlap of what both looks found.
 const SAME_FACE: f32 = 0.2;
 
-/// The square around a face as the network's input: the transform from pixels of the input to pixels of the frame. `None` for a box
-/// that has no extent.
+/// The square around a face as the network's input: the transform from pixels of the input to pixels of the
+/// frame. `None` for a box that has no extent.
 pub fn close_up(face: &Rect) -> Option<Similarity> {
     let side = CONTEXT * face.width.max(face.height);
     if !(side > 0.0 && side.is_finite()) {

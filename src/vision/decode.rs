@@ -7,8 +7,9 @@ use crate::face::architecture::{self, VALUES};
 /// Logits are clipped to this before the sigmoid, as MediaPipe does.
 const CLIP: f32 = 100.0;
 
-/// The detections of at least `min_score` in an input of `side` x `side` pixels, in those, many for each face: into `found`, whose
-/// former content goes. `numbers` are those of [`Task::Detection`](crate::engine::Task::Detection).
+/// The detections of at least `min_score` in an input of `side` x `side` pixels, in those, many for each
+/// face: into `found`, whose former content goes. `numbers` are those of
+/// [`Task::Detection`](crate::engine::Task::Detection).
 ///
 /// # Errors
 /// [`DetectionError`] if the outputs have another length or hold infinities or NaN.

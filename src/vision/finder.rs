@@ -15,29 +15,31 @@ use crate::picture::{Border, Similarity};
 /// The figures are those of the measurement `faces_by_size` in this folder's tests: one woman's face, copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Search {
-    /// Once, at the whole picture. Finds faces from about an eighth of its long side; the landmarks of small ones are
-    /// coarse (off by 3 % of the face's width where it is a fifth of that, by 9 % where it is a seventh).
+    /// Once, at the whole picture. Finds faces from about an eighth of its long side; the landmarks of small
+    /// ones are coarse (off by 3 % of the face's width where it is a fifth of that, by 9 % where it is a
+    /// seventh).
     #[default]
     Whole,
-    /// At the whole picture, and then, for a quarter of the work each, at the faces that a [`close_up()`](close_up()) shows larger. Landmarks are off
-    /// by 2 to 3 % of the width.
+    /// At the whole picture, and then, for a quarter of the work each, at the faces that a
+    /// [`close_up()`](close_up()) shows larger. Landmarks are off by 2 to 3 % of the width.
     Refined,
-    /// At the whole picture and, of one that is not small, at its [`tiles()`](tiles::tiles()), 14 runs of the network at most; then, for a quarter of a run
-    /// each, at the faces that a close-up shows larger than these did, and at doubtful ones: for photos. Finds faces from about a twentieth of
-    /// its long side.
+    /// At the whole picture and, of one that is not small, at its [`tiles()`](tiles::tiles()), 14 runs of the
+    /// network at most; then, for a quarter of a run each, at the faces that a close-up shows larger than
+    /// these did, and at doubtful ones: for photos. Finds faces from about a twentieth of its long side.
     Tiled,
 }
 
 /// The score of a face that deserves a refinement, as a part of the least score.
 const CANDIDATE: f32 = 0.6;
 
-/// How much of the way from the least score to 1 a refinement must reach, for faces that reached the least score at
-/// first, and for those that did not. A close-up shows real faces as BlazeFace likes them best: they score 0.85 and more.
+/// How much of the way from the least score to 1 a refinement must reach, for faces that reached the least
+/// score at first, and for those that did not. A close-up shows real faces as BlazeFace likes them best: they
+/// score 0.85 and more.
 const SURE: f32 = 0.25;
 const UNSURE: f32 = 0.5;
 
-/// The same for the score that spares a face the refinement if only a tile shows it large enough. Tiles show much that looks like a face at
-/// one glance, and not at two.
+/// The same for the score that spares a face the refinement if only a tile shows it large enough. Tiles show
+/// much that looks like a face at one glance, and not at two.
 const CERTAIN: f32 = 0.6;
 
 /// The most faces that are refined.
@@ -55,12 +57,12 @@ fn mapped(face: &Detection, transform: &Similarity) -> Detection {
     }
 }
 
-/// Finds faces, and keeps its buffers: once it has searched a picture of some size, searching more of them allocates nothing
-/// ([`Search::Tiled`] does).
+/// Finds faces, and keeps its buffers: once it has searched a picture of some size, searching more of them
+/// allocates nothing ([`Search::Tiled`] does).
 ///
-/// Its functions take `run`, which is the network: it is given [regions](Region) of the picture, and fills in what the network says of each.
-/// It gets several at once, because a network on a graphics device must be waited for: first all parts of the picture and faces whose place is
-/// known, then new faces from close up.
+/// Its functions take `run`, which is the network: it is given [regions](Region) of the picture, and fills in
+/// what the network says of each. It gets several at once, because a network on a graphics device must be
+/// waited for: first all parts of the picture and faces whose place is known, then new faces from close up.
 #[derive(Debug, Clone, Default)]
 pub struct Finder {
     options: DetectorOptions,
@@ -164,10 +166,11 @@ impl Finder {
         Ok(())
     }
 
-    /// The search that a frame of a video gets: of the whole frame, of one `tile` of it, and, from close up, of the faces `known` already, where
-    /// they are expected.
+    /// The search that a frame of a video gets: of the whole frame, of one `tile` of it, and, from close up,
+    /// of the faces `known` already, where they are expected.
     ///
-    /// A tile at a time makes small faces known without making a frame much dearer than others; and once known, they need none.
+    /// A tile at a time makes small faces known without making a frame much dearer than others; and once
+    /// known, they need none.
     ///
     /// # Errors
     /// As [`Finder::find`].
@@ -181,11 +184,12 @@ impl Finder {
         self.search_known(whole, [whole].into_iter().chain(tile), known, run).await
     }
 
-    /// Looks for known faces only, each where it is expected, from close up: a quarter of the network's work for each. Says whether all of them are
-    /// in sight; where one is not, the frame has to be searched.
+    /// Looks for known faces only, each where it is expected, from close up: a quarter of the network's work
+    /// for each. Says whether all of them are in sight; where one is not, the frame has to be searched.
     ///
-    /// A face is found again up to half of its width from where it was expected, and no longer at 0.7 of it; its landmarks are as good as at
-    /// the expected place (`cargo test --release --lib how_far_a_face_is_followed -- --ignored --nocapture`).
+    /// A face is found again up to half of its width from where it was expected, and no longer at 0.7 of it;
+    /// its landmarks are as good as at the expected place (`cargo test --release --lib
+    /// how_far_a_face_is_followed -- --ignored --nocapture`).
     ///
     /// # Errors
     /// As [`Finder::find`].
@@ -199,8 +203,9 @@ impl Finder {
         Ok(self.faces.len() == expected.len())
     }
 
-    /// Runs the network once, on these parts of the whole, the first of which is all of it if there are any, and on the known faces that a
-    /// close-up shows larger than that; and once more only where something turns up beside them.
+    /// Runs the network once, on these parts of the whole, the first of which is all of it if there are any,
+    /// and on the known faces that a close-up shows larger than that; and once more only where something
+    /// turns up beside them.
     async fn search_known<E: From<DetectionError>>(
         &mut self,
         whole: Rect,
@@ -269,8 +274,8 @@ impl Finder {
         Ok(())
     }
 
-    /// Shows the network each candidate that a close-up enlarges or that a tile leaves in doubt, and keeps those that it confirms, beside
-    /// the ones confirmed already.
+    /// Shows the network each candidate that a close-up enlarges or that a tile leaves in doubt, and keeps
+    /// those that it confirms, beside the ones confirmed already.
     async fn refine<E: From<DetectionError>>(
         &mut self,
         whole: Rect,

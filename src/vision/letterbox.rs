@@ -3,8 +3,9 @@
 use super::{INPUT_SIDE, Rect};
 use crate::picture::Similarity;
 
-/// The part of a picture made small (or large) enough to fill a square of 128 pixels in one direction, centred in the other: the transform
-/// from pixels of the input to pixels of the picture. What lies beside the part shows where the picture has it, else black.
+/// The part of a picture made small (or large) enough to fill a square of 128 pixels in one direction,
+/// centred in the other: the transform from pixels of the input to pixels of the picture. What lies beside
+/// the part shows where the picture has it, else black.
 pub fn letterbox(part: &Rect) -> Similarity {
     let scale = part.longer() / INPUT_SIDE as f32;
     let half = scale * INPUT_SIDE as f32 / 2.0;

@@ -1,10 +1,11 @@
-//! Finding faces: where they are, and six landmarks of each. All of it says where to look and reads what a network says; none of it touches
-//! a pixel.
+//! Finding faces: where they are, and six landmarks of each. All of it says where to look and reads what a
+//! network says; none of it touches a pixel.
 //!
 //! In the order the data flows:
 //!
-//! - a part of the picture (all of it; [`tiles`](mod@tiles), too: in a photo all, in a video one now and then) becomes a region for BlazeFace
-//!   ([`letterbox`](mod@letterbox)), which gives values for each of its [`anchors`],
+//! - a part of the picture (all of it; [`tiles`](mod@tiles), too: in a photo all, in a video one now and
+//!   then) becomes a region for BlazeFace ([`letterbox`](mod@letterbox)), which gives values for each of its
+//!   [`anchors`],
 //! - [`decode`] turns them into boxes and landmarks, [`suppress`] into one for each face,
 //! - [`tiles::merge`] joins the parts of the picture,
 //! - a [`close_up`](mod@close_up) of each small face places its landmarks,
@@ -34,8 +35,8 @@ pub use tiles::tiles;
 /// Width and height of its input for a face from close up: a quarter of the work.
 pub const CLOSE_UP_SIDE: usize = 64;
 
-/// Border for a look at a picture that a face may fill, as a share of the longer side: the detector has learned to see faces with something
-/// around them.
+/// Border for a look at a picture that a face may fill, as a share of the longer side: the detector has
+/// learned to see faces with something around them.
 const BORDER: f32 = 0.3;
 
 /// An upright rectangle, in pixels: a picture, a part of one, or the box of a face.
@@ -94,12 +95,14 @@ impl Rect {
 /// A face.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
-    /// Where the face is, in pixels of the picture: from the brows to the chin, near square. May reach beyond the picture.
+    /// Where the face is, in pixels of the picture: from the brows to the chin, near square. May reach beyond
+    /// the picture.
     pub bbox: Rect,
     /// How sure the network is that this is a face, 0 to 1.
     pub score: f32,
-    /// x, y in pixels of the picture of the right eye, the left eye (the subject's: the right eye is on the left in a
-    /// picture that is not mirrored), the tip of the nose, the middle of the mouth, the right and the left ear tragion.
+    /// x, y in pixels of the picture of the right eye, the left eye (the subject's: the right eye is on the
+    /// left in a picture that is not mirrored), the tip of the nose, the middle of the mouth, the right and
+    /// the left ear tragion.
     pub landmarks: [[f32; 2]; 6],
 }
 
@@ -108,7 +111,8 @@ pub struct Detection {
 pub struct Candidate {
     /// In pixels of the picture.
     pub face: Detection,
-    /// Pixels of the network's input for one pixel of the picture; in the region that shows the face largest, if several do.
+    /// Pixels of the network's input for one pixel of the picture; in the region that shows the face largest,
+    /// if several do.
     pub magnification: f32,
 }
 

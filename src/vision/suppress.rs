@@ -1,7 +1,8 @@
 //! One detection for each face: weighted non-maximum suppression.
 //!
-//! Many anchors see the same face. BlazeFace (section 4 of the paper) replaces the usual choice of the best box by
-//! the mean of all boxes that overlap it, weighted with their scores, which jitters less from frame to frame.
+//! Many anchors see the same face. BlazeFace (section 4 of the paper) replaces the usual choice of the best
+//! box by the mean of all boxes that overlap it, weighted with their scores, which jitters less from frame to
+//! frame.
 
 use super::{Candidate, Detection, Rect};
 
@@ -12,11 +13,13 @@ pub fn iou(a: &Rect, b: &Rect) -> f32 {
     if union > 0.0 { shared / union } else { 0.0 }
 }
 
-/// Takes the face with the best score, replaces its box and landmarks by the mean of those of all faces that overlap it with an [`iou`]
-/// above `threshold` (itself among them), keeps its score, and goes on with the rest. Leaves `found` empty, and in `kept` one for each face,
-/// sorted by falling score, with the greatest magnification of those it was made of.
+/// Takes the face with the best score, replaces its box and landmarks by the mean of those of all faces that
+/// overlap it with an [`iou`] above `threshold` (itself among them), keeps its score, and goes on with the
+/// rest. Leaves `found` empty, and in `kept` one for each face, sorted by falling score, with the greatest
+/// magnification of those it was made of.
 ///
-/// The mean is weighted with the score times the square of the magnification (the error of a box is a part of the network's input).
+/// The mean is weighted with the score times the square of the magnification (the error of a box is a part of
+/// the network's input).
 pub fn weighted(found: &mut Vec<Candidate>, threshold: f32, kept: &mut Vec<Candidate>) {
     // Not the stable sort, which allocates.
     found.sort_unstable_by(|a, b| b.face.score.total_cmp(&a.face.score));

@@ -94,7 +94,8 @@ fn group(width: usize, height: usize, heads: &[[f32; 4]]) -> Vec<u8> {
         })
         .collect();
     for &[cx, cy, face, degrees] in heads {
-        // The face's box is 94.5 pixels wide around (224.5, 128) in the picture; the head fits into 2.2 times that.
+        // The face's box is 94.5 pixels wide around (224.5, 128) in the picture; the head fits into 2.2 times
+        // that.
         let scale = 94.5 / face;
         let side = (2.2 * face) as usize;
         let turn = Similarity::new(scale, degrees.to_radians(), 0.0, 0.0);
@@ -110,7 +111,8 @@ fn group(width: usize, height: usize, heads: &[[f32; 4]]) -> Vec<u8> {
     rgba
 }
 
-/// The heads that have a detection in their place and of their size, and how many detections there are beside them.
+/// The heads that have a detection in their place and of their size, and how many detections there are beside
+/// them.
 fn recognised(found: &[Detection], heads: &[[f32; 4]]) -> (Vec<[f32; 4]>, usize) {
     let is = |d: &Detection, &[cx, cy, face, _]: &[f32; 4]| {
         let [x, y] = d.bbox.centre();
@@ -155,8 +157,8 @@ fn placed(landmarks: &[[f32; 2]; 6], &[cx, cy, face, degrees]: &[f32; 4]) -> [[f
     })
 }
 
-/// Looks for heads of one size in a picture of 12 megapixels. Returns how many there are, how many were found, how many
-/// other faces were, and the mean error of their landmarks as a part of the face's width.
+/// Looks for heads of one size in a picture of 12 megapixels. Returns how many there are, how many were
+/// found, how many other faces were, and the mean error of their landmarks as a part of the face's width.
 fn search_heads(network: &Network, part: f32, search: Search) -> (usize, usize, usize, f32) {
     let (width, height) = (4000, 3000);
     let face = part * width as f32;

@@ -1,23 +1,23 @@
 //! Small faces in large pictures.
 //!
-//! At 128x128 pixels BlazeFace sees a face of a tenth of the picture as 13 pixels, and not much smaller ones at all. So the network
-//! looks at overlapping squares of the frame, too: in a photo at all of them, in a video at one after the other. [`whole_in`] and
-//! [`merge`] make one list of what it found.
+//! At 128x128 pixels BlazeFace sees a face of a tenth of the picture as 13 pixels, and not much smaller ones
+//! at all. So the network looks at overlapping squares of the frame, too: in a photo at all of them, in a
+//! video at one after the other. [`whole_in`] and [`merge`] make one list of what it found.
 
 use super::{Candidate, DetectorOptions, Rect, suppress};
 
 /// Photos up to this many pixels long are searched as a whole only.
 pub const LONGEST_WHOLE: f32 = 640.0;
 
-/// Side of the tiles of each level, and how much neighbours share, as parts of the frame's long side. A face smaller than
-/// what is shared is whole in one tile at least.
+/// Side of the tiles of each level, and how much neighbours share, as parts of the frame's long side. A face
+/// smaller than what is shared is whole in one tile at least.
 const LEVELS: [(f32, f32); 2] = [(0.6, 0.2), (0.4, 0.1)];
 
 /// A detection with more of its area than this inside another one is a part of that face.
 const CONTAINED: f32 = 0.6;
 
-/// The squares to look at beside the whole of a picture: up to 2 x 2 of 0.6 and up to 3 x 3 of 0.4 of its long side (fewer across a short side;
-/// cut off where it ends).
+/// The squares to look at beside the whole of a picture: up to 2 x 2 of 0.6 and up to 3 x 3 of 0.4 of its
+/// long side (fewer across a short side; cut off where it ends).
 pub fn tiles(whole: Rect) -> impl Iterator<Item = Rect> + Clone {
     let long = whole.longer();
     LEVELS.into_iter().flat_map(move |(side, shared)| {
@@ -28,7 +28,8 @@ pub fn tiles(whole: Rect) -> impl Iterator<Item = Rect> + Clone {
     })
 }
 
-/// Start and length of the fewest spans of `side` that cover `length` and share at least `shared`, evenly spread.
+/// Start and length of the fewest spans of `side` that cover `length` and share at least `shared`, evenly
+/// spread.
 fn spans(length: f32, side: f32, shared: f32) -> impl Iterator<Item = (f32, f32)> + Clone {
     // A thousandth less, so that rounding does not add a span where they fit exactly.
     let count = ((length - shared) / (side - shared) - 1e-3).ceil().max(1.0) as usize;
@@ -36,8 +37,8 @@ fn spans(length: f32, side: f32, shared: f32) -> impl Iterator<Item = (f32, f32)
     (0..count).map(move |i| (i as f32 * step, side.min(length)))
 }
 
-/// Whether a part of the whole shows a box entirely, as far as the whole does. Else an edge of the part that is not the whole's goes through
-/// it: the face is cut there, and another part shows it.
+/// Whether a part of the whole shows a box entirely, as far as the whole does. Else an edge of the part that
+/// is not the whole's goes through it: the face is cut there, and another part shows it.
 pub fn whole_in(part: &Rect, bbox: &Rect, whole: &Rect) -> bool {
     // Half a pixel covers the rounding of edges at the whole's.
     let cut = |[start, length]: [f32; 2], [from, extent]: [f32; 2], [first, all]: [f32; 2]| {
@@ -48,11 +49,11 @@ pub fn whole_in(part: &Rect, bbox: &Rect, whole: &Rect) -> bool {
     !cut(x(part), x(bbox), x(whole)) && !cut(y(part), y(bbox), y(whole))
 }
 
-/// One list of the faces that several views of a frame show, sorted by falling score: into `faces`, whose former content goes. `shown` is
-/// used up.
+/// One list of the faces that several views of a frame show, sorted by falling score: into `faces`, whose
+/// former content goes. `shown` is used up.
 ///
-/// They are merged by the same weighted suppression as inside a view. Then, of two of which one lies for the most part inside the other (half
-/// a face, found as a face in a tile) the better one stays.
+/// They are merged by the same weighted suppression as inside a view. Then, of two of which one lies for the
+/// most part inside the other (half a face, found as a face in a tile) the better one stays.
 pub fn merge(shown: &mut Vec<Candidate>, options: &DetectorOptions, faces: &mut Vec<Candidate>) {
     suppress::weighted(shown, options.max_iou, faces);
     let mut kept = 0;
@@ -125,7 +126,8 @@ mod tests {
         let right = Rect { x: 400.0, ..left };
         let found = vec![
             (whole, vec![at(100.0, 100.0, 200.0, 0.9)]),
-            // Over the frame's edge, which cuts nothing that another region shows; over the tile's edge; inside of the face above.
+            // Over the frame's edge, which cuts nothing that another region shows; over the tile's edge;
+            // inside of the face above.
             (
                 left,
                 vec![at(-5.0, 500.0, 50.0, 0.8), at(560.0, 300.0, 60.0, 0.8), at(150.0, 150.0, 80.0, 0.7)],

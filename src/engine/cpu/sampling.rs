@@ -23,7 +23,8 @@ struct Copy {
 }
 
 impl Squares {
-    /// The pixels of each region, RGB, rows from the top, one region after the other: see [`each`]. Tells `outputs` how long it took.
+    /// The pixels of each region, RGB, rows from the top, one region after the other: see [`each`]. Tells
+    /// `outputs` how long it took.
     pub fn cut(&mut self, frame: &Frame, regions: &[Region], outputs: &mut Outputs) -> &[u8] {
         let start = Instant::now();
         let Self { rgb, sampler, copy } = self;
