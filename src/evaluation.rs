@@ -74,6 +74,78 @@ pub struct Measures {
     pub range_coverage: f64,
 }
 
+/// How a change to pictures moves their estimates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shift {
+    /// The change, in words.
+    pub change: String,
+    /// Measures of the changed pictures.
+    #[serde(flatten)]
+    pub measures: Measures,
+    /// Standard error of the gender accuracy; `None` if no gender is labelled.
+    pub gender_stderr: Option<f64>,
+    /// Mean distance between the ages of the changed and the unchanged picture, years.
+    pub mean_shift: f64,
+    /// Its standard error.
+    pub mean_shift_stderr: f64,
+    /// The distance that 90 % of the pictures stay below.
+    pub shift_90: f64,
+    /// Share of pictures whose gender turns.
+    pub flips: f64,
+    /// Its standard error.
+    pub flips_stderr: f64,
+}
+
+impl Shift {
+    /// Of the same pictures `plain` and `changed`, in the same order; `None` of none.
+    pub fn of(change: &str, plain: &[Prediction], changed: &[Prediction]) -> Option<Self> {
+        let measures = Measures::of(changed)?;
+        let n = changed.len() as f64;
+        let pairs = || plain.iter().zip(changed);
+        let mut shifts: Vec<f64> = pairs().map(|(p, c)| f64::from((p.age - c.age).abs())).collect();
+        shifts.sort_by(f64::total_cmp);
+        let mean_shift = shifts.iter().sum::<f64>() / n;
+        let variance = shifts.iter().map(|shift| (shift - mean_shift).powi(2)).sum::<f64>() / n;
+        let flips = pairs().filter(|(p, c)| (p.female >= 0.5) != (c.female >= 0.5)).count() as f64 / n;
+        let of_share = |share: f64, n: f64| (share * (1.0 - share) / n).sqrt();
+        let labelled = changed.iter().filter(|p| p.label_gender.is_some()).count() as f64;
+        Some(Self {
+            change: change.into(),
+            gender_stderr: measures.gender_accuracy.map(|share| of_share(share, labelled)),
+            measures,
+            mean_shift,
+            mean_shift_stderr: (variance / n).sqrt(),
+            shift_90: shifts[((shifts.len() - 1) as f64 * 0.9).round() as usize],
+            flips,
+            flips_stderr: of_share(flips, n),
+        })
+    }
+
+    /// A Markdown table, of which the first row is the unchanged pictures.
+    pub fn markdown(shifts: &[Self]) -> String {
+        let mut table = String::from(
+            "| change | n | missed | MAE (years) | gender | mean shift (years) | 90 % of shifts below | gender flips |\n\
+             |---|---|---|---|---|---|---|---|\n",
+        );
+        for (i, shift) in shifts.iter().enumerate() {
+            let Measures { n, missed, mae, mae_stderr, gender_accuracy, .. } = &shift.measures;
+            let percent = |share: f64, error: f64| format!("{:.1} ± {:.1} %", 100.0 * share, 100.0 * error);
+            let gender = gender_accuracy.zip(shift.gender_stderr).map_or("-".into(), |(g, e)| percent(g, e));
+            write!(table, "| {} | {n} | {missed} | {mae:.2} ± {mae_stderr:.2} | {gender} ", shift.change)
+                .expect("strings take everything");
+            if i == 0 {
+                table += "| | | |\n";
+                continue;
+            }
+            let flips = percent(shift.flips, shift.flips_stderr);
+            let (mean, error) = (shift.mean_shift, shift.mean_shift_stderr);
+            writeln!(table, "| {mean:.2} ± {error:.2} | {:.1} | {flips} |", shift.shift_90)
+                .expect("strings take everything");
+        }
+        table
+    }
+}
+
 /// Measures of a data set, in all and by part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
@@ -205,6 +277,26 @@ mod tests {
         assert_eq!((m.gender_accuracy, m.range_coverage), (Some(0.5), 0.5));
         assert!((m.mae_stderr - 3.0 / 2f64.sqrt()).abs() < 1e-9);
         assert_eq!(Measures::of([]), None);
+    }
+
+    #[test]
+    fn shifts_by_hand() {
+        let plain: Vec<_> = (0..11).map(|_| prediction(30.0, 30.0, 30.0)).collect();
+        let mut changed = plain.clone();
+        changed[0].age = 25.0;
+        changed[1].age = 41.0;
+        changed[2].female = 0.2;
+        let none = Shift::of("none", &plain, &plain).unwrap();
+        assert_eq!((none.mean_shift, none.flips, none.measures.mae), (0.0, 0.0, 0.0));
+        let shift = Shift::of("some", &plain, &changed).unwrap();
+        assert_eq!((shift.measures.mae, shift.shift_90), (shift.mean_shift, 5.0));
+        assert!((shift.mean_shift - 16.0 / 11.0).abs() < 1e-6);
+        assert!((shift.flips - 1.0 / 11.0).abs() < 1e-12);
+        assert!((shift.flips_stderr - (10.0f64 / 121.0 / 11.0).sqrt()).abs() < 1e-12);
+        let table = Shift::markdown(&[none, shift]);
+        assert!(table.contains("| none | 11 | 0 | 0.00 ± 0.00 | 100.0 ± 0.0 % | | | |\n"), "{table}");
+        assert!(table.contains("| 5.0 | 9.1 ± 8.7 % |\n"), "{table}");
+        assert_eq!(Shift::of("none", &[], &[]), None);
     }
 
     #[test]

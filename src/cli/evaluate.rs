@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use mien::data::labels::{Refusal, Refusals, Sample};
+use mien::data::layouts::split_name;
+use mien::data::split::{Part, part};
 use mien::data::tars::TarSet;
-use mien::evaluation::{Evaluation, Prediction};
-use mien::picture::Pixels;
+use mien::evaluation::{Evaluation, Prediction, Shift};
+use mien::picture::{Frame, Pixels};
 use mien::pipeline::estimator::Estimator;
 use mien::plot;
 use mien::vision::Search;
 use mien::vision::alignment;
 
-use super::{EstimatorArgs, EstimatorSource};
+use super::{EstimatorArgs, EstimatorSource, perturb};
 
 /// Estimate the faces of a labelled data set and compare with the labels
 ///
@@ -28,9 +30,13 @@ pub struct EvaluateArgs {
     #[arg(long)]
     dataset: String,
 
-    /// Name of the split, as in labels.csv
-    #[arg(long)]
-    split: String,
+    /// Name of the split, as in labels.csv, or validation: the part of train that is not trained on [default with --perturb: validation]
+    #[arg(long, required_unless_present = "perturb")]
+    split: Option<String>,
+
+    /// Change every picture in nine ways, such as light and size, and say how far the estimates move
+    #[arg(long, conflicts_with_all = ["predictions", "plots"])]
+    perturb: bool,
 
     /// Print JSON instead of a table
     #[arg(long)]
@@ -48,8 +54,34 @@ pub struct EvaluateArgs {
     estimator: EstimatorArgs,
 }
 
+/// The split that is no tar of its own.
+const VALIDATION: &str = "validation";
+
 pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
-    let set = TarSet::open(&args.data, &args.dataset, &args.split)?;
+    let set = match args.split.as_deref().unwrap_or(VALIDATION) {
+        VALIDATION => {
+            let mut set = TarSet::open(&args.data, &args.dataset, "train")?;
+            let name = |sample: &Sample| split_name(&args.dataset, &sample.file);
+            set.samples.retain(|sample| part(&args.dataset, &name(sample)) == Part::Validation);
+            set
+        }
+        split => TarSet::open(&args.data, &args.dataset, split)?,
+    };
+    if args.perturb {
+        let (shifts, refusals) = perturb::shifts(&args.estimator.load()?, &set)?;
+        if refusals.total() > 0 {
+            eprintln!("left out: {refusals}");
+        }
+        if shifts.is_empty() {
+            return Err(anyhow!("no picture could be judged"));
+        }
+        if args.json {
+            println!("{}", serde_json::to_string_pretty(&shifts)?);
+        } else {
+            print!("{}", Shift::markdown(&shifts));
+        }
+        return Ok(());
+    }
     let (predictions, refusals) = predictions(&args.estimator.load()?, &set)?;
     if refusals.total() > 0 {
         eprintln!("left out: {refusals}");
@@ -86,8 +118,8 @@ pub(super) fn predictions(
     super::for_each_in_order(
         source,
         &set.samples,
-        |estimator, sample| judge(estimator, set, sample),
-        |sample, result| {
+        |estimator, sample| Ok(judge(estimator, &Pixels::decode(&set.read(sample)?)?.frame(), sample)?.0),
+        |sample, result: anyhow::Result<Prediction>| {
             match result {
                 Ok(prediction) => predictions.push(prediction),
                 Err(error) => {
@@ -102,17 +134,21 @@ pub(super) fn predictions(
     Ok((predictions, refusals))
 }
 
-fn judge(estimator: &Estimator, set: &TarSet, sample: &Sample) -> anyhow::Result<Prediction> {
-    let picture = Pixels::decode(&set.read(sample)?)?;
-    let frame = picture.frame();
-    let faces = pollster::block_on(estimator.detect(&frame, Search::Tiled))?;
+/// What the network says of a picture's largest face, and the face's width in pixels.
+pub(super) fn judge(
+    estimator: &Estimator,
+    frame: &Frame,
+    sample: &Sample,
+) -> anyhow::Result<(Prediction, f32)> {
+    let faces = pollster::block_on(estimator.detect(frame, Search::Tiled))?;
     let largest = faces.iter().max_by(|a, b| a.bbox.area().total_cmp(&b.bbox.area()));
     let found = largest.and_then(|face| alignment::alignment(&face.landmarks));
     let alignment = found.unwrap_or_else(|| alignment::centred_square([frame.width(), frame.height()]));
-    let raw = &pollster::block_on(estimator.raw_estimates(&frame, &[alignment]))?[0];
+    let raw = &pollster::block_on(estimator.raw_estimates(frame, &[alignment]))?[0];
     let estimate = estimator.finish(&raw.age_distribution, raw.age, raw.female);
     let (age_low, age_high) = sample.age.bounds();
-    Ok(Prediction {
+    let width = largest.map_or(frame.width().min(frame.height()) as f32, |face| face.bbox.width);
+    let prediction = Prediction {
         file: sample.file.clone(),
         age_low,
         age_high,
@@ -123,5 +159,6 @@ fn judge(estimator: &Estimator, set: &TarSet, sample: &Sample) -> anyhow::Result
         range_low: estimate.age_range[0],
         range_high: estimate.age_range[1],
         female: estimate.gender.female,
-    })
+    };
+    Ok((prediction, width))
 }

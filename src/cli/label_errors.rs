@@ -32,6 +32,10 @@ pub struct LabelErrorsArgs {
     #[arg(long, value_name = "FILE")]
     teacher: Option<PathBuf>,
 
+    /// Only genders: ages that weak networks contradict are often right, of faces that are hard to see
+    #[arg(long)]
+    gender_only: bool,
+
     /// The table to write
     #[arg(long, value_name = "CSV")]
     output: PathBuf,
@@ -59,7 +63,11 @@ pub fn run(args: LabelErrorsArgs) -> anyhow::Result<()> {
     if networks.len() < 2 {
         bail!("one network may be wrong by itself: name two or more by --weights and --teacher");
     }
-    let found = label_errors::find(&data, &networks);
+    let mut found = label_errors::find(&data, &networks);
+    if args.gender_only {
+        found.retain(|correction| correction.gender == Known::Drop);
+        found.iter_mut().for_each(|correction| correction.weight = 1.0);
+    }
     corrections::write(&args.output, &found)?;
     let mut pictures = BTreeMap::<&str, usize>::new();
     (0..data.len()).for_each(|i| *pictures.entry(data.set_name(data.set_of(i))).or_default() += 1);

@@ -17,6 +17,8 @@ mod growth;
 mod label_errors;
 #[cfg(any(test, not(feature = "train")))]
 pub mod missing;
+#[cfg(feature = "train")]
+mod perturb;
 pub mod predict;
 #[cfg(feature = "train")]
 pub mod prepare;
