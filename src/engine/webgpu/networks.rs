@@ -27,8 +27,9 @@ pub struct Networks {
     network: WebGpuNetwork,
     /// Of pictures in memory.
     squares: RefCell<Squares>,
-    /// Of pictures on the device.
+    /// Of pictures on the device: the browser's.
     #[cfg(feature = "webgpu")]
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     sampler: Option<Rc<TextureSampler>>,
     read_back: ReadBack,
     device: Device,
