@@ -35,6 +35,9 @@ END
 # Newer versions may be better, but the sizes stated in the README are this one's.
 binaryen_version=132.0.0
 
+# What `test` checks www/mien.d.ts with.
+typescript_version=7.0.2
+
 # What `bench` compares with. The last is the back end of the two before it, of the version that they have inside.
 peers=(
     onnxruntime-web@1.30.0
@@ -184,20 +187,28 @@ need_programs() {
     cargo build --profile serve --no-default-features --features cli,bindgen --bins
 }
 
+# npm_package NAME VERSION WITHOUT: installs a package of npm's; false, and a word on how it goes on WITHOUT, where there is no npm.
+npm_package() {
+    if grep -qs "\"version\": \"$2\"" "$tools/npm/node_modules/$1/package.json"; then return; fi
+    if ! have npm; then
+        step "Going on without $1: $3"
+        note "Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+        return 1
+    fi
+    step "Installing $1 $2"
+    npm install --prefix "$tools/npm" --no-audit --no-fund --loglevel=error "$1@$2" | sed '/^$/d; s/^/    /'
+}
+
 # Optional: without it the modules work, and are larger and slower. Sets `wasm_opt`, perhaps to nothing.
 need_wasm_opt() {
     wasm_opt=$tools/npm/node_modules/binaryen/bin/wasm-opt
-    if ! grep -qs "\"version\": \"$binaryen_version\"" "$tools/npm/node_modules/binaryen/package.json"; then
-        if have npm; then
-            step "Installing wasm-opt (binaryen $binaryen_version)"
-            npm install --prefix "$tools/npm" --no-audit --no-fund --loglevel=error "binaryen@$binaryen_version" |
-                sed '/^$/d; s/^/    /'
-        else
-            step "Going on without wasm-opt: the modules will be larger and slower"
-            note "Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
-            wasm_opt=
-        fi
-    fi
+    npm_package binaryen "$binaryen_version" "the modules will be larger and slower" || wasm_opt=
+}
+
+# Optional: without it nothing is compared with www/mien.d.ts. Sets and exports MIEN_TYPESCRIPT, perhaps to nothing.
+need_typescript() {
+    export MIEN_TYPESCRIPT=$tools/npm/node_modules/typescript/bin/tsc
+    npm_package typescript "$typescript_version" "the types in www/mien.d.ts are not checked" || MIEN_TYPESCRIPT=
 }
 
 # Sets and exports MIEN_PEERS, the folder with the packages that Mien is measured beside.
@@ -440,6 +451,7 @@ run_tests() {
         cargo clippy --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
     need_browser
+    need_typescript
     dist
     step "Tests"
     cargo test --release

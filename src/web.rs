@@ -4,13 +4,17 @@
 
 use std::cell::RefCell;
 
-use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
+use js_sys::{Float32Array, Uint8Array};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
+#[cfg(feature = "webgpu")]
+use web_sys::{ImageBitmap, VideoFrame};
 
-use crate::engine::EngineKind;
-use crate::engine::Picture;
+#[cfg(feature = "webgpu")]
+use crate::engine::webgpu::ExternalImageSource;
+use crate::engine::{EngineKind, Picture};
 use crate::picture::Frame;
-use crate::pipeline::estimator::{Estimator, Face, Stopwatch, WarmUp};
+use crate::pipeline::estimator::{Estimator, Face, Stopwatch, Timings, WarmUp};
 use crate::pipeline::schedule::FrameMode;
 use crate::pipeline::video::Video;
 use crate::vision::Search;
@@ -85,6 +89,19 @@ impl WebEstimator {
         self.video.borrow_mut().reset();
     }
 
+    /// The faces it follows and their averages, as bytes: for another estimator, on another engine, which goes on with them.
+    pub fn state(&self) -> Vec<u8> {
+        self.video.borrow().state()
+    }
+
+    /// Goes on with the faces of another estimator's [`WebEstimator::state`].
+    ///
+    /// # Errors
+    /// An `Error` for bytes of anything else; nothing changes then.
+    pub fn restore(&self, state: &[u8]) -> Result<(), JsError> {
+        self.video.borrow_mut().restore(state).map_err(error)
+    }
+
     /// Where the next picture's pixels are to be written, `width * height * 4` RGBA bytes: a view of this module's memory, which is to be
     /// used before anything else is called. What it holds until then is the picture before.
     pub fn pixels(&self, width: usize, height: usize) -> Uint8Array {
@@ -122,8 +139,8 @@ impl WebEstimator {
 #[cfg(feature = "webgpu")]
 #[wasm_bindgen]
 impl WebEstimator {
-    /// As [`WebEstimator::estimate`], of an `ImageBitmap` or a `VideoFrame` of that size, whose pixels are not read here. It stays
-    /// the caller's. `undefined` where the browser or the device don't take it: its pixels have to be read then.
+    /// As [`WebEstimator::estimate`], of an `ImageBitmap` or a `VideoFrame`, whose pixels are not read here. It stays the caller's.
+    /// `undefined` where it is neither, or the browser or the device don't take it: its pixels have to be read then.
     ///
     /// # Errors
     /// An `Error` where the engine stopped.
@@ -131,13 +148,14 @@ impl WebEstimator {
     pub async fn estimate_picture(
         &self,
         picture: JsValue,
-        width: usize,
-        height: usize,
         track: bool,
         timestamp_ms: f64,
     ) -> Result<JsValue, JsError> {
         let (watch, mut loading) = (Stopwatch::start(), Stopwatch::start());
-        match self.estimator.engine.upload(&picture, [width, height]) {
+        let frame = picture.dyn_into::<VideoFrame>().map(ExternalImageSource::VideoFrame);
+        let bitmap = |other: JsValue| other.dyn_into::<ImageBitmap>().map(ExternalImageSource::ImageBitmap);
+        let Ok(source) = frame.or_else(bitmap) else { return Ok(JsValue::UNDEFINED) };
+        match self.estimator.engine.upload(&source) {
             Some(texture) => {
                 self.see((&texture).into(), track, timestamp_ms, watch, loading.lap(), "texture").await
             }
@@ -155,72 +173,91 @@ impl WebEstimator {
         timestamp_ms: f64,
         mut watch: Stopwatch,
         loading: f64,
-        path: &str,
+        path: &'static str,
     ) -> Result<JsValue, JsError> {
-        let faces = Array::new();
-        let (mode, timings) = if track {
+        let (faces, mode, timings) = if track {
             let mut video = self.video.take();
             let report = video.process(&self.estimator, picture, timestamp_ms).await;
             self.video.replace(video);
             let report = report.map_err(error)?;
-            for tracked in self.video.borrow().faces() {
-                faces.push(&face(&tracked.face, Some(tracked.id))?);
-            }
-            (report.mode, report.timings)
+            let video = self.video.borrow();
+            let faces = video.faces().iter().map(|face| WebFace::new(&face.face, Some(face.id))).collect();
+            (faces, report.mode, report.timings)
         } else {
             let (found, timings) =
                 self.estimator.estimate_timed(picture, Search::Tiled).await.map_err(error)?;
-            for found in &found {
-                faces.push(&face(found, None)?);
-            }
-            (FrameMode::Search, timings)
+            (found.iter().map(|face| WebFace::new(face, None)).collect(), FrameMode::Search, timings)
         };
         let [width, height] = picture.size();
-        let timings = object(&[
-            ("detect", (loading + timings.detect).into()),
-            ("crop", timings.crop.into()),
-            ("network", timings.network.into()),
-            ("track", timings.track.into()),
-            ("total", watch.lap().into()),
-        ])?;
-        object(&[
-            ("width", (width as f64).into()),
-            ("height", (height as f64).into()),
-            ("faces", faces.into()),
-            ("look", mode.name().into()),
-            ("path", path.into()),
-            ("timings", timings),
-        ])
+        let Timings { detect, crop, network, track } = timings;
+        let result = WebResult {
+            width,
+            height,
+            faces,
+            look: mode.name(),
+            path,
+            timings: WebTimings { detect: loading + detect, crop, network, track, total: watch.lap() },
+        };
+        Ok(serde_wasm_bindgen::to_value(&result)?)
     }
 }
 
-fn object(fields: &[(&str, JsValue)]) -> Result<JsValue, JsError> {
-    let object = Object::new();
-    for (name, value) in fields {
-        Reflect::set(&object, &JsValue::from_str(name), value)
-            .map_err(|_| error("an object refused a field"))?;
+/// `Result` in `www/mien.d.ts`, but for the engine's name, which the page knows.
+#[derive(Serialize)]
+struct WebResult {
+    width: usize,
+    height: usize,
+    faces: Vec<WebFace>,
+    look: &'static str,
+    path: &'static str,
+    timings: WebTimings,
+}
+
+/// `Timings` in `www/mien.d.ts`.
+#[derive(Serialize)]
+struct WebTimings {
+    detect: f64,
+    crop: f64,
+    network: f64,
+    track: f64,
+    total: f64,
+}
+
+/// `Face` in `www/mien.d.ts`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WebFace {
+    r#box: [f32; 4],
+    score: f32,
+    landmarks: [[f32; 2]; 6],
+    age: f32,
+    age_range: [f32; 2],
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    age_distribution: Float32Array,
+    gender: WebGender,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u32>,
+}
+
+/// `gender` there.
+#[derive(Serialize)]
+struct WebGender {
+    female: f32,
+    male: f32,
+}
+
+impl WebFace {
+    fn new(face: &Face, id: Option<u32>) -> Self {
+        let estimate = &face.estimate;
+        Self {
+            r#box: face.bbox,
+            score: face.score,
+            landmarks: face.landmarks,
+            age: estimate.age,
+            age_range: estimate.age_range,
+            age_distribution: estimate.age_distribution.probabilities()[..].into(),
+            gender: WebGender { female: estimate.gender.female, male: estimate.gender.male },
+            id,
+        }
     }
-    Ok(object.into())
-}
-
-fn numbers(values: &[f32]) -> JsValue {
-    values.iter().map(|v| JsValue::from_f64(f64::from(*v))).collect::<Array>().into()
-}
-
-fn face(face: &Face, id: Option<u32>) -> Result<JsValue, JsError> {
-    let estimate = &face.estimate;
-    let gender = object(&[
-        ("female", f64::from(estimate.gender.female).into()),
-        ("male", f64::from(estimate.gender.male).into()),
-    ])?;
-    object(&[
-        ("box", numbers(&face.bbox)),
-        ("score", f64::from(face.score).into()),
-        ("landmarks", face.landmarks.iter().map(|p| numbers(p)).collect::<Array>().into()),
-        ("age", f64::from(estimate.age).into()),
-        ("ageRange", numbers(&estimate.age_range)),
-        ("ageDistribution", Float32Array::from(estimate.age_distribution.probabilities()).into()),
-        ("gender", gender),
-        ("id", id.map_or(JsValue::UNDEFINED, |id| f64::from(id).into())),
-    ])
 }

@@ -704,6 +704,109 @@ fn a_broken_picture_is_explained_and_the_next_one_works() {
     });
 }
 
+/// Of an async function that traps in Rust, nothing ever comes: neither a result nor an error.
+#[test]
+fn an_engine_that_traps_is_started_anew() {
+    visit(Options::default(), |site, page| {
+        // The clock is asked by worker.js first, then by the module; and each worker has one of its own.
+        site.before_workers(
+            "self.setTimeout = () => {};
+            const now = performance.now.bind(performance);
+            let asked = -Infinity;
+            performance.now = () => {
+                if (++asked > 1) throw new WebAssembly.RuntimeError('unreachable');
+                return now();
+            };
+            self.trap = () => asked = 0;",
+        );
+        page.open(&site.page("?engine=cpu"));
+        page.estimate_after(|page| page.click("#use-sample"));
+        page.worker("mien-cpu").evaluate("self.trap()");
+        page.click("#use-sample");
+        page.wait_for("mienApp.lastError");
+        assert_eq!(page.evaluate("mienApp.lastError.code"), "estimate");
+        assert!(page.words().contains("failed on this picture"), "{}", page.words());
+        // Any number of them that were under way: one engine in its place.
+        let estimate = page.estimate_after(|page| page.click("#use-sample"));
+        assert_is_the_sample(&estimate);
+        page.worker("mien-cpu").evaluate("self.trap()");
+        let codes = page.evaluate(
+            "(async () => {
+                const { Worker } = window;
+                window.workers = 0;
+                window.Worker = class extends Worker { constructor(...args) { super(...args); workers += 1; } };
+                const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
+                const estimates = await Promise.allSettled([0, 1, 2].map(() => mienApp.mien.estimate(sample)));
+                const { faces } = await mienApp.mien.estimate(sample);
+                return [...estimates.map(({ reason }) => reason.code), workers, faces.length];
+            })()",
+        );
+        assert_eq!(codes, json!(["estimate", "estimate", "estimate", 1, 1]));
+    });
+}
+
+/// A camera waits for frames that nobody closes.
+#[test]
+fn frames_are_closed_whatever_becomes_of_them() {
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        let open = page.evaluate(
+            "(async () => {
+                const { mien } = mienApp;
+                const frames = [];
+                const { clone } = VideoFrame.prototype;
+                VideoFrame.prototype.clone = function () {
+                    const frame = clone.call(this);
+                    frames.push(frame);
+                    return frame;
+                };
+                const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
+                canvas.getContext('2d').fillRect(0, 0, 9, 9);
+                const source = new VideoFrame(canvas, { timestamp: 0, alpha: 'discard' });
+                const ends = [await mien.estimate(source).then(() => 'read', ({ code }) => code)];
+                const estimate = mien.estimate(source);
+                mien.close();
+                ends.push(await estimate.then(() => 'read', ({ code }) => code));
+                const open = frames.filter(({ format }) => format !== null).length;
+                return [ends, frames.length, open, source.format !== null];
+            })()",
+        );
+        assert_eq!(open, json!([["read", "closed"], 2, 0, true]));
+    });
+}
+
+/// The camera's question is still open when loading is tried again and a photo chosen.
+#[test]
+fn a_camera_that_was_allowed_too_late_stays_off() {
+    visit(Options { camera: true, ..Options::default() }, |site, page| {
+        site.prepend(
+            "start.js",
+            "window.allow = {};
+            const { fetch } = window;
+            window.fetch = (url, ...rest) => fetch(window.online || !/wasm/.test(url) ? url : 'nowhere', ...rest);
+            const { mediaDevices } = navigator;
+            const getUserMedia = mediaDevices.getUserMedia.bind(mediaDevices);
+            mediaDevices.getUserMedia = (wishes) => new Promise((resolve) => {
+                window.allow = async () => resolve(window.stream = await getUserMedia(wishes));
+            });",
+        );
+        page.evaluate(&format!("location.href = '{}'", site.page("?engine=cpu")));
+        page.wait_for("window.mienApp?.lastError");
+        page.click("#start-camera");
+        page.wait_for("typeof allow === 'function'");
+        page.click("#use-sample");
+        page.wait_for("mienApp.lastError && document.documentElement.dataset.state === 'error'");
+        page.evaluate("(window.online = true, [...document.querySelectorAll('button')].find(({ innerText }) => innerText === 'Try again').click())");
+        page.wait_for("document.documentElement.dataset.state === 'ready'");
+        let estimate = page.estimate_after(|page| page.click("#use-sample"));
+        assert_is_the_sample(&estimate);
+        page.evaluate("allow()");
+        page.wait_for("window.stream && !stream.active");
+        assert_eq!(page.evaluate("document.documentElement.dataset.state"), "ready");
+        assert_eq!(page.evaluate("document.querySelector('#stop-camera').hidden"), true);
+    });
+}
+
 // ---- looks ----
 
 /// Also makes the README's pictures: target/screenshots/, and with MIEN_UPDATE_DOCS=1 docs/.

@@ -39,6 +39,8 @@ const camera = new Camera(stage.video, (error) => {
 
 /** Every camera run and every photo is a session; what an earlier one still delivers is dropped. */
 let session = 0;
+/** The session in which loading began: while it lasts, nobody has asked for anything yet. */
+let idle = 0;
 let chosen; // key of the chosen face
 let lastFaceAt = 0;
 
@@ -62,7 +64,7 @@ function loaded(mien) {
   mien.addEventListener('comparison', ({ detail }) => meter.compare(detail));
   status.progressDone();
   meter.idle(mien.engine);
-  if (session === 0) {
+  if (session === idle) {
     setState('ready');
     status.say('Ready. Pictures stay on this device.');
   }
@@ -79,7 +81,7 @@ function loaded(mien) {
 function showProgress({ stage, engine, loaded, total }) {
   if (app.mien) return; // WebGPU, in the background: no fuss
   status.progress({ loaded, total });
-  if (session > 0) return;
+  if (session !== idle) return;
   if (stage === 'start') status.say('Starting…');
   else status.say(engine === 'webgpu' ? 'Getting ready for WebGPU…' : 'Getting ready…');
 }
@@ -320,14 +322,14 @@ new ResizeObserver(() => {
 async function start() {
   stage.showEmpty();
   setState('loading');
-  session = 0;
+  idle = session += 1;
   status.say('Getting ready…');
   status.progress({ loaded: 0, total: 0 });
   try {
     await load();
   } catch (error) {
     // A camera or photo that waits for the same load says it itself.
-    if (session === 0) fail(error);
+    if (session === idle) fail(error);
   }
 }
 

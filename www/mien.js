@@ -30,7 +30,7 @@ const GPU_TIME_LIMIT_MS = { first: 60_000, later: 8_000 };
 export class Mien extends EventTarget {
   /** @type {string} */ #model;
   /** @type {Map<'cpu' | 'webgpu', Promise<Engine>>} */ #engines = new Map();
-  /** @type {Engine | undefined} */ #active;
+  /** @type {Engine} */ #active;
   /** @type {Map<URL['href'], Promise<Uint8Array>>} */ #files = new Map();
   #times = { cpu: [], webgpu: [] };
   #comparison;
@@ -62,8 +62,9 @@ export class Mien extends EventTarget {
     }
 
     const mien = new Mien(model, onProgress);
-    if (onEngineChange) mien.addEventListener('enginechange', ({ detail }) => onEngineChange(detail));
-    if (onComparison) mien.addEventListener('comparison', ({ detail }) => onComparison(detail));
+    const on = (type, tell) => tell && mien.addEventListener(type, (event) => tell(/** @type {CustomEvent} */ (event).detail));
+    on('enginechange', onEngineChange);
+    on('comparison', onComparison);
     try {
       mien.#active = await mien.#engine(engine === 'webgpu' ? 'webgpu' : 'cpu');
     } catch (error) {
@@ -115,16 +116,17 @@ export class Mien extends EventTarget {
    */
   async estimate(source, { track = false, timestamp = performance.now() } = {}) {
     this.#mustBeOpen();
-    const engine = this.#active;
+    const options = { track, timestamp };
+    const engine = this.#active.alive ? this.#active : await this.#replace(this.#active);
     try {
-      return await this.#estimateOn(engine, source, { track, timestamp });
+      return await this.#estimateOn(engine, source, options);
     } catch (error) {
       if (this.#closing.signal.aborted || error.code === 'bad-picture') throw error;
       if (engine.kind === 'webgpu') {
-        await this.#fallBack(engine, error);
-        return this.#estimateOn(this.#active, source, { track, timestamp });
+        engine.stop(error);
+        return this.#estimateOn(await this.#replace(engine), source, options);
       }
-      if (!engine.alive) await this.#restart();
+      if (!engine.alive) await this.#replace(engine);
       throw error;
     }
   }
@@ -171,16 +173,17 @@ export class Mien extends EventTarget {
     else this.#drop('webgpu');
   }
 
-  async #fallBack(lost, error) {
-    lost.stop(error);
-    this.#engines.delete('webgpu');
+  // For an engine that has stopped, one on the CPU; the same for all who ask.
+  async #replace(stopped) {
+    const { kind } = stopped;
+    const started = this.#engines.get(kind);
+    if ((await started) === stopped && this.#engines.get(kind) === started) this.#engines.delete(kind);
     const cpu = await this.#engine('cpu');
-    if (this.#active === lost) this.#use(cpu, 'lost');
-  }
-
-  async #restart() {
-    this.#engines.delete('cpu');
-    this.#active = await this.#engine('cpu');
+    if (this.#active === stopped) {
+      if (kind === 'webgpu') this.#use(cpu, 'lost');
+      else this.#active = cpu;
+    }
+    return this.#active;
   }
 
   #use(engine, reason) {
@@ -195,11 +198,13 @@ export class Mien extends EventTarget {
   }
 
   #engine(kind) {
-    if (!this.#engines.has(kind)) {
-      this.#engines.set(kind, this.#start(kind));
-      this.#engines.get(kind).catch(() => this.#engines.delete(kind));
+    let engine = this.#engines.get(kind);
+    if (!engine) {
+      engine = this.#start(kind);
+      this.#engines.set(kind, engine);
+      engine.catch(() => this.#engines.delete(kind));
     }
-    return this.#engines.get(kind);
+    return engine;
   }
 
   async #start(kind) {
@@ -220,12 +225,13 @@ export class Mien extends EventTarget {
   // Each file once, though two engines want the same weights.
   #file(path, options) {
     const url = new URL(path, BASE);
-    if (!this.#files.has(url.href)) {
-      const bytes = download(url, { ...options, signal: this.#closing.signal });
+    let bytes = this.#files.get(url.href);
+    if (!bytes) {
+      bytes = download(url, { ...options, signal: this.#closing.signal });
       this.#files.set(url.href, bytes);
       bytes.catch(() => this.#files.delete(url.href));
     }
-    return this.#files.get(url.href);
+    return bytes;
   }
 
   #tell(progress) {

@@ -1,6 +1,7 @@
 // The inference worker: one WebEstimator (Rust), one message at a time.
 //
-// A message is { id, type, ... }, its answer { id, value } or { id, error: { code, message, fatal } }.
+// A message is { id, type, ... }, its answer { id, value } or { id, error: { code, message } }. Where the module can't be used any more, there is
+// an { error: { code, message, fatal: true } } in place of all answers that are still to come.
 //   scripts   glue                           the module's own script
 //   program   wasm                           the module
 //   start     kind, detector, network        ->  { model, readsPixels }
@@ -66,20 +67,22 @@ const handlers = {
 async function see(frame, track, timestamp) {
   inUse = true;
   const start = performance.now();
-  const { width, height } = sizeOf(frame);
-  let result = await seeOnDevice(frame, [width, height, track, timestamp]);
-  if (result) {
-    frame.close();
-  } else {
-    await read(frame);
-    result = await estimator.estimate(width, height, track, timestamp);
+  try {
+    let result = await seeOnDevice(frame, track, timestamp);
+    if (!result) {
+      const { width, height } = sizeOf(frame);
+      await read(frame);
+      result = await estimator.estimate(width, height, track, timestamp);
+    }
+    return { result, ms: performance.now() - start };
+  } finally {
+    frame.close?.();
   }
-  return { result, ms: performance.now() - start };
 }
 
 let copiesFrames = true; // the browser, video frames to the device, as far as is known
 
-async function seeOnDevice(frame, options) {
+async function seeOnDevice(frame, ...options) {
   // What is to be turned is read: a canvas is sure to turn it.
   if (!estimator.estimatePicture || frame.rgba || frame.rotation || frame.flip) return undefined;
   const isBitmap = frame instanceof ImageBitmap;
@@ -89,10 +92,14 @@ async function seeOnDevice(frame, options) {
   }
   // Not every browser copies video frames, but all copy bitmaps.
   const bitmap = await createImageBitmap(frame).catch(() => undefined);
-  const result = bitmap && (await estimator.estimatePicture(bitmap, ...options));
-  bitmap?.close();
-  if (result) copiesFrames = false;
-  return result;
+  if (!bitmap) return undefined;
+  try {
+    const result = await estimator.estimatePicture(bitmap, ...options);
+    if (result) copiesFrames = false;
+    return result;
+  } finally {
+    bitmap.close();
+  }
 }
 
 // Into the module's own memory, where the estimator finds them.
@@ -139,12 +146,28 @@ async function answer({ id, type, ...payload }) {
     const value = await handlers[type](payload);
     self.postMessage({ id, value }, value?.pixels ? [value.pixels.rgba.buffer] : []);
   } catch (error) {
-    // After a trap the module's memory cannot be trusted any more.
-    const trap = (e) => e instanceof WebAssembly.RuntimeError;
-    const fatal = trap(error) || trap(error?.cause);
-    const code = typeof error?.code === 'string' ? error.code : 'estimate';
-    const reason = error?.message ?? String(error);
-    const message = code === 'estimate' ? `The engine failed on this picture (${reason}).` : reason;
-    self.postMessage({ id, error: { code, message, fatal } });
+    const trap = [error, error?.cause].find(isTrap);
+    if (trap) giveUp(trap);
+    else self.postMessage({ id, error: typeof error?.code === 'string' ? told(error.code, error.message) : failed(error) });
   }
+}
+
+const told = (code, message) => ({ code, message });
+const failed = (error) => told('estimate', `The engine failed on this picture (${error?.message ?? error}).`);
+const isTrap = (error) => error instanceof WebAssembly.RuntimeError;
+
+// After a trap the module's memory cannot be trusted any more.
+function giveUp(trap) {
+  const error = estimator ? failed(trap) : told('download', `The program could not be started (${trap.message}).`);
+  self.postMessage({ error: { ...error, fatal: true } });
+}
+
+// An async function of Rust's that traps never settles its promise: only these hear of it.
+for (const type of ['error', 'unhandledrejection']) {
+  self.addEventListener(type, (event) => {
+    const error = event.error ?? event.reason;
+    if (!isTrap(error)) return;
+    event.preventDefault();
+    giveUp(error);
+  });
 }

@@ -211,9 +211,9 @@ impl Engine {
 
     /// Takes a picture of the browser's to the device, or not: see [`webgpu::TextureSampler::upload`].
     #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
-    pub fn upload(&self, image: &wasm_bindgen::JsValue, size: [usize; 2]) -> Option<webgpu::Texture> {
+    pub fn upload(&self, image: &webgpu::ExternalImageSource) -> Option<webgpu::Texture> {
         match &self.networks {
-            Networks::WebGpu(networks) => networks.upload(image, size),
+            Networks::WebGpu(networks) => networks.upload(image),
             Networks::Cpu(_) => None,
         }
     }

@@ -14,9 +14,9 @@ export class Engine {
   #failure;
   #workerReads;
 
-  /** 'cpu' | 'webgpu' */
+  /** @type {'cpu' | 'webgpu'} */
   kind;
-  /** The name of the network, as the weights state it. */
+  /** @type {string} the name of the network, as the weights state it */
   model;
 
   /**
@@ -60,10 +60,18 @@ export class Engine {
     return this.#failure === undefined;
   }
 
-  /** @returns {Promise<any>} the result from Rust, and the frame's pixels where `keep` asks for them */
+  /**
+   * Uses the image up, whatever comes of it.
+   *
+   * @returns {Promise<any>} the result from Rust, and the frame's pixels where `keep` asks for them
+   */
   async estimate(image, options, timeLimit) {
-    const frame = this.#workerReads ? image : await pixelsOf(image);
-    return this.call('estimate', { frame, ...options }, [transferable(frame)], timeLimit);
+    try {
+      const frame = this.#workerReads ? image : await pixelsOf(image);
+      return await this.call('estimate', { frame, ...options }, [transferable(frame)], timeLimit);
+    } finally {
+      image.close?.();
+    }
   }
 
   /** Milliseconds of one estimate of these pixels: the median of a few, after a warm-up. */
@@ -101,12 +109,11 @@ export class Engine {
   }
 
   #settle({ id, value, error }) {
+    const failure = error && new MienError(error.code, error.message);
+    if (error?.fatal) return this.stop(failure);
     const call = this.#take(id);
-    if (!call) return;
-    if (!error) return call.resolve(value);
-    const failure = new MienError(error.code, error.message);
-    call.reject(failure);
-    if (error.fatal) this.stop(failure);
+    if (failure) call?.reject(failure);
+    else call?.resolve(value);
   }
 
   #take(id) {

@@ -10,6 +10,7 @@ export const MAX_PIXELS = 4096 * 4096;
 export const FOREIGN = 'This picture belongs to another site, which keeps its pixels closed.';
 
 // Blobs and <img> elements turn as their EXIF orientation says, as every viewer shows them.
+/** @type {ImageBitmapOptions} */
 const UPRIGHT = { imageOrientation: 'from-image', premultiplyAlpha: 'none' };
 
 /**
@@ -31,7 +32,10 @@ export async function grab(source) {
     throw new MienError('bad-picture', 'The picture is damaged, or of a kind that this browser does not know.', cause);
   }
   const { width, height } = sizeOf(image);
-  if (!(width > 0 && height > 0)) throw new MienError('bad-picture', 'This picture is empty.');
+  if (!(width > 0 && height > 0)) {
+    image.close?.();
+    throw new MienError('bad-picture', 'This picture is empty.');
+  }
   if (width * height > MAX_PIXELS) image = await shrink(image, width, height);
   return { image, width, height };
 }
@@ -73,13 +77,15 @@ function videoFrame(source, init) {
 
 async function shrink(image, width, height) {
   const scale = Math.sqrt(MAX_PIXELS / (width * height));
-  const smaller = await createImageBitmap(image.rgba ? toImageData(image) : image, {
-    resizeWidth: Math.floor(width * scale),
-    resizeHeight: Math.floor(height * scale),
-    resizeQuality: 'high',
-  });
-  image.close?.();
-  return smaller;
+  try {
+    return await createImageBitmap(image.rgba ? toImageData(image) : image, {
+      resizeWidth: Math.floor(width * scale),
+      resizeHeight: Math.floor(height * scale),
+      resizeQuality: 'high',
+    });
+  } finally {
+    image.close?.();
+  }
 }
 
 /**

@@ -26,6 +26,8 @@
 //! - Its convolutions read maps and kernels channels last. What lies in another order is copied at every run.
 //! - Its rectifier is two kernels, clamping is one.
 
+#[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
+mod browser;
 mod networks;
 mod read_back;
 // A native program with this feature has no browser to hand it a picture.
@@ -48,6 +50,9 @@ pub use networks::{Awaited, Networks};
 pub use read_back::{Answer, ReadBack};
 #[cfg(feature = "webgpu")]
 pub use texture::{Texture, TextureSampler};
+/// A picture as the browser has it.
+#[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
+pub use wgpu::ExternalImageSource;
 
 /// A convolution, on the device.
 #[derive(Debug)]

@@ -93,8 +93,8 @@ impl Networks {
 
     /// As [`TextureSampler::upload`].
     #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
-    pub fn upload(&self, image: &wasm_bindgen::JsValue, size: [usize; 2]) -> Option<Texture> {
-        self.sampler.as_ref()?.upload(image, size)
+    pub fn upload(&self, image: &wgpu::ExternalImageSource) -> Option<Texture> {
+        self.sampler.as_ref()?.upload(image)
     }
 
     /// Begins to run on regions of a picture: as [`crate::engine::Engine::submit`].

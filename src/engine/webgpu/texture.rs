@@ -13,11 +13,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use burn::backend::Wgpu;
-use burn::cubecl::wgpu::{AutoCompiler, WgpuServer};
-use burn::tensor::wgpu::WgpuSetup;
-use burn::tensor::wgpu::wgpu::{self, util::DeviceExt};
 use burn::tensor::{Device, Tensor};
+use burn_wgpu::{AutoCompiler, Wgpu, WgpuSetup};
+use cubecl_wgpu::WgpuServer;
+use wgpu::util::DeviceExt;
 
 use crate::engine::EngineError;
 use crate::engine::region::{CELL_SAMPLES, CELLS, Reduction, Region};
@@ -98,16 +97,12 @@ impl TextureSampler {
         }
     }
 
-    /// Takes a picture of the browser's, an `ImageBitmap` or a `VideoFrame` of `width` x `height` pixels, which stays the caller's. The
-    /// texture serves until the next picture is taken.
+    /// Takes a picture of the browser's, which stays the caller's. The texture serves until the next picture is taken.
     ///
     /// `None` where the browser refuses to copy it, or it is too large for a texture: it has to go through main memory then.
     #[cfg(target_arch = "wasm32")]
-    pub fn upload(
-        self: &Rc<Self>,
-        image: &wasm_bindgen::JsValue,
-        [width, height]: [usize; 2],
-    ) -> Option<Texture> {
+    pub fn upload(self: &Rc<Self>, image: &wgpu::ExternalImageSource) -> Option<Texture> {
+        let [width, height] = [image.width(), image.height()].map(|side| side as usize);
         let longest = self.device.limits().max_texture_dimension_2d as usize;
         if !(1..=longest).contains(&width) || !(1..=longest).contains(&height) {
             return None;
@@ -117,7 +112,7 @@ impl TextureSampler {
         };
         let kept = self.texture.take().filter(same);
         let texture = kept.unwrap_or_else(|| self.owned([width, height]));
-        browser::copy(&self.queue, image, &texture.0, [width, height])?;
+        super::browser::copy(&self.queue, image, &texture.0)?;
         let picture = self.texture(&texture.0, [width, height], None);
         self.texture.replace(Some(texture));
         Some(picture)
@@ -292,42 +287,5 @@ impl Texture {
         let [width, height] = reduction.size;
         let whole = Region { transform: reduction.transform(), side: width, border: Border::Replicate };
         self.sampler.draw(reduction.size, self, &[(whole, [0, 0, width, height])])
-    }
-}
-
-/// What wgpu has a call for as well, which panics where the browser refuses.
-#[cfg(target_arch = "wasm32")]
-mod browser {
-    use js_sys::{Array, Object, Reflect};
-    use wasm_bindgen::prelude::*;
-
-    use super::wgpu;
-
-    #[wasm_bindgen]
-    extern "C" {
-        type Queue;
-
-        #[wasm_bindgen(method, catch, js_name = copyExternalImageToTexture)]
-        fn copy_external_image_to_texture(
-            this: &Queue,
-            source: &Object,
-            destination: &Object,
-            size: &Array,
-        ) -> Result<(), JsValue>;
-    }
-
-    /// Copies a picture into a texture, or not: `None`.
-    pub fn copy(
-        queue: &wgpu::Queue,
-        image: &JsValue,
-        texture: &wgpu::Texture,
-        size: [usize; 2],
-    ) -> Option<()> {
-        let (source, destination) = (Object::new(), Object::new());
-        Reflect::set(&source, &"source".into(), image).ok()?;
-        Reflect::set(&destination, &"texture".into(), texture.as_webgpu()?).ok()?;
-        let size: Array = size.iter().map(|side| JsValue::from(*side as u32)).collect();
-        let queue: &Queue = queue.as_webgpu()?.unchecked_ref();
-        queue.copy_external_image_to_texture(&source, &destination, &size).ok()
     }
 }
