@@ -595,6 +595,86 @@ fn both_engines_are_timed_and_the_faster_one_stays() {
     }
 }
 
+/// To the faster engine, and back from a GPU that is lost.
+#[test]
+fn a_video_goes_on_where_another_engine_takes_over() {
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.before_workers(&format!(
+            "{WATCH_GPU}
+            if (self.name === 'mien-cpu') {{
+                const now = performance.now.bind(performance);
+                performance.now = () => 1000 * now();
+            }}"
+        ));
+        page.open(&site.page("?engine=auto"));
+        page.evaluate(
+            "(async () => {
+                const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
+                const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 480 });
+                const context = canvas.getContext('2d', { willReadFrequently: true });
+                let timestamp = 0;
+                const light = (filter) => {
+                    context.filter = filter;
+                    context.drawImage(sample, 80, 0, 480, 480);
+                };
+                window.see = async (filter = 'none') => {
+                    light(filter);
+                    const { engine, faces } = await mienApp.mien.estimate(canvas, { track: true, timestamp: (timestamp += 50) });
+                    return { engine, faces: faces.length, id: faces[0]?.id, age: faces[0]?.age };
+                };
+                window.alone = async (filter) => {
+                    light(filter);
+                    return (await mienApp.mien.estimate(canvas)).faces[0].age;
+                };
+            })()",
+        );
+        const OTHER: &str = "brightness(60%) blur(2px)";
+        let see = |filter: &str| {
+            let seen = page.evaluate(&format!("see('{filter}')"));
+            assert_eq!(seen["faces"], 1, "{seen}");
+            (seen["engine"].as_str().unwrap().to_owned(), seen["id"].clone(), seen["age"].as_f64().unwrap())
+        };
+        // A face has been lost before, so that ids that begin anew show.
+        let (_, first, _) = see("none");
+        page.evaluate(
+            "(async () => { for (let frame = 0; frame < 30; frame++) await see('brightness(0%)'); })()",
+        );
+        let (_, id, _) = see("none");
+        assert_ne!(id, first);
+        let mut average = 0.0;
+        for frame in 0.. {
+            let (engine, same, age) = see("none");
+            assert_eq!(same, id, "{frame}");
+            average = age;
+            if engine == "webgpu" {
+                break;
+            }
+            assert!(frame < 5000, "WebGPU never took over");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let other = page.evaluate(&format!("alone('{OTHER}')")).as_f64().unwrap();
+        let step = (other - average).abs();
+        println!("{average:.2} years; {other:.2} in another light");
+        assert!(step > 1.0, "{average} and {other} hardly differ");
+        for _ in 0..2 {
+            let (engine, same, age) = see(OTHER);
+            assert_eq!((engine.as_str(), &same), ("webgpu", &id));
+            println!("{engine} {age:.2}");
+            assert!((age - average).abs() < 0.4 * step, "{age} after {average}");
+            average = age;
+        }
+
+        page.worker("mien-webgpu").evaluate("gpu.devices.map((device) => device.destroy()).length");
+        for _ in 0..2 {
+            let (engine, same, age) = see("none");
+            assert_eq!((engine.as_str(), &same), ("cpu", &id));
+            println!("{engine} {age:.2}");
+            assert!((age - average).abs() < 0.4 * step, "{age} after {average}");
+            average = age;
+        }
+    });
+}
+
 // ---- privacy ----
 
 #[test]

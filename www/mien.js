@@ -34,6 +34,8 @@ export class Mien extends EventTarget {
   /** @type {Map<URL['href'], Promise<Uint8Array>>} */ #files = new Map();
   #times = { cpu: [], webgpu: [] };
   #comparison;
+  // Until then, the faces that are followed are on their way from one engine to the other.
+  #moved = Promise.resolve();
   #mayTryWebGpu = false;
   #closing = new AbortController();
   #onProgress;
@@ -122,10 +124,7 @@ export class Mien extends EventTarget {
       return await this.#estimateOn(engine, source, options);
     } catch (error) {
       if (this.#closing.signal.aborted || error.code === 'bad-picture') throw error;
-      if (engine.kind === 'webgpu') {
-        engine.stop(error);
-        return this.#estimateOn(await this.#replace(engine), source, options);
-      }
+      if (engine.kind === 'webgpu') return this.#estimateOn(await this.#replace(engine, error), source, options);
       if (!engine.alive) await this.#replace(engine);
       throw error;
     }
@@ -134,7 +133,7 @@ export class Mien extends EventTarget {
   /** Forgets the faces followed so far. For a new camera or another video. */
   reset() {
     this.#mustBeOpen();
-    this.#active.reset();
+    this.#moved = this.#moved.then(() => this.#active.reset());
   }
 
   /** Ends the workers and frees their memory. Whatever is under way is rejected as 'closed'. */
@@ -147,6 +146,7 @@ export class Mien extends EventTarget {
 
   async #estimateOn(engine, source, options) {
     const { image, width, height } = await grab(source);
+    if (options.track) await this.#moved;
     const keep = this.#mayTryWebGpu;
     const limit = engine.kind === 'cpu' ? 0 : GPU_TIME_LIMIT_MS[this.#times.webgpu.length > 0 ? 'later' : 'first'];
     const { result, ms, pixels } = await engine.estimate(image, { ...options, keep }, limit);
@@ -173,22 +173,28 @@ export class Mien extends EventTarget {
     else this.#drop('webgpu');
   }
 
-  // For an engine that has stopped, one on the CPU; the same for all who ask.
-  async #replace(stopped) {
-    const { kind } = stopped;
+  // For an engine that has stopped, or is to stop for an error, one on the CPU; the same for all who ask.
+  async #replace(lost, error) {
+    const { kind } = lost;
     const started = this.#engines.get(kind);
-    if ((await started) === stopped && this.#engines.get(kind) === started) this.#engines.delete(kind);
-    const cpu = await this.#engine('cpu');
-    if (this.#active === stopped) {
-      if (kind === 'webgpu') this.#use(cpu, 'lost');
-      else this.#active = cpu;
+    if ((await started) === lost && this.#engines.get(kind) === started) this.#engines.delete(kind);
+    try {
+      const cpu = await this.#engine('cpu');
+      if (this.#active === lost) {
+        if (kind === 'webgpu') this.#use(cpu, 'lost');
+        else this.#active = cpu;
+      }
+      await this.#moved;
+    } finally {
+      lost.stop(error);
     }
     return this.#active;
   }
 
   #use(engine, reason) {
+    const before = this.#active;
     this.#active = engine;
-    engine.reset();
+    this.#moved = this.#moved.then(() => engine.takeOver(before));
     this.dispatchEvent(new CustomEvent('enginechange', { detail: { engine: engine.kind, reason } }));
   }
 

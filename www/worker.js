@@ -8,6 +8,8 @@
 //   estimate  frame, track, timestamp, keep  ->  { result, ms, pixels? }
 //   probe     pixels                         ->  milliseconds
 //   reset
+//   state                                  ->  what is known of the faces that are followed, as bytes
+//   restore   state                            another worker's
 
 import { canReadPixels, readPixels, sizeOf, toFrame } from './lib/pixels.js';
 
@@ -60,6 +62,14 @@ const handlers = {
 
   async reset() {
     estimator.reset();
+  },
+
+  async state() {
+    return estimator.state();
+  },
+
+  async restore({ state }) {
+    estimator.restore(state);
   },
 };
 

@@ -2,6 +2,9 @@ import { MienError } from './error.js';
 import { FOREIGN, readPixels, transferable } from './pixels.js';
 import { programOf } from './support.js';
 
+// What a GPU's engine knows of the faces is in main memory, and at hand as soon as the frame before is done with.
+const STATE_TIME_LIMIT_MS = 8000;
+
 /**
  * One engine: a worker with its own WebAssembly module, behind promises.
  * Each engine has a worker of its own, so a GPU that stalls or a module that traps takes nothing
@@ -81,6 +84,16 @@ export class Engine {
 
   reset() {
     if (this.alive) this.call('reset').catch(() => {});
+  }
+
+  /** Goes on with the faces that another engine follows; with none if that one does not answer. */
+  async takeOver(other) {
+    try {
+      const state = await other.call('state', {}, [], other.kind === 'cpu' ? 0 : STATE_TIME_LIMIT_MS);
+      await this.call('restore', { state });
+    } catch {
+      this.reset();
+    }
   }
 
   call(type, payload = {}, transfer = [], timeLimit = 0) {
