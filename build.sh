@@ -439,6 +439,25 @@ serve() {
     wait "$job"
 }
 
+# The kernels' unit tests as browsers run the kernels, with relaxed SIMD and without.
+test_kernels_as_webassembly() {
+    have node || die "the tests of the kernels need Node. Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+    local cargo=(cargo) env=("CARGO_TARGET_DIR=$target/kernels") std=() options
+    if [ "$wasm_toolchain" = debian ]; then
+        cargo=(cargo +debian)
+        std=('-Zbuild-std=std,panic_abort,test')
+        env+=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
+    fi
+    for options in '' relaxed; do
+        step "Testing the kernels as WebAssembly${options:+ with relaxed SIMD}"
+        if [ -n "$options" ]; then set -- "${relaxed_simd[@]}"; else set --; fi
+        # Not `cargo test`: it would not link them to a module.
+        env "${env[@]}" "${cargo[@]}" rustc --manifest-path tests/kernels/Cargo.toml --locked --lib --crate-type cdylib --release \
+            --target wasm32-unknown-unknown "$@" ${std[@]+"${std[@]}"} -- --test
+        node tests/kernels/run.mjs "$target/kernels/wasm32-unknown-unknown/release/mien_kernels.wasm"
+    done
+}
+
 run_tests() {
     need_rust
     step "Formatting"
@@ -453,6 +472,7 @@ run_tests() {
     need_browser
     need_typescript
     dist
+    test_kernels_as_webassembly
     step "Tests"
     cargo test --release
 }
