@@ -5,7 +5,6 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
-use mien::face::architecture::{BLOCKS, STEM};
 use mien::kernels::training::{
     Backward, Block, BlockShape, NormGradient, Normalisation, Scratch as TrainingScratch, Source,
 };
@@ -100,34 +99,28 @@ impl Bench<'_> {
             self.run(name, inputs * outputs, || dense(&input, &weights, &bias, black_box(&mut out)));
         }
 
-        let kernel = floats(STEM.output * STEM.input * STEM.kernel * STEM.kernel);
-        let stem = Stem::new(&kernel, &floats(STEM.output), lanes());
+        let kernel = floats(24 * 3 * 5 * 5);
+        let stem = Stem::new(&kernel, &floats(24), lanes());
         let rgb: Vec<u8> = (0..128 * 128 * 3).map(|i| (i * 31 % 251) as u8).collect();
         let (mut out, mut scratch) = (vec![0.0; stem.out_len([128; 2])], Vec::new());
         self.run("detector stem, 128x128x3", 64 * 64 * kernel.len(), || {
             stem.run(&rgb, [128; 2], black_box(&mut out), &mut scratch);
         });
-        for (name, side, at) in [
-            ("detector block 1, 64x64x24", 64, 0),
-            ("detector block 3, 64x64x28, stride 2", 64, 2),
-            ("detector block 10, 16x16x80", 16, 10),
-            ("detector block 16, 8x8x96", 8, 15),
+        for (name, side, channels_in, channels_out, stride) in [
+            ("detector block 1, 64x64x24", 64, 24, 24, 1),
+            ("detector block 3, 64x64x28, stride 2", 64, 28, 32, 2),
+            ("detector block 10, 16x16x80", 16, 80, 88, 1),
+            ("detector block 16, 8x8x96", 8, 96, 96, 1),
         ] {
-            let step = BLOCKS[at];
-            let shape = SeparableShape {
-                channels_in: step.input,
-                channels_out: step.output,
-                stride: step.stride,
-                padding: lanes(),
-            };
+            let shape = SeparableShape { channels_in, channels_out, stride, padding: lanes() };
             let block = Separable::new(
                 shape,
-                [&floats(9 * step.input), &floats(step.input)],
-                [&floats(step.output * step.input), &floats(step.output)],
+                [&floats(9 * channels_in), &floats(channels_in)],
+                [&floats(channels_out * channels_in), &floats(channels_out)],
             );
             let (input, mut out) = (floats(shape.in_len([side; 2])), vec![0.0; shape.out_len([side; 2])]);
-            let pixels = (side / step.stride) * (side / step.stride);
-            self.run(name, pixels * step.input * (9 + step.output), || {
+            let pixels = (side / stride) * (side / stride);
+            self.run(name, pixels * channels_in * (9 + channels_out), || {
                 block.run(&input, [side; 2], black_box(&mut out), &mut scratch);
             });
         }

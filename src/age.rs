@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::model::AGES;
+/// Number of age classes: class i is the age of i years.
+pub const AGES: usize = 100;
 
 /// What a data set says of somebody's age.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -7,8 +7,7 @@
 //! - [`kernels`]: the inner loops on the CPU, which use and training share.
 //! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
 //! - [`weights`]: the files that networks come in.
-//! - [`model`]: the three networks, Base CNN, D-CNN and M-CNN, as burn modules: their definition.
-//! - [`face`]: BlazeFace, the detector.
+//! - [`net`]: the networks, a table of operations each; what trains them, and what folds their normalisation away.
 //! - [`engine`]: how networks run, fused kernels on the CPU, burn on WebGPU: regions of a picture in, numbers out. The rooms after it never
 //!   touch a pixel.
 //! - [`vision`]: where the faces are: anchors, decoding and suppression, tiles for small faces, refinement from close up; and from six key
@@ -46,9 +45,8 @@ pub mod data;
 pub mod engine;
 #[cfg(feature = "train")]
 pub mod evaluation;
-pub mod face;
 pub mod kernels;
-pub mod model;
+pub mod net;
 pub mod picture;
 pub mod pipeline;
 #[cfg(feature = "train")]

@@ -4,10 +4,9 @@
 
 use wasm_bindgen::prelude::*;
 
-use crate::engine::blazeface::{DetectorScratch, FusedDetector};
-use crate::engine::cpu::Detector;
-use crate::engine::fused::{FusedNetwork, Scratch};
+use crate::engine::cpu::{Detector, Plan, Scratch};
 use crate::engine::{Outputs, Region};
+use crate::net::{NetworkKind, blaze_face};
 use crate::picture::Frame;
 use crate::vision::{self, DetectionError, DetectorOptions, INPUT_SIDE, Rect, Search};
 use crate::weights::Weights;
@@ -18,9 +17,9 @@ pub struct WebNetworks {
     /// Of pictures of any size.
     finder: Detector,
     /// Of its own input.
-    detector: FusedDetector,
-    detector_scratch: DetectorScratch,
-    network: FusedNetwork,
+    detector: Plan,
+    network: Plan,
+    kind: NetworkKind,
     scratch: Scratch,
 }
 
@@ -36,12 +35,13 @@ impl WebNetworks {
     /// An `Error` for weights that don't fit.
     pub fn create(detector: &[u8], network: &[u8]) -> Result<WebNetworks, JsError> {
         let detector = Weights::from_bytes(detector).map_err(error)?;
+        let network = Weights::from_bytes(network).map_err(error)?;
+        let kind = NetworkKind::of(&network).map_err(error)?;
         Ok(Self {
             finder: Detector::new(&detector).map_err(error)?,
-            detector: FusedDetector::from_weights(&detector).map_err(error)?,
-            detector_scratch: DetectorScratch::default(),
-            network: FusedNetwork::from_weights(&Weights::from_bytes(network).map_err(error)?)
-                .map_err(error)?,
+            detector: Plan::new(blaze_face::network(), &detector).map_err(error)?,
+            network: Plan::new(kind.network(), &network).map_err(error)?,
+            kind,
             scratch: Scratch::default(),
         })
     }
@@ -49,7 +49,7 @@ impl WebNetworks {
     /// Runs the detector on 128 x 128 RGB pixels; returns 896 x 16 regressors, then 896 logits.
     pub fn detect(&mut self, rgb: &[u8]) -> Vec<f32> {
         let mut numbers = Vec::new();
-        self.detector.run(rgb, INPUT_SIDE, &mut numbers, &mut self.detector_scratch);
+        self.detector.run(rgb, INPUT_SIDE, &mut self.scratch, &mut numbers);
         numbers
     }
 
@@ -69,10 +69,11 @@ impl WebNetworks {
         Ok(faces.iter().flat_map(|f| [f.bbox.x, f.bbox.y, f.bbox.width, f.bbox.height, f.score]).collect())
     }
 
-    /// Runs the network on one face's input ([`crate::engine::cpu::network_input`]); returns 100 probabilities of the ages 0 to 99, the age in
-    /// years and the probability of female.
-    pub fn estimate(&mut self, input: &[f32]) -> Vec<f32> {
-        let estimate = self.network.run(input, &mut self.scratch);
-        estimate.age_distribution.into_iter().chain([estimate.age, estimate.female]).collect()
+    /// Runs the network on one face's crops, RGB ([`InputMaker`](crate::engine::cpu::InputMaker)); returns 100 probabilities of the ages
+    /// 0 to 99, the age in years and the probability of female.
+    pub fn estimate(&mut self, rgb: &[u8]) -> Vec<f32> {
+        let mut numbers = Vec::new();
+        self.network.run(rgb, self.kind.side(), &mut self.scratch, &mut numbers);
+        numbers
     }
 }

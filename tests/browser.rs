@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use image::imageops;
 use mien::engine::Region;
 use mien::engine::cpu::network_input;
-use mien::model::NetworkKind;
+use mien::net::NetworkKind;
 use mien::picture::{Border, Frame};
 use mien::vision::alignment::{aligned, alignment};
 use mien::vision::{INPUT_SIDE, Rect, letterbox};

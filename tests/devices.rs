@@ -14,7 +14,7 @@ use mien::data::batch::Dataset;
 use mien::data::crops::Crops;
 use mien::data::sampler::SamplerConfig;
 use mien::data::split::Part;
-use mien::model::{Network, NetworkKind};
+use mien::net::{NetworkKind, NetworkModule};
 use mien::train::loss::LossConfig;
 use mien::train::schedule::ScheduleKind;
 use mien::train::trainer::{BEST, Length, TrainConfig, train};
@@ -54,7 +54,7 @@ fn several_devices_take_the_steps_of_one() {
             teacher_weight: 0.0,
             seed: 9,
         };
-        let init = Network::new(network, &Device::flex()).to_weights();
+        let init = NetworkModule::new(network.network(), &Device::flex()).to_weights();
         let one = trained(&config, &init, data.path(), 1);
         let several = trained(&config, &init, data.path(), devices);
         assert_eq!(several, trained(&config, &init, data.path(), devices));

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use mien::net::{blaze_face, d_cnn};
 use mien::weights::Weights;
 use serde_json::{Value, json};
 
@@ -175,17 +176,14 @@ fn publish(peers: &Path) -> anyhow::Result<Server> {
     for file in PEER_FILES {
         put(peers.join(file), &format!("peers/{file}"))?;
     }
-    // The very files that the page loads, so 8-bit weights in both runtimes.
-    let weights = |name: &str| -> anyhow::Result<Weights> {
-        let path = repository().join("dist/weights").join(name);
+    for (network, model) in
+        [(d_cnn::table(), "models/d-cnn.onnx"), (blaze_face::table(), "models/blazeface.onnx")]
+    {
+        // The very files that the page loads, so 8-bit weights in both runtimes.
+        let path = repository().join("dist/weights").join(network.name).with_extension("safetensors");
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        Ok(Weights::from_bytes(&bytes)?)
-    };
-    server.publish_bytes(&onnx::dcnn(&weights("d-cnn.safetensors")?)?, "models/d-cnn.onnx")?;
-    server.publish_bytes(
-        &onnx::blazeface(&weights("blazeface-short.safetensors")?)?,
-        "models/blazeface.onnx",
-    )?;
+        server.publish_bytes(&onnx::export(&network, &Weights::from_bytes(&bytes)?)?, model)?;
+    }
     Ok(server)
 }
 

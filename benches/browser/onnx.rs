@@ -1,81 +1,33 @@
-//! D-CNN and BlazeFace as ONNX files, from Mien's own weight files: for ONNX Runtime, layer by layer as they were trained, at batch 1.
+//! The networks as ONNX files, from their tables and Mien's own weight files: for ONNX Runtime, layer by layer as they were trained,
+//! at batch 1.
 //!
-//! The messages are the part of ONNX's `onnx.proto` that these two networks need.
+//! The messages are the part of ONNX's `onnx.proto` that they need.
 
-use mien::face::architecture::{BLOCKS, FeatureMap, MAPS, STEM, Step, VALUES, anchors};
-use mien::model::{AGES, NetworkKind};
-use mien::vision::INPUT_SIDE;
+use mien::net::blaze_face::VALUES;
+use mien::net::{AGES, Convolution, Groups, NORM_EPSILON, Network, Op, Shape};
 use mien::weights::{Weights, WeightsError};
 use prost::Message;
 
-/// D-CNN: `input` `[1, 3, 160, 160]` to `distribution` `[1, 100]`, `age` `[1, 1]` and `gender` `[1, 2]` (male, female).
+/// A network: `input` `[crops, 3, side, side]` to `distribution` `[1, 100]`, `age` `[1, 1]` and `gender` `[1, 2]` (male, female), or
+/// to `regressors` `[1, anchors, 16]` and `logits` `[1, anchors, 1]`.
 ///
 /// # Errors
 /// [`WeightsError`] if the weights are another network's or lack a tensor.
-pub fn dcnn(weights: &Weights) -> Result<Vec<u8>, WeightsError> {
-    weights.expect_network(NetworkKind::DCnn.name())?;
-    let mut graph = Graph::new(weights);
-    let mut x = INPUT.to_owned();
-    for i in 1..=4 {
-        let block = format!("convolutions.block{i}");
-        x = graph.conv(&x, &format!("{block}.conv"), vec![])?;
-        x = graph.norm(&x, &format!("{block}.norm"))?;
-        x = graph.node("Relu", &[&x], vec![]);
-        x = graph.node("AveragePool", &[&x], window(2));
-    }
-    x = graph.conv(&x, "convolutions.point", vec![])?;
-    x = graph.norm(&x, "convolutions.point_norm")?;
-    x = graph.node("Relu", &[&x], vec![]);
-    x = graph.node("MaxPool", &[&x], window(2));
-    // The features' order is row, column, channel.
-    x = graph.node("Transpose", &[&x], vec![ints("perm", &[0, 2, 3, 1])]);
-    x = graph.node("Flatten", &[&x], vec![]);
-    for dense in ["dense1", "dense2"] {
-        x = graph.linear(&x, dense)?;
-        x = graph.node("Relu", &[&x], vec![]);
-        x = graph.norm(&x, &format!("{dense}_norm"))?;
-    }
-    let age_logits = graph.linear(&x, "heads.age_class")?;
-    let distribution = graph.node("Softmax", &[&age_logits], vec![]);
-    let age = graph.linear(&distribution, "heads.age_regression")?;
-    let gender_logits = graph.linear(&x, "heads.gender")?;
-    let gender = graph.node("Softmax", &[&gender_logits], vec![]);
-    let side = NetworkKind::DCnn.side();
-    Ok(graph.finish(
-        [1, 3, side, side],
-        &[("distribution", &distribution, &[1, AGES]), ("age", &age, &[1, 1]), ("gender", &gender, &[1, 2])],
-    ))
-}
-
-/// BlazeFace: `input` `[1, 3, 128, 128]` to `regressors` `[1, 896, 16]` and `logits` `[1, 896, 1]`.
-///
-/// # Errors
-/// [`WeightsError`] if the weights lack a tensor.
-pub fn blazeface(weights: &Weights) -> Result<Vec<u8>, WeightsError> {
-    let mut graph = Graph::new(weights);
-    let x = graph.conv(INPUT, "stem", same(&STEM))?;
-    let mut x = graph.node("Relu", &[&x], vec![]);
-    let (mut regressors, mut logits) = (Vec::new(), Vec::new());
-    for (i, step) in BLOCKS.iter().enumerate() {
-        let name = match i.checked_sub(MAPS[0].blocks) {
-            None => format!("backbone1.{i}"),
-            Some(i) => format!("backbone2.{i}"),
-        };
-        x = graph.blaze_block(&x, &name, step)?;
-        for map in MAPS.iter().filter(|map| map.blocks == i + 1) {
-            regressors.push(graph.per_anchor(&x, &format!("regressor_{}", map.stride), map, VALUES)?);
-            logits.push(graph.per_anchor(&x, &format!("classifier_{}", map.stride), map, 1)?);
+pub fn export(network: &Network, weights: &Weights) -> Result<Vec<u8>, WeightsError> {
+    weights.expect_network(network.name)?;
+    let mut graph = Graph { crops: network.input.crops(), side: network.input.side, ..Graph::new(weights) };
+    graph.ops(&network.ops, INPUT.to_owned(), network.square())?;
+    let Graph { values, logits, .. } = &mut graph;
+    let anchors = [std::mem::take(values), std::mem::take(logits)];
+    for ((name, values), parts) in [("regressors", VALUES), ("logits", 1)].into_iter().zip(anchors) {
+        if let [(_, first), (_, second)] = parts.as_slice() {
+            let count = first + second;
+            let parts: Vec<_> = parts.iter().map(|(part, _)| part.as_str()).collect();
+            let all = graph.node("Concat", &parts, vec![int("axis", 1)]);
+            graph.outputs.push((name, all, vec![1, count, values]));
         }
     }
-    let mut all = |parts: [String; 2]| {
-        graph.node("Concat", &parts.each_ref().map(String::as_str), vec![int("axis", 1)])
-    };
-    let [regressors, logits] = [regressors, logits].map(|parts| all(parts.try_into().expect("two maps")));
-    let count = anchors(INPUT_SIDE);
-    Ok(graph.finish(
-        [1, STEM.input, INPUT_SIDE, INPUT_SIDE],
-        &[("regressors", &regressors, &[1, count, VALUES]), ("logits", &logits, &[1, count, 1])],
-    ))
+    Ok(graph.finish())
 }
 
 const INPUT: &str = "input";
@@ -84,12 +36,21 @@ const INPUT: &str = "input";
 struct Graph<'a> {
     weights: &'a Weights,
     proto: GraphProto,
+    crops: usize,
+    side: usize,
+    /// Values and logits of each map's anchors, and how many anchors.
+    values: Vec<(String, usize)>,
+    logits: Vec<(String, usize)>,
+    /// A name for each, the node's output that it is, and its shape.
+    outputs: Vec<(&'static str, String, Vec<usize>)>,
 }
 
 impl<'a> Graph<'a> {
     fn new(weights: &'a Weights) -> Self {
         let name = weights.network.clone();
-        Self { weights, proto: GraphProto { name, ..GraphProto::default() } }
+        let proto = GraphProto { name, ..GraphProto::default() };
+        let (values, logits, outputs) = (Vec::new(), Vec::new(), Vec::new());
+        Self { weights, proto, crops: 1, side: 0, values, logits, outputs }
     }
 
     /// Adds a node; returns the name of its output.
@@ -116,24 +77,118 @@ impl<'a> Graph<'a> {
         Ok(name.into())
     }
 
-    fn integers(&mut self, values: &[i64]) -> String {
-        let name = format!("integers_{}", self.proto.initializers.len());
-        self.proto.initializers.push(TensorProto {
-            dims: vec![values.len() as i64],
-            data_type: INT64,
-            name: name.clone(),
-            raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        });
+    /// A constant tensor.
+    fn constant(&mut self, dims: Vec<i64>, data_type: i32, raw_data: Vec<u8>) -> String {
+        let name = format!("constant_{}", self.proto.initializers.len());
+        self.proto.initializers.push(TensorProto { dims, data_type, name: name.clone(), raw_data });
         name
     }
 
-    fn conv(&mut self, x: &str, name: &str, attributes: Vec<AttributeProto>) -> Result<String, WeightsError> {
-        let mut inputs = vec![x.to_owned(), self.weight(&format!("{name}.weight"))?];
-        let bias = format!("{name}.bias");
-        if self.weights.tensors.contains_key(&bias) {
-            inputs.push(self.weight(&bias)?);
+    fn integers(&mut self, values: &[i64]) -> String {
+        let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(vec![values.len() as i64], INT64, data)
+    }
+
+    /// Adds what operations make of `x`, a map of that shape.
+    fn ops(&mut self, ops: &[Op], mut x: String, mut shape: Shape) -> Result<String, WeightsError> {
+        for op in ops {
+            x = self.op(op, x, shape)?;
+            shape = op.output(shape, self.crops);
+        }
+        Ok(x)
+    }
+
+    fn op(&mut self, op: &Op, x: String, shape: Shape) -> Result<String, WeightsError> {
+        let Shape { side, channels } = shape;
+        Ok(match op {
+            Op::Convolution(it) => self.conv(&x, it, shape)?,
+            Op::Norm(name) => {
+                let mut inputs = vec![x];
+                for field in ["gamma", "beta", "running_mean", "running_var"] {
+                    inputs.push(self.weight(&format!("{name}.{field}"))?);
+                }
+                let inputs: Vec<_> = inputs.iter().map(String::as_str).collect();
+                self.node("BatchNormalization", &inputs, vec![float("epsilon", NORM_EPSILON)])
+            }
+            Op::Relu => self.node("Relu", &[&x], vec![]),
+            Op::Relu6 => {
+                let [least, most] =
+                    [0.0f32, 6.0].map(|limit| self.constant(vec![], FLOAT, limit.to_le_bytes().into()));
+                self.node("Clip", &[&x, &least, &most], vec![])
+            }
+            Op::PRelu(name) => {
+                let slope = self.weight(&format!("{name}.alpha"))?;
+                let shape = self.integers(&[channels as i64, 1, 1]);
+                let slope = self.node("Reshape", &[&slope, &shape], vec![]);
+                self.node("PRelu", &[&x, &slope], vec![])
+            }
+            Op::AveragePool => self.node("AveragePool", &[&x], window(2)),
+            Op::MaxPool => self.node("MaxPool", &[&x], window(2)),
+            Op::GlobalAveragePool => {
+                let mean = self.node("GlobalAveragePool", &[&x], vec![]);
+                self.node("Flatten", &[&mean], vec![])
+            }
+            Op::Residual(body) => {
+                let y = self.ops(body, x.clone(), shape)?;
+                let out = op.output(shape, self.crops);
+                let mut shortcut = x;
+                if out.side < side {
+                    shortcut = self.node("MaxPool", &[&shortcut], window(2));
+                }
+                if out.channels > channels {
+                    let more = (out.channels - channels) as i64;
+                    let pads = self.integers(&[0, 0, 0, 0, 0, more, 0, 0]);
+                    shortcut = self.node("Pad", &[&shortcut, &pads], vec![]);
+                }
+                self.node("Add", &[&y, &shortcut], vec![])
+            }
+            Op::Flatten => self.rows(&x, &[1, -1]),
+            Op::EachCrop(body) => {
+                let y = self.ops(body, x, shape)?;
+                self.rows(&y, &[1, -1])
+            }
+            Op::Dense(name, _) => self.linear(&x, name)?,
+            Op::Dropout(_) => x,
+            Op::Anchors(map) => {
+                let anchors = map.anchors(self.side);
+                let [values, logits] = map.convolutions();
+                let values = self.conv(&x, &values, shape)?;
+                let values = self.rows(&values, &[1, anchors as i64, VALUES as i64]);
+                self.values.push((values, anchors));
+                let logits = self.conv(&x, &logits, shape)?;
+                let logits = self.rows(&logits, &[1, anchors as i64, 1]);
+                self.logits.push((logits, anchors));
+                x
+            }
+            Op::Heads => {
+                let age_logits = self.linear(&x, "heads.age_class")?;
+                let distribution = self.node("Softmax", &[&age_logits], vec![]);
+                let age = self.linear(&distribution, "heads.age_regression")?;
+                let gender_logits = self.linear(&x, "heads.gender")?;
+                let gender = self.node("Softmax", &[&gender_logits], vec![]);
+                self.outputs = vec![
+                    ("distribution", distribution, vec![1, AGES]),
+                    ("age", age, vec![1, 1]),
+                    ("gender", gender, vec![1, 2]),
+                ];
+                x
+            }
+        })
+    }
+
+    fn conv(&mut self, x: &str, it: &Convolution, shape: Shape) -> Result<String, WeightsError> {
+        let mut inputs = vec![x.to_owned(), self.weight(&format!("{}.weight", it.name))?];
+        if it.bias {
+            inputs.push(self.weight(&format!("{}.bias", it.name))?);
         }
         let inputs: Vec<_> = inputs.iter().map(String::as_str).collect();
+        let [before, after] = it.padding.ends(it.kernel, it.stride, shape.side).map(|n| n as i64);
+        let groups = if it.groups == Groups::Depthwise { shape.channels } else { 1 };
+        let attributes = vec![
+            ints("strides", &[it.stride as i64; 2]),
+            ints("pads", &[before, before, after, after]),
+            int("group", groups as i64),
+        ];
         Ok(self.node("Conv", &inputs, attributes))
     }
 
@@ -142,59 +197,22 @@ impl<'a> Graph<'a> {
         Ok(self.node("Gemm", &[x, &weight, &bias], vec![]))
     }
 
-    fn norm(&mut self, x: &str, name: &str) -> Result<String, WeightsError> {
-        /// Keras' default, which the networks were trained with.
-        const EPSILON: f32 = 1e-3;
-        let mut inputs = vec![x.to_owned()];
-        for field in ["gamma", "beta", "running_mean", "running_var"] {
-            inputs.push(self.weight(&format!("{name}.{field}"))?);
-        }
-        let inputs: Vec<_> = inputs.iter().map(String::as_str).collect();
-        Ok(self.node("BatchNormalization", &inputs, vec![float("epsilon", EPSILON)]))
+    /// All numbers of a map by row, column, channel, in another shape.
+    fn rows(&mut self, x: &str, shape: &[i64]) -> String {
+        let y = self.node("Transpose", &[x], vec![ints("perm", &[0, 2, 3, 1])]);
+        let shape = self.integers(shape);
+        self.node("Reshape", &[&y, &shape], vec![])
     }
 
-    /// `relu(pointwise(depthwise(x)) + shortcut(x))`: see [`mien::face::network`].
-    fn blaze_block(&mut self, x: &str, name: &str, step: &Step) -> Result<String, WeightsError> {
-        let mut depthwise = same(step);
-        depthwise.push(int("group", step.input as i64));
-        let y = self.conv(x, &format!("{name}.depthwise"), depthwise)?;
-        let y = self.conv(&y, &format!("{name}.pointwise"), vec![])?;
-        let mut shortcut = x.to_owned();
-        if step.stride > 1 {
-            shortcut = self.node("MaxPool", &[&shortcut], window(step.stride as i64));
-        }
-        if step.output > step.input {
-            let pads = self.integers(&[0, 0, 0, 0, 0, (step.output - step.input) as i64, 0, 0]);
-            shortcut = self.node("Pad", &[&shortcut, &pads], vec![]);
-        }
-        let sum = self.node("Add", &[&y, &shortcut], vec![]);
-        Ok(self.node("Relu", &[&sum], vec![]))
-    }
-
-    /// A head on a map: `[1, cells * anchors, values]`.
-    fn per_anchor(
-        &mut self,
-        x: &str,
-        name: &str,
-        map: &FeatureMap,
-        values: usize,
-    ) -> Result<String, WeightsError> {
-        let y = self.conv(x, name, vec![])?;
-        let y = self.node("Transpose", &[&y], vec![ints("perm", &[0, 2, 3, 1])]);
-        let anchors = map.anchors(INPUT_SIDE);
-        let shape = self.integers(&[1, anchors as i64, values as i64]);
-        Ok(self.node("Reshape", &[&y, &shape], vec![]))
-    }
-
-    /// The file. `outputs` are a name for each, the node's output that it is, and its shape.
-    fn finish(mut self, input: [usize; 4], outputs: &[(&str, &str, &[usize])]) -> Vec<u8> {
-        self.proto.inputs = vec![value(INPUT, &input)];
-        for (name, from, shape) in outputs {
-            let output = self.node("Identity", &[from], vec![]);
+    /// The file.
+    fn finish(mut self) -> Vec<u8> {
+        self.proto.inputs = vec![value(INPUT, &[self.crops, 3, self.side, self.side])];
+        for (name, from, shape) in std::mem::take(&mut self.outputs) {
+            let output = self.node("Identity", &[&from], vec![]);
             let node = self.proto.nodes.last_mut().expect("just added");
             debug_assert_eq!(node.outputs, [output]);
-            node.outputs = vec![(*name).into()];
-            self.proto.outputs.push(value(name, shape));
+            node.outputs = vec![name.into()];
+            self.proto.outputs.push(value(name, &shape));
         }
         let model = ModelProto {
             ir_version: 8,
@@ -203,13 +221,6 @@ impl<'a> Graph<'a> {
         };
         model.encode_to_vec()
     }
-}
-
-/// Stride and padding of a convolution, padded as TensorFlow's `SAME`: see [`Step`].
-fn same(step: &Step) -> Vec<AttributeProto> {
-    let total = step.kernel - step.stride;
-    let (before, after) = ((total / 2) as i64, (total - total / 2) as i64);
-    vec![ints("strides", &[step.stride as i64; 2]), ints("pads", &[before, before, after, after])]
 }
 
 /// Pooling without overlap.

@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use ::burn::tensor::Device;
 use anyhow::{Context, ensure};
-use burn::tensor::{Device, Tensor, TensorData};
 use clap::Subcommand;
-use mien::engine::blazeface::{DetectorScratch, FusedDetector};
-use mien::engine::burn::detect;
-use mien::engine::fused::{FusedNetwork, Scratch};
-use mien::face::BlazeFace;
-use mien::model::{Network, NetworkKind};
+use mien::engine::burn;
+use mien::engine::cpu::{Plan, Scratch};
+use mien::net::{NetworkKind, NetworkModule, blaze_face};
 use mien::train::bench::{peak_memory, train_steps};
-use mien::vision::INPUT_SIDE;
 
 use super::growth;
 
@@ -29,7 +26,7 @@ pub struct BenchArgs {
 enum What {
     /// Whole training steps, fused against composed of burn's operations
     Train {
-        /// Which network [default: all three]
+        /// Which network [default: all]
         #[arg(long, value_enum)]
         model: Option<NetworkKind>,
         /// Pictures a step
@@ -111,30 +108,20 @@ fn composed_steps(kind: NetworkKind, batch: usize, steps: usize) -> anyhow::Resu
 fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let device = Device::flex();
     let weights = super::detector_weights(&super::weights_folder(weights_dir.as_deref())?)?;
-    let (fused, burn) = (FusedDetector::from_weights(&weights)?, BlazeFace::from_weights(&weights, &device)?);
-    let input: Vec<u8> = (0..INPUT_SIDE * INPUT_SIDE * 3).map(|i| (i * 31 % 251) as u8).collect();
-    let (mut numbers, mut scratch) = (Vec::new(), DetectorScratch::default());
-    let run_fused = || {
-        numbers.clear();
-        fused.run(&input, INPUT_SIDE, &mut numbers, &mut scratch);
-        black_box(&numbers);
-    };
-    compare("blazeface", runs, run_fused, || {
-        drop(black_box(detect(&burn, &input, INPUT_SIDE, &device)));
-    });
-
-    for kind in NetworkKind::ALL {
-        let network = Network::new(kind, &device);
-        let fused = FusedNetwork::from_weights(&network.to_weights())?;
-        let input: Vec<f32> = (0..kind.input_len()).map(|i| (i * 31 % 251) as f32 / 125.0 - 1.0).collect();
-        let mut scratch = Scratch::default();
-        let run_burn = || {
-            let shape = [1, kind.crops(), kind.side(), kind.side(), 3];
-            let outputs = network.forward(Tensor::from_data(TensorData::new(input.clone(), shape), &device));
-            black_box(outputs.age.into_data());
-            black_box(outputs.gender_logits.into_data());
+    let detector = NetworkModule::new(blaze_face::network(), &device).with_weights(&weights)?;
+    let networks = NetworkKind::ALL.map(|kind| NetworkModule::new(kind.network(), &device));
+    for module in std::iter::once(detector).chain(networks) {
+        let network = module.network();
+        let plan = Plan::new(network, &module.to_weights())?;
+        let side = network.input.side;
+        let input: Vec<u8> = (0..network.input.values()).map(|i| (i * 31 % 251) as u8).collect();
+        let (mut scratch, mut numbers) = (Scratch::default(), Vec::new());
+        let run = || {
+            numbers.clear();
+            plan.run(&input, side, &mut scratch, &mut numbers);
+            black_box(&numbers);
         };
-        compare(kind.name(), runs, || _ = black_box(fused.run(&input, &mut scratch)), run_burn);
+        compare(network.name, runs, run, || drop(black_box(burn::run(&module, &input, side, &device))));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use mien::data::tars::TarSet;
 use mien::engine::EngineKind;
 use mien::evaluation::Measures;
-use mien::model::NetworkKind;
+use mien::net::NetworkKind;
 use mien::train::experiment::{Budget, Outcome, Run, Table};
 
 use super::device::TrainDevice;
@@ -68,7 +68,7 @@ struct TableArgs {
     output: Option<PathBuf>,
 
     /// Networks to train, of those in the table
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = NetworkKind::ALL)]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = NetworkKind::STUDY)]
     models: Vec<NetworkKind>,
 
     /// Each cell is trained once with each of these

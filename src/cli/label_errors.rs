@@ -9,7 +9,8 @@ use mien::data::corrections::{self, Known};
 use mien::data::crops::Crops;
 use mien::data::split::Part;
 use mien::engine::RawEstimate;
-use mien::engine::fused::FusedNetwork;
+use mien::engine::cpu::Plan;
+use mien::net::NetworkKind;
 use mien::train::label_errors;
 use mien::train::validate::{Judged, judge};
 
@@ -47,8 +48,10 @@ pub fn run(args: LabelErrorsArgs) -> anyhow::Result<()> {
     let mut data = Dataset::new(sets, Part::Train);
     let mut networks = Vec::new();
     for path in &args.weights {
-        let network = FusedNetwork::from_weights(&super::read_weights(path)?);
-        networks.push(judge(&network.with_context(|| path.display().to_string())?, &data)?);
+        let weights = super::read_weights(path)?;
+        let kind = NetworkKind::of(&weights).with_context(|| path.display().to_string())?;
+        let plan = Plan::new(kind.network(), &weights).with_context(|| path.display().to_string())?;
+        networks.push(judge(kind, &plan, &data)?);
     }
     if let Some(path) = &args.teacher {
         data.teach(path)?;

@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mien::engine::EngineKind;
-use mien::model::NetworkKind;
+use mien::net::NetworkKind;
 use mien::pipeline::estimator::{Estimator, EstimatorError};
 use mien::weights::Weights;
 

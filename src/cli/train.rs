@@ -13,7 +13,7 @@ use mien::data::corrections;
 use mien::data::crops::Crops;
 use mien::data::sampler::{SamplerConfig, SamplerKind};
 use mien::data::split::Part;
-use mien::model::NetworkKind;
+use mien::net::NetworkKind;
 use mien::train::loss::{ClassLoss, LossConfig};
 use mien::train::schedule::ScheduleKind;
 use mien::train::trainer::{BEST, Event, Length, TrainConfig, train};

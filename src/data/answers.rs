@@ -11,7 +11,7 @@ use half::f16;
 use safetensors::{Dtype, SafeTensors};
 
 use super::crops::Crops;
-use crate::model::AGES;
+use crate::net::AGES;
 
 /// Numbers of an answer.
 const COLUMNS: usize = AGES + 1;

@@ -17,7 +17,7 @@ use super::crops::{Crops, Row};
 use super::sampler::Draw;
 use super::split::Part;
 use crate::engine::cpu::network_input;
-use crate::model::{AGES, NetworkKind};
+use crate::net::{AGES, NetworkKind};
 use crate::vision::alignment::{MARGIN, SIDE, STORED_SIDE};
 
 /// Several prepared data sets as one, of one part.

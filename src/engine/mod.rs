@@ -3,20 +3,17 @@
 //! - [`region`]: what is asked: a [`Region`] of a [`Picture`]. Whoever asks says where, and never touches a pixel: how those are reached,
 //!   in memory or in a texture, is the engine's own affair.
 //! - [`outputs`]: what is answered, and when it has to be waited for.
-//! - [`folded`]: the three networks with batch normalisation folded into their weights, as both engines run them.
-//! - [`cpu`]: on the CPU, by the kernels of [`crate::kernels`] ([`fused`] and, for the detector, [`blazeface`]). Nothing of burn's is
-//!   needed, and the small browser module has none of it.
+//! - [`cpu`]: on the CPU, by the kernels of [`crate::kernels`]. Nothing of burn's is needed, and the small browser module has none of it.
 //! - `webgpu` (feature `burn`): on WebGPU (feature `webgpu`), by burn's convolutions.
 //! - `burn` (feature `train`): the burn modules that define the networks, which everything is tested against.
 //!
-//! An [`Engine`] holds the detector and one of the three networks. Nothing above it depends on which engine runs.
+//! All three read a network's table ([`crate::net`]). An [`Engine`] holds the detector and a network that estimates age and gender. Nothing above it depends on which engine runs.
 
-pub mod blazeface;
+#[cfg(all(test, feature = "train"))]
+mod agreement;
 #[cfg(feature = "train")]
 pub mod burn;
 pub mod cpu;
-pub mod folded;
-pub mod fused;
 pub mod outputs;
 pub mod region;
 #[cfg(feature = "burn")]
@@ -32,7 +29,9 @@ use thiserror::Error;
 pub use outputs::Outputs;
 pub use region::{Picture, Region};
 
-use crate::model::{AGES, NetworkKind};
+pub use crate::net::RawEstimate;
+
+use crate::net::NetworkKind;
 use crate::picture::{Border, Frame, Similarity};
 use crate::weights::{Weights, WeightsError};
 
@@ -88,53 +87,13 @@ impl EngineKind {
     }
 }
 
-/// What a network says of one face.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RawEstimate {
-    /// Probability of each age 0..99.
-    pub age_distribution: [f32; AGES],
-    /// Age in years from the cascaded regression.
-    pub age: f32,
-    /// Probability of female.
-    pub female: f32,
-}
-
-impl RawEstimate {
-    /// From logits and the regression's result.
-    ///
-    /// # Panics
-    /// If there are not 100 logits of ages.
-    pub fn from_logits(age_logits: &[f32], age: f32, gender_logits: [f32; 2]) -> Self {
-        let age_logits: [f32; AGES] = age_logits.try_into().expect("a logit for each age");
-        let largest = age_logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut age_distribution = age_logits.map(|l| (l - largest).exp());
-        let sum: f32 = age_distribution.iter().sum();
-        age_distribution.iter_mut().for_each(|p| *p /= sum);
-        let female = 1.0 / (1.0 + (gender_logits[0] - gender_logits[1]).exp());
-        Self { age_distribution, age, female }
-    }
-
-    /// From the numbers of a region: probabilities of the ages, the age, the probability of female. `None` where they are others, or not
-    /// all of them finite.
-    pub fn from_numbers(numbers: &[f32]) -> Option<Self> {
-        let (age_distribution, &[age, female]) = numbers.split_first_chunk()? else { return None };
-        let finite = numbers.iter().all(|number| number.is_finite());
-        finite.then_some(Self { age_distribution: *age_distribution, age, female })
-    }
-
-    /// As numbers of a region: see [`RawEstimate::from_numbers`].
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = f32> {
-        self.age_distribution.into_iter().chain([self.age, self.female])
-    }
-}
-
 /// What an engine's networks are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// Finding faces, by BlazeFace, in regions of a side that is a multiple of 32. The numbers of a region: for each of its
-    /// [anchors](crate::face::architecture::anchors) sixteen values, in pixels of the region relative to the anchor; then for each a logit.
+    /// [anchors](crate::net::blaze_face::anchors) sixteen values, in pixels of the region relative to the anchor; then for each a logit.
     Detection,
-    /// Age and gender, by one of the three networks, in aligned regions. The numbers of a region: [`RawEstimate::from_numbers`].
+    /// Age and gender, by one of the other networks, in aligned regions. The numbers of a region: [`RawEstimate::from_numbers`].
     Estimation,
 }
 
@@ -298,27 +257,5 @@ impl Engine {
             _ => return Err(EngineError::OtherDevice),
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gender_is_a_softmax() {
-        let estimate = RawEstimate::from_logits(&[0.0; AGES], 5.0, [1.0, 3.0]);
-        assert!((estimate.female - 1.0 / (1.0 + (-2.0f32).exp())).abs() < 1e-6);
-        assert!((estimate.age_distribution[7] - 0.01).abs() < 1e-6);
-    }
-
-    #[test]
-    fn numbers_that_are_none_are_no_estimate() {
-        let estimate = RawEstimate::from_logits(&[0.0; AGES], 5.0, [1.0, 3.0]);
-        let mut numbers: Vec<f32> = estimate.numbers().collect();
-        assert_eq!(RawEstimate::from_numbers(&numbers), Some(estimate));
-        assert_eq!(RawEstimate::from_numbers(&numbers[1..]), None);
-        numbers[7] = f32::NAN;
-        assert_eq!(RawEstimate::from_numbers(&numbers), None);
     }
 }

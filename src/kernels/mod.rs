@@ -4,7 +4,7 @@
 //! Everything here works on one picture in NHWC layout (a row of pixels, each with its channels side by side, so
 //! that a vector register holds neighbouring channels), written once over [`pulp::Simd`] and compiled for AVX-512,
 //! AVX2, NEON and WebAssembly's simd128; which one runs is decided at run time where the target has a choice.
-//! The trainer's fused block ([`crate::model`]) and the CPU engine ([`crate::engine`]) both run on these.
+//! The trainer's fused block ([`crate::net`]) and the CPU engine ([`crate::engine`]) both run on these.
 //!
 //! A 3x3 convolution reads, for one output pixel and one kernel row, 3 x C neighbouring floats. So it is three
 //! small matrix products per output row, with K = 3 C and a row stride of C (at stride 1) instead of K: no im2col copy is made.

@@ -6,7 +6,7 @@ use web_time::Instant;
 
 use crate::age::AgeDistribution;
 use crate::engine::{Engine, EngineError, EngineKind, Outputs, Picture, RawEstimate, Region, Task};
-use crate::model::{AGES, NetworkKind};
+use crate::net::{AGES, NetworkKind};
 use crate::picture::Similarity;
 use crate::vision::{CLOSE_UP_SIDE, Detection, DetectionError, Finder, INPUT_SIDE, Rect, Search, alignment};
 use crate::weights::{Weights, WeightsError};

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 use crate::age::AgeDistribution;
 use crate::engine::RawEstimate;
-use crate::model::AGES;
+use crate::net::AGES;
 use crate::vision::{Detection, Rect};
 
 /// What a [`Tracker`] can be told.
@@ -518,7 +518,7 @@ mod distribution {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::model::AGES;
+    use crate::net::AGES;
 
     pub fn serialize<S: Serializer>(ages: &[f32; AGES], to: S) -> Result<S::Ok, S::Error> {
         to.collect_seq(ages)

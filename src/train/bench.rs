@@ -16,14 +16,14 @@ use crate::data::crops::{CROP_LEN, Row};
 use crate::data::labels::Gender;
 use crate::data::split::Part;
 use crate::engine::cpu::network_input;
-use crate::model::{Network, NetworkKind, fused};
+use crate::net::{NetworkKind, NetworkModule, fused};
 
 /// Median pictures a second of `steps` whole steps (augmentation, forward, backward, Adam) on random crops.
 pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -> f64 {
     let device = Device::flex().autodiff();
     device.seed(1);
     let _guard = (!fused).then(fused::suspend);
-    let mut network = Network::new(kind, &device);
+    let mut network = NetworkModule::new(kind.network(), &device);
     let mut optimizer = AdamWConfig::new().init();
     let noise: Vec<u8> = Tensor::<1>::random([CROP_LEN], Distribution::Uniform(0.0, 255.0), &Device::flex())
         .into_data()

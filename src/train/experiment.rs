@@ -25,7 +25,7 @@ use crate::data::crops::Crops;
 use crate::data::sampler::{SamplerConfig, SamplerKind};
 use crate::data::split::Part;
 use crate::evaluation::Measures;
-use crate::model::NetworkKind;
+use crate::net::NetworkKind;
 use crate::weights::Weights;
 
 /// One of the study's tables.
@@ -119,7 +119,7 @@ impl Table {
                 let of = |network| {
                     losses.map(|class| Setting { network, loss: LossConfig { class, ..default() } })
                 };
-                NetworkKind::ALL.into_iter().flat_map(of).collect()
+                NetworkKind::STUDY.into_iter().flat_map(of).collect()
             }
             Self::Gaps => [1.0, 3.0, 5.0, 7.0].map(|gap| d_cnn(LossConfig { gap, ..default() })).to_vec(),
             Self::Weights => {
@@ -161,7 +161,7 @@ impl Table {
 
     fn row_names(self, Setting { network, loss }: &Setting) -> Vec<String> {
         match self {
-            Self::Networks => vec![network_title(*network).into(), class_loss_title(loss.class).into()],
+            Self::Networks => vec![network.network().title.into(), class_loss_title(loss.class).into()],
             Self::Gaps => vec![loss.gap.to_string()],
             Self::Weights if loss.class == ClassLoss::None => {
                 vec![format!("no class, {}, {}", loss.regression_weight, loss.gender_weight)]
@@ -270,14 +270,6 @@ fn notes(budget: &Budget, test: Option<&str>, outcomes: &[(Run, Outcome)]) -> St
     )
     .expect("strings take everything");
     text
-}
-
-fn network_title(network: NetworkKind) -> &'static str {
-    match network {
-        NetworkKind::Base => "Base CNN",
-        NetworkKind::DCnn => "D-CNN",
-        NetworkKind::MCnn => "M-CNN",
-    }
 }
 
 fn class_loss_title(loss: ClassLoss) -> &'static str {
@@ -469,7 +461,7 @@ mod tests {
 
     #[test]
     fn the_grids_are_the_studys() {
-        let all = &NetworkKind::ALL;
+        let all = &NetworkKind::STUDY;
         let names = |table: Table, models: &[NetworkKind]| -> Vec<String> {
             table.settings(models).iter().map(|s| table.row_names(s).join(" ")).collect()
         };
@@ -485,7 +477,7 @@ mod tests {
     fn what_is_trained_alike_is_trained_once() {
         let mut folders = BTreeMap::<PathBuf, (Run, usize)>::new();
         for table in [Table::Networks, Table::Gaps, Table::Weights] {
-            let runs = table.runs(&NetworkKind::ALL, &[1, 2]);
+            let runs = table.runs(&NetworkKind::STUDY, &[1, 2]);
             for (at, run) in runs.iter().enumerate() {
                 // What it starts from comes before it.
                 assert!(run.before().is_none_or(|before| runs[..at].contains(&before)));

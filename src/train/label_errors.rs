@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::data::toy;
     use crate::engine::RawEstimate;
-    use crate::model::AGES;
+    use crate::net::AGES;
 
     #[test]
     fn what_all_contradict_is_found() {

@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::data::batch::Targets;
-use crate::model::{AGES, Outputs};
+use crate::net::{AGES, Outputs};
 
 /// Loss on the age classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

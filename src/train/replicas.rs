@@ -30,7 +30,7 @@ use burn::tensor::{
 use super::checkpoint::Checkpoint;
 use super::trainer::{TrainError, Work};
 use crate::data::sampler::Draw;
-use crate::model::Network;
+use crate::net::NetworkModule;
 
 /// The replicas beside the run's own network. They end when this is dropped.
 pub(super) struct Replicas {
@@ -56,7 +56,7 @@ impl Replicas {
     pub(super) fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         work: &Work<'env>,
-        run: &Checkpoint<Network>,
+        run: &Checkpoint<NetworkModule>,
         devices: &[Device],
     ) -> Self {
         let meeting = Meeting::new(devices.len());
@@ -65,7 +65,7 @@ impl Replicas {
             let (sender, jobs) = channel();
             let (shared, work) = (shared.clone(), work.on(device));
             // Not in the thread: a new network may draw random numbers, which would come between those of the first step.
-            let network = Network::new(work.config.network, &work.device);
+            let network = NetworkModule::new(work.config.network.network(), &work.device);
             let network = network.load_record(run.network.clone().into_record());
             let optimizer = work.config.optimizer().load_record(run.optimizer.to_record());
             scope.spawn(move || {
@@ -87,7 +87,7 @@ impl Replicas {
         pictures: &[Draw],
         epoch: usize,
         rate: f64,
-        network: &mut Network,
+        network: &mut NetworkModule,
     ) -> Result<(GradientsParams, [f32; 4]), TrainError> {
         let job = Job { pictures: pictures.into(), epoch, rate };
         for replica in &self.jobs {
@@ -109,7 +109,7 @@ fn follow(
     shared: &Shared,
     rank: usize,
     work: &Work,
-    mut network: Network,
+    mut network: NetworkModule,
     mut optimizer: ModuleOptimizer,
     jobs: &Receiver<Job>,
 ) -> Result<(), TrainError> {
@@ -127,7 +127,7 @@ impl Shared {
         rank: usize,
         work: &Work,
         job: &Job,
-        network: &mut Network,
+        network: &mut NetworkModule,
     ) -> Result<(GradientsParams, [f32; 4]), TrainError> {
         let batches = job.pictures.chunks_exact(work.config.batch).skip(rank).step_by(self.meeting.replicas);
         let (own, losses) = work.gradients(job.epoch, batches, network, |inputs| {
@@ -336,7 +336,7 @@ mod tests {
     use crate::data::augment::Augmentation;
     use crate::data::sampler::SamplerConfig;
     use crate::data::toy;
-    use crate::model::NetworkKind;
+    use crate::net::NetworkKind;
     use crate::train::checkpoint::State;
     use crate::train::loss::LossConfig;
     use crate::train::schedule::{Schedule, ScheduleKind};
@@ -352,7 +352,7 @@ mod tests {
         }
     }
 
-    fn values(gradients: GradientsParams, network: &Network) -> Vec<f32> {
+    fn values(gradients: GradientsParams, network: &NetworkModule) -> Vec<f32> {
         let mut visitor = Gradients(gradients, Vec::new());
         network.visit(&mut visitor);
         visitor.1
@@ -382,8 +382,8 @@ mod tests {
         let device = Device::flex().autodiff();
         let work = Work::new(&config, &training, &device);
         let pictures: Vec<Draw> = (0..16).map(|picture| Draw { picture, copy: 0 }).collect();
-        let init = Network::new(config.network, &Device::flex()).to_weights();
-        let fresh = || Network::from_weights(&init, &device).unwrap();
+        let init = NetworkModule::new(config.network.network(), &Device::flex()).to_weights();
+        let fresh = || NetworkModule::from_weights(&init, &device).unwrap();
         // The gradients, losses and weights afterwards of one device that has these batches.
         let alone = |batches: &[usize]| {
             let batches: Vec<&[Draw]> = batches.iter().map(|b| &pictures[b * 4..][..4]).collect();

@@ -25,8 +25,8 @@ use crate::data::DataError;
 use crate::data::augment::Augmentation;
 use crate::data::batch::Dataset;
 use crate::data::sampler::{Draw, Sampler, SamplerConfig};
-use crate::engine::fused::FusedNetwork;
-use crate::model::{Network, NetworkKind, Outputs};
+use crate::engine::cpu::Plan;
+use crate::net::{NetworkKind, NetworkModule, Outputs};
 use crate::plot::{self, PlotError};
 use crate::weights::{Precision, Weights, WeightsError};
 
@@ -398,8 +398,8 @@ fn train_in<'scope, 'env>(
         }
         let taken = taken as f64;
         let pictures_per_second = taken * step_len as f64 / began.elapsed().as_secs_f64();
-        let network = FusedNetwork::from_weights(&run.average)?;
-        let judged = judge(&network, validation)?;
+        let plan = Plan::new(config.network.network(), &run.average)?;
+        let judged = judge(config.network, &plan, validation)?;
         let sets = by_set(&judged, validation);
         let (mae, gender) = summary(&sets);
         run.state.schedule.validated(mae);
@@ -435,7 +435,7 @@ fn train_in<'scope, 'env>(
     Ok(())
 }
 
-fn save(run: &Checkpoint<Network>, path: &Path) -> Result<(), TrainError> {
+fn save(run: &Checkpoint<NetworkModule>, path: &Path) -> Result<(), TrainError> {
     run.save(path).map_err(|source| TrainError::Checkpoint { path: path.into(), source })
 }
 
@@ -446,9 +446,9 @@ fn start(
     init: Option<&Weights>,
     path: &Path,
     device: &Device,
-) -> Result<Checkpoint<Network>, TrainError> {
+) -> Result<Checkpoint<NetworkModule>, TrainError> {
     device.seed(config.seed);
-    let network = Network::new(config.network, device);
+    let network = NetworkModule::new(config.network.network(), device);
     if path.exists() {
         return Checkpoint::load(path, network, config.optimizer())
             .map_err(|source| TrainError::Checkpoint { path: path.into(), source });
@@ -456,7 +456,7 @@ fn start(
     let network = match init {
         Some(weights) => {
             weights.expect_network(config.network.name())?;
-            Network::from_weights(weights, device)?
+            NetworkModule::from_weights(weights, device)?
         }
         None => network,
     };
@@ -512,7 +512,7 @@ fn step(
     pictures: &[Draw],
     epoch: usize,
     rate: f64,
-    run: &mut Checkpoint<Network>,
+    run: &mut Checkpoint<NetworkModule>,
 ) -> Result<[f32; 4], TrainError> {
     let (gradients, means) = match replicas {
         Some(replicas) => replicas.gradients(work, pictures, epoch, rate, &mut run.network)?,
@@ -555,7 +555,7 @@ impl<'a> Work<'a> {
         &self,
         epoch: usize,
         batches: impl ExactSizeIterator<Item = &'b [Draw]>,
-        network: &Network,
+        network: &NetworkModule,
         forward: impl Fn(Tensor<5>) -> Result<Outputs, TrainError>,
     ) -> Result<(GradientsParams, [f32; 4]), TrainError> {
         let Self { config, training, balance, device } = self;
@@ -684,14 +684,14 @@ mod tests {
             _ => ControlFlow::Continue(()),
         })
         .unwrap();
-        let network = Network::new(config.network, &device.autodiff());
+        let network = NetworkModule::new(config.network.network(), &device.autodiff());
         let checkpoint = Checkpoint::load(&run.join(CHECKPOINT), network, config.optimizer()).unwrap();
         checkpoint.average
     }
 
     #[test]
     fn interrupted_and_resumed_equals_uninterrupted() {
-        let init = Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
+        let init = NetworkModule::new(NetworkKind::MCnn.network(), &Device::flex()).to_weights();
         let balanced = TrainConfig {
             sampler: SamplerConfig::default(),
             loss: LossConfig { consistency: 1.0, gender_smoothing: 0.05, ..LossConfig::default() },
@@ -714,7 +714,7 @@ mod tests {
 
     #[test]
     fn whichever_device_fails_ends_the_run_and_the_checkpoint_is_good() {
-        let init = Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
+        let init = NetworkModule::new(NetworkKind::MCnn.network(), &Device::flex()).to_weights();
         for failing in [0, 1] {
             // The last training picture is lost during the second pass. It falls to the device that is to fail.
             let probe = tempfile::tempdir().unwrap();
@@ -799,7 +799,7 @@ mod tests {
             let sets = names.iter().map(|name| Crops::open(folder.path(), name).unwrap()).collect();
             Dataset::new(sets, part)
         };
-        let weights = || Network::new(NetworkKind::MCnn, &Device::flex()).to_weights();
+        let weights = || NetworkModule::new(NetworkKind::MCnn.network(), &Device::flex()).to_weights();
         let (init, other) = (weights(), weights());
         let run = folder.path().join("run");
         let go = |trained: &[&str], judged: &[&str], init: &Weights, wrong: Option<f32>| {

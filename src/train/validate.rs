@@ -9,9 +9,8 @@ use crate::age::{AgeDistribution, AgeLabel};
 use crate::data::DataError;
 use crate::data::batch::{Dataset, middle};
 use crate::data::labels::Gender;
-use crate::engine::RawEstimate;
-use crate::engine::cpu::network_input;
-use crate::engine::fused::{FusedNetwork, Scratch};
+use crate::engine::cpu::{InputMaker, Plan, Scratch};
+use crate::net::{AGES, NetworkKind, RawEstimate};
 
 /// A prediction beside its label.
 #[derive(Debug, Clone)]
@@ -46,18 +45,26 @@ impl Judged {
     }
 }
 
-/// Runs the network on every picture of `data`.
+/// Of a network that has diverged.
+const NONE: RawEstimate = RawEstimate { age_distribution: [f32::NAN; AGES], age: f32::NAN, female: f32::NAN };
+
+/// What each thread needs.
+type Buffers = (InputMaker, Scratch, Vec<f32>);
+
+/// Runs a network, `plan`, on every picture of `data`.
 ///
 /// # Errors
 /// [`DataError`] if a crop can't be read.
-pub fn judge(network: &FusedNetwork, data: &Dataset) -> Result<Vec<Judged>, DataError> {
+pub fn judge(kind: NetworkKind, plan: &Plan, data: &Dataset) -> Result<Vec<Judged>, DataError> {
     (0..data.len())
         .into_par_iter()
-        .map_init(Scratch::default, |scratch, i| {
+        .map_init(Buffers::default, |(maker, scratch, numbers), i| {
             let stored = data.stored(i)?;
-            let input = network_input(network.kind(), &middle(&stored));
+            numbers.clear();
+            plan.run(maker.run(kind, &middle(&stored)), kind.side(), scratch, numbers);
             let row = data.row(i);
-            Ok(Judged { estimate: network.run(&input, scratch), age: row.age(), gender: row.gender })
+            let estimate = RawEstimate::from_numbers(numbers).unwrap_or(NONE);
+            Ok(Judged { estimate, age: row.age(), gender: row.gender })
         })
         .collect()
 }

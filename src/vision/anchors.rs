@@ -1,6 +1,6 @@
 //! Anchors: the places that BlazeFace's outputs are relative to.
 
-use crate::face::architecture::MAPS;
+use crate::net::blaze_face::MAPS;
 
 /// The centres of all anchors, in pixels of the network's input of `side` x `side`, in the order of its
 /// outputs: map by map, cells in reading order, and the anchors of a cell, which share its centre (they have

@@ -2,7 +2,7 @@
 
 use super::anchors::anchors;
 use super::{Detection, DetectionError, Rect};
-use crate::face::architecture::{self, VALUES};
+use crate::net::blaze_face::{self, VALUES};
 
 /// Logits are clipped to this before the sigmoid, as MediaPipe does.
 const CLIP: f32 = 100.0;
@@ -19,7 +19,7 @@ pub fn decode(
     min_score: f32,
     found: &mut Vec<Detection>,
 ) -> Result<(), DetectionError> {
-    let count = architecture::anchors(side);
+    let count = blaze_face::anchors(side);
     let expected = count * (VALUES + 1);
     if numbers.len() != expected {
         return Err(DetectionError::Length { expected, found: numbers.len() });
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::vision::INPUT_SIDE;
 
-    const ANCHORS: usize = architecture::anchors(INPUT_SIDE);
+    const ANCHORS: usize = blaze_face::anchors(INPUT_SIDE);
 
     /// Nothing in any anchor: regressors, then logits.
     fn silent() -> Vec<f32> {

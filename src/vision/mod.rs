@@ -25,7 +25,7 @@ pub mod tiles;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use crate::face::architecture::INPUT_SIDE;
+pub use crate::net::blaze_face::INPUT_SIDE;
 pub use close_up::{close_up, confirm, enlarges};
 pub use finder::{Finder, Search, find};
 pub use letterbox::letterbox;

@@ -8,19 +8,18 @@ use burn::tensor::{Tensor, TensorData};
 use super::{NamedTensor, Weights, WeightsError};
 
 impl Weights {
-    /// Takes the tensors out of `module`: parameters and running statistics.
-    pub fn from_module<M: Module>(network: &str, module: &M) -> Self {
-        let mut collector = Collector { path: Vec::new(), tensors: BTreeMap::new() };
-        module.visit(&mut collector);
-        Self { network: network.into(), metadata: BTreeMap::new(), tensors: collector.tensors }
+    /// Takes the tensors out of `module`, parameters and running statistics: to the names `name` and the path in it.
+    pub fn take_part<M: Module>(&mut self, name: &str, module: &M) {
+        let path = vec![name.to_owned()];
+        module.visit(&mut Collector { path, tensors: &mut self.tensors });
     }
 
-    /// Puts the tensors into `module`, keeping its device. Tensors the module has no place for are left alone.
+    /// Puts the tensors of those names into `module`, keeping its device.
     ///
     /// # Errors
-    /// [`WeightsError::Missing`] or [`WeightsError::Shape`] if the file does not fit the network.
-    pub fn into_module<M: Module>(&self, module: M) -> Result<M, WeightsError> {
-        let mut loader = Loader { path: Vec::new(), weights: self, error: None };
+    /// [`WeightsError::Missing`] or [`WeightsError::Shape`] if the file does not fit the module.
+    pub fn into_part<M: Module>(&self, name: &str, module: M) -> Result<M, WeightsError> {
+        let mut loader = Loader { path: vec![name.to_owned()], weights: self, error: None };
         let module = module.map(&mut loader);
         match loader.error {
             None => Ok(module),
@@ -29,12 +28,12 @@ impl Weights {
     }
 }
 
-struct Collector {
+struct Collector<'a> {
     path: Vec<String>,
-    tensors: BTreeMap<String, NamedTensor>,
+    tensors: &'a mut BTreeMap<String, NamedTensor>,
 }
 
-impl ModuleVisitor for Collector {
+impl ModuleVisitor for Collector<'_> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.into());
     }
@@ -101,8 +100,14 @@ mod tests {
         Small { dense: LinearConfig::new(3, 2).init(device), norm: BatchNormConfig::new(2).init(device) }
     }
 
+    fn of(module: &Small) -> Weights {
+        let mut weights = Weights { network: "small".into(), ..Weights::default() };
+        weights.take_part("part", module);
+        weights
+    }
+
     fn saved() -> Weights {
-        let mut weights = Weights::from_module("small", &small(&Device::flex()));
+        let mut weights = of(&small(&Device::flex()));
         weights.metadata.insert("made_by".into(), "a test".into());
         weights
     }
@@ -114,12 +119,12 @@ mod tests {
         assert_eq!(
             names,
             [
-                "dense.bias",
-                "dense.weight",
-                "norm.beta",
-                "norm.gamma",
-                "norm.running_mean",
-                "norm.running_var"
+                "part.dense.bias",
+                "part.dense.weight",
+                "part.norm.beta",
+                "part.norm.gamma",
+                "part.norm.running_mean",
+                "part.norm.running_var"
             ]
         );
         let bytes = weights.to_bytes(Precision::Single).unwrap();
@@ -131,9 +136,9 @@ mod tests {
     fn a_module_takes_back_what_was_saved() {
         let weights = saved();
         let other = small(&Device::flex());
-        assert_ne!(Weights::from_module("small", &other).tensors, weights.tensors);
-        let loaded = weights.into_module(other).unwrap();
-        assert_eq!(Weights::from_module("small", &loaded).tensors, weights.tensors);
+        assert_ne!(of(&other).tensors, weights.tensors);
+        let loaded = weights.into_part("part", other).unwrap();
+        assert_eq!(of(&loaded).tensors, weights.tensors);
     }
 
     #[test]
@@ -163,11 +168,11 @@ mod tests {
     #[test]
     fn a_file_that_does_not_fit_is_refused() {
         let mut weights = saved();
-        weights.tensors.get_mut("dense.weight").unwrap().shape = vec![2, 3];
-        let error = weights.into_module(small(&Device::flex())).unwrap_err();
+        weights.tensors.get_mut("part.dense.weight").unwrap().shape = vec![2, 3];
+        let error = weights.into_part("part", small(&Device::flex())).unwrap_err();
         assert!(matches!(error, WeightsError::Shape { .. }), "{error}");
-        weights.tensors.remove("dense.weight");
-        let error = weights.into_module(small(&Device::flex())).unwrap_err();
+        weights.tensors.remove("part.dense.weight");
+        let error = weights.into_part("part", small(&Device::flex())).unwrap_err();
         assert!(matches!(error, WeightsError::Missing(_)), "{error}");
         assert!(weights.expect_network("small").is_ok());
         assert!(weights.expect_network("d-cnn").is_err());

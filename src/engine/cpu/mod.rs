@@ -2,33 +2,33 @@
 
 mod brightness;
 pub mod inputs;
+mod maps;
+pub mod plan;
 mod sampling;
 
 pub use brightness::brightness;
-pub use inputs::network_input;
+pub use inputs::{InputMaker, network_input};
+pub use plan::{Plan, Scratch};
 pub(super) use sampling::{Squares, each};
 
-use inputs::InputMaker;
-
-use super::blazeface::{DetectorScratch, FusedDetector};
-use super::fused::{FusedNetwork, Scratch};
 use super::{Outputs, Region};
-use crate::model::NetworkKind;
+use crate::net::{NetworkKind, blaze_face};
 use crate::picture::Frame;
 use crate::weights::{Weights, WeightsError};
 
 /// The network that finds faces.
 #[derive(Debug, Clone)]
 pub struct Detector {
-    network: FusedDetector,
+    plan: Plan,
     squares: Squares,
-    scratch: DetectorScratch,
+    scratch: Scratch,
 }
 
 /// A network that estimates age and gender.
 #[derive(Debug, Clone)]
 pub struct Estimator {
-    network: FusedNetwork,
+    kind: NetworkKind,
+    plan: Plan,
     squares: Squares,
     inputs: InputMaker,
     scratch: Scratch,
@@ -40,15 +40,15 @@ impl Detector {
     /// # Errors
     /// [`WeightsError`] for weights of another network.
     pub fn new(weights: &Weights) -> Result<Self, WeightsError> {
-        let network = FusedDetector::from_weights(weights)?;
-        Ok(Self { network, squares: Squares::default(), scratch: DetectorScratch::default() })
+        let plan = Plan::new(blaze_face::network(), weights)?;
+        Ok(Self { plan, squares: Squares::default(), scratch: Scratch::default() })
     }
 
     /// Runs on regions of a frame and adds the [numbers](super::Task::Detection) of each to `outputs`.
     pub fn run(&mut self, frame: &Frame, regions: &[Region], outputs: &mut Outputs) {
-        let Self { network, squares, scratch } = self;
+        let Self { plan, squares, scratch } = self;
         for (region, rgb) in each(regions, squares.cut(frame, regions, outputs)) {
-            outputs.push(|numbers| network.run(rgb, region.side, numbers, scratch));
+            outputs.push(|numbers| plan.run(rgb, region.side, scratch, numbers));
         }
     }
 }
@@ -59,9 +59,10 @@ impl Estimator {
     /// # Errors
     /// [`WeightsError`] for weights of no network of ours.
     pub fn new(weights: &Weights) -> Result<Self, WeightsError> {
-        let network = FusedNetwork::from_weights(weights)?;
+        let kind = NetworkKind::of(weights)?;
         Ok(Self {
-            network,
+            kind,
+            plan: Plan::new(kind.network(), weights)?,
             squares: Squares::default(),
             inputs: InputMaker::default(),
             scratch: Scratch::default(),
@@ -70,15 +71,15 @@ impl Estimator {
 
     /// Which network it is.
     pub fn kind(&self) -> NetworkKind {
-        self.network.kind()
+        self.kind
     }
 
     /// Runs on aligned regions of a frame and adds the [numbers](super::Task::Estimation) of each to `outputs`.
     pub fn run(&mut self, frame: &Frame, regions: &[Region], outputs: &mut Outputs) {
-        let Self { network, squares, inputs, scratch } = self;
+        let Self { kind, plan, squares, inputs, scratch } = self;
         for (_, rgb) in each(regions, squares.cut(frame, regions, outputs)) {
-            let estimate = network.run(inputs.run(network.kind(), rgb), scratch);
-            outputs.push(|numbers| numbers.extend(estimate.numbers()));
+            let crops = inputs.run(*kind, rgb);
+            outputs.push(|numbers| plan.run(crops, kind.side(), scratch, numbers));
         }
     }
 }

@@ -7,24 +7,25 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 #[cfg(feature = "webgpu")]
 use super::texture::{Texture, TextureSampler};
-use super::{Answer, ReadBack, WebGpuDetector, WebGpuNetwork, by_anchor};
+use super::{Answer, Plan, ReadBack};
 #[cfg(feature = "webgpu")]
-use crate::engine::cpu::inputs;
+use crate::engine::cpu::inputs::SIDE;
 use crate::engine::cpu::{Squares, network_input};
 #[cfg(feature = "webgpu")]
 use crate::engine::region::Reduction;
 use crate::engine::{EngineError, Outputs, Picture, Region, Task};
-use crate::model::NetworkKind;
+use crate::net::{NetworkKind, blaze_face};
 use crate::weights::{Weights, WeightsError};
 
 /// The most regions that go through a network at once; a bound on the device's memory.
 const MOST_REGIONS: usize = 16;
 
-/// The detector and one of the three networks on a device of burn's.
+/// The detector and a network that estimates age and gender on a device of burn's.
 #[derive(Debug)]
 pub struct Networks {
-    detector: WebGpuDetector,
-    network: WebGpuNetwork,
+    detector: Plan,
+    network: Plan,
+    kind: NetworkKind,
     /// Of pictures in memory.
     squares: RefCell<Squares>,
     /// Of pictures on the device: the browser's.
@@ -60,9 +61,11 @@ impl Networks {
     /// # Errors
     /// [`WeightsError`] for weights of other networks.
     pub fn new(detector: &Weights, network: &Weights, device: Device) -> Result<Self, WeightsError> {
+        let kind = NetworkKind::of(network)?;
         Ok(Self {
-            detector: WebGpuDetector::new(detector, &device)?,
-            network: WebGpuNetwork::new(network, &device)?,
+            detector: Plan::new(blaze_face::network(), detector, &device)?,
+            network: Plan::new(kind.network(), network, &device)?,
+            kind,
             squares: RefCell::default(),
             #[cfg(feature = "webgpu")]
             sampler: None,
@@ -88,7 +91,7 @@ impl Networks {
 
     /// Which network there is beside the detector.
     pub fn kind(&self) -> NetworkKind {
-        self.network.kind()
+        self.kind
     }
 
     /// As [`TextureSampler::upload`].
@@ -136,13 +139,11 @@ impl Networks {
                 for part in regions.chunk_by(alike).flat_map(|part| part.chunks(MOST_REGIONS)) {
                     let (texture, regions) =
                         (part[0].0, part.iter().map(|(_, region)| *region).collect::<Vec<_>>());
-                    let input = match (task, self.kind()) {
-                        (Task::Estimation, NetworkKind::MCnn) => texture.crops(
-                            &regions,
-                            &inputs::scales(self.kind().side()),
-                            self.kind().side(),
-                        )?,
-                        _ => texture.squares(&regions)?,
+                    let input = &self.kind.network().input;
+                    let input = if task == Task::Estimation && !input.is_whole(SIDE) {
+                        texture.crops(&regions, &input.transforms().collect::<Vec<_>>(), input.side)?
+                    } else {
+                        texture.squares(&regions)?
                     };
                     self.run(task, input, &regions, outputs);
                 }
@@ -170,12 +171,11 @@ impl Networks {
 
     /// Has a network run on the input of these regions.
     fn run(self: &Rc<Self>, task: Task, input: Tensor<4>, regions: &[Region], outputs: &mut Outputs) {
-        let (values, what) = match task {
-            Task::Detection => {
-                (self.detector.forward(input).flatten(0, 1), What::Detections { side: regions[0].side })
-            }
-            Task::Estimation => (self.network.forward(input, regions.len()).flatten(0, 3), What::Estimates),
+        let (plan, what) = match task {
+            Task::Detection => (&self.detector, What::Detections { side: regions[0].side }),
+            Task::Estimation => (&self.network, What::Estimates),
         };
+        let values = plan.forward(input).flatten(0, 1);
         self.ask(values, regions.len(), what, outputs);
     }
 
@@ -222,8 +222,8 @@ impl Awaited {
         for row in numbers.chunks_exact(numbers.len() / self.rows) {
             outputs.push(|out| match self.what {
                 What::Brightness => out.extend(row),
-                What::Detections { side } => by_anchor(row, side, out),
-                What::Estimates => out.extend(self.networks.network.estimate(row).numbers()),
+                What::Detections { side } => self.networks.detector.numbers(row, side, out),
+                What::Estimates => self.networks.network.numbers(row, self.networks.kind.side(), out),
             });
         }
         Ok(())

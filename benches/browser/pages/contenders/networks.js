@@ -1,13 +1,13 @@
 // Mien's networks by themselves, and one look for faces.
 
 import init, { WebNetworks } from '/networks/mien_bench.js';
-import { face, normalised, rgb, whole } from '../picture.js';
+import { face, rgb, whole } from '../picture.js';
 
 export async function load(picture) {
   const [detector, network] = await Promise.all(['blazeface-short', 'd-cnn'].map(weights));
   await init();
   const networks = WebNetworks.create(detector, network);
-  const crop = normalised(rgb(face(picture)));
+  const crop = rgb(face(picture));
   const small = rgb(whole(picture));
   const context = picture.getContext('2d');
   return {

@@ -54,12 +54,6 @@ pub struct BlockOptions {
     pub pool: usize,
 }
 
-/// A 3x3 convolution without padding, and ReLU.
-pub fn valid_relu(stride: usize, pool: usize) -> BlockOptions {
-    let window = Window { kernel: 3, stride, padding: [0, 0] };
-    BlockOptions { window, depthwise: false, activation: Activation::Relu, pool }
-}
-
 /// A block of a chain.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainBlock<'a> {
@@ -117,14 +111,6 @@ impl Drop for Suspended {
 /// Whether [`chain_train`] can run there: in training on the CPU. Elsewhere blocks are composed of burn's operations.
 pub fn available(device: &Device) -> bool {
     SUSPENDED.load(Ordering::SeqCst) == 0 && device.is_autodiff() && device.clone().inner() == Device::flex()
-}
-
-/// Runs a block on `[N, H, W, C]`, and updates the running statistics of `norm`.
-///
-/// # Panics
-/// As [`chain_train`].
-pub fn block_train(x: Tensor<4>, conv: &Conv2d, norm: &BatchNorm, options: BlockOptions) -> Tensor<4> {
-    chain_train(x, &[TrainBlock { conv, norm, options }], false)
 }
 
 /// Runs blocks one after the other on `[N, H, W, C]`, adds `x` to the result if it is a `residual`'s body, and updates the running statistics
@@ -580,16 +566,23 @@ impl Drop for Buffer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::network::batch_norm;
     use super::*;
+    use crate::net::NORM_EPSILON;
     use crate::weights::Weights;
     use burn::module::Module;
-    use burn::nn::PaddingConfig2d;
     use burn::nn::conv::Conv2dConfig;
+    use burn::nn::{BatchNormConfig, PaddingConfig2d};
     use burn::tensor::Distribution;
     use burn::tensor::activation::relu;
     use burn::tensor::module::avg_pool2d;
     use burn::tensor::ops::AvgPoolOptions;
+
+    /// `to` with the tensors of `from`.
+    fn copy(from: &Net, to: Net) -> Net {
+        let mut weights = Weights::default();
+        weights.take_part("net", from);
+        weights.into_part("net", to).unwrap()
+    }
 
     #[derive(Module, Debug)]
     struct Net {
@@ -617,7 +610,7 @@ mod tests {
                 let random = |spread: f64| {
                     Tensor::<1>::random([*out], Distribution::Normal(0.7, spread), device).require_grad()
                 };
-                let norm = batch_norm(*out, device);
+                let norm = BatchNormConfig::new(*out).with_epsilon(NORM_EPSILON.into()).init(device);
                 let (gamma, beta) = (norm.gamma.clone(), norm.beta.clone());
                 norms.push(BatchNorm {
                     gamma: gamma.map(|_| random(0.5)),
@@ -701,7 +694,7 @@ mod tests {
         device.seed(7);
         let net = Net::new(channels, plan, &device);
         // Each on its own copy of the running statistics.
-        let other = Weights::from_module("net", &net).into_module(Net::new(channels, plan, &device)).unwrap();
+        let other = copy(&net, Net::new(channels, plan, &device));
         // More pictures than a group.
         let shape = [5, size[0], size[1], channels];
         let x = Tensor::random(shape, Distribution::Normal(0.2, 1.0), &device);
@@ -811,7 +804,7 @@ mod tests {
         let net = Net::new(8, &plan, &device);
         let x = Tensor::random([13, 8, 8, 8], Distribution::Normal(0.2, 1.0), &device);
         let run = |threads| {
-            let net = Weights::from_module("net", &net).into_module(Net::new(8, &plan, &device)).unwrap();
+            let net = copy(&net, Net::new(8, &plan, &device));
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| step(&net, &x, &plan, false, true))
         };
