@@ -6,7 +6,6 @@ use plotters::prelude::*;
 use thiserror::Error;
 
 use crate::evaluation::Prediction;
-use crate::train::trainer::EpochMetrics;
 
 /// Why a chart could not be drawn.
 #[derive(Debug, Error)]
@@ -40,13 +39,24 @@ struct Curves<'a> {
     lines: Vec<Line<'a>>,
 }
 
+/// What is drawn of a pass over the training pictures: of these and of the validation pictures.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// Passes done.
+    pub epoch: usize,
+    /// Mean absolute errors of age, years.
+    pub mae: [f64; 2],
+    /// Gender accuracies, 0..1.
+    pub gender_accuracy: [f64; 2],
+}
+
 /// Draws MAE and gender accuracy of training and validation over the passes (the study's figures 4.4 and 4.5) into `mae.svg` and
 /// `gender.svg` in `folder`.
 ///
 /// # Errors
 /// [`PlotError`] if a file can't be written.
-pub fn run_curves(metrics: &[EpochMetrics], folder: &Path) -> Result<(), PlotError> {
-    let line = |value: fn(&EpochMetrics) -> f64| metrics.iter().map(|m| (m.epoch as f64, value(m))).collect();
+pub fn run_curves(passes: &[Pass], folder: &Path) -> Result<(), PlotError> {
+    let line = |value: fn(&Pass) -> f64| passes.iter().map(|pass| (pass.epoch as f64, value(pass))).collect();
     let charts = [
         (
             "mae.svg",
@@ -56,8 +66,8 @@ pub fn run_curves(metrics: &[EpochMetrics], folder: &Path) -> Result<(), PlotErr
                 unit: "years",
                 from_zero: false,
                 lines: vec![
-                    ("training", TRAINING, line(|m| m.regression)),
-                    ("validation", VALIDATION, line(|m| m.validation_mae)),
+                    ("training", TRAINING, line(|pass| pass.mae[0])),
+                    ("validation", VALIDATION, line(|pass| pass.mae[1])),
                 ],
             },
         ),
@@ -69,8 +79,8 @@ pub fn run_curves(metrics: &[EpochMetrics], folder: &Path) -> Result<(), PlotErr
                 unit: "%",
                 from_zero: false,
                 lines: vec![
-                    ("training", TRAINING, line(|m| 100.0 * m.gender_accuracy)),
-                    ("validation", VALIDATION, line(|m| 100.0 * m.validation_gender)),
+                    ("training", TRAINING, line(|pass| 100.0 * pass.gender_accuracy[0])),
+                    ("validation", VALIDATION, line(|pass| 100.0 * pass.gender_accuracy[1])),
                 ],
             },
         ),
@@ -256,20 +266,8 @@ mod tests {
         let path = folder.path().join("confusion.svg");
         confusion(&[prediction(20.0, 25.0)], &path).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().contains("100"));
-        let epoch = |epoch: usize, mae: f64| EpochMetrics {
-            epoch,
-            step: epoch,
-            rate: 1e-3,
-            class: 1.0,
-            regression: mae,
-            gender: 0.5,
-            gender_accuracy: 0.8,
-            validation_mae: mae + 1.0,
-            validation_gender: 0.75,
-            pictures_per_second: 100.0,
-            sets: Vec::new(),
-        };
-        run_curves(&[epoch(1, 9.0), epoch(2, 7.0)], folder.path()).unwrap();
+        let pass = |epoch, mae| Pass { epoch, mae: [mae, mae + 1.0], gender_accuracy: [0.8, 0.75] };
+        run_curves(&[pass(1, 9.0), pass(2, 7.0)], folder.path()).unwrap();
         let svg = std::fs::read_to_string(folder.path().join("mae.svg")).unwrap();
         assert!(svg.contains("validation") && svg.contains("<polyline"));
         assert!(run_curves(&[], &folder.path().join("missing")).is_err());

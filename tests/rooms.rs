@@ -1,16 +1,18 @@
 //! The order of the rooms: each uses those before it in the list of `src/lib.rs`, and none after it.
 //!
 //! A use is a path from the crate's root, in `use` or anywhere in the code, macros included. Comments may link where they like. Code for tests
-//! (`#[cfg(test)]`) may use every room: a test of the detector needs a picture from a file. The program is another crate, which uses the library.
+//! (`#[cfg(test)]`) may use every room: a test of the detector needs a picture from a file. The program (`cli`) is a crate of its own,
+//! which uses the library by its name.
+//!
+//! The figure of `docs/architecture.md` is drawn of the same uses:
+//!
+//!     MIEN_UPDATE_DOCS=1 cargo test --release --test rooms
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
-
-/// Uses of later rooms that are still there: (room, the later one).
-const EXCEPTIONS: &[(&str, &str)] = &[("plot", "train")];
 
 /// A room as it is used: where, and which.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,22 +28,17 @@ fn each_room_uses_only_rooms_before_it() {
     let rooms = rooms();
     let place: BTreeMap<&str, usize> = rooms.iter().enumerate().map(|(i, room)| (&**room, i)).collect();
     let mut wrong = Vec::new();
-    let mut unused: BTreeSet<_> = EXCEPTIONS.iter().copied().collect();
     let uses = uses();
     assert!(uses.len() > 50, "only {} uses were found", uses.len());
     for Use { room, uses, file, line } in uses {
         let at = format!("{}:{line}: {room} -> {uses}", file.display());
         match (place.get(&*room), place.get(&*uses)) {
             (Some(own), Some(other)) if own >= other => {}
-            (Some(_), Some(_)) => match EXCEPTIONS.iter().find(|exception| **exception == (&*room, &*uses)) {
-                Some(exception) => drop(unused.remove(exception)),
-                None => wrong.push(format!("{at}, which stands after it")),
-            },
+            (Some(_), Some(_)) => wrong.push(format!("{at}, which stands after it")),
             (Some(_), None) => wrong.push(format!("{at}, which is no room")),
             (None, _) => wrong.push(format!("{at}: {room} is not in the list")),
         }
     }
-    wrong.extend(unused.iter().map(|(room, uses)| format!("no exception any more: {room} -> {uses}")));
     assert!(wrong.is_empty(), "the order is {}\n{}", rooms.join(", "), wrong.join("\n"));
 }
 
@@ -56,6 +53,41 @@ fn the_list_has_every_room_once() {
     listed.sort();
     there.sort();
     assert_eq!(listed, there);
+}
+
+/// Each arrow of the figure goes to a room that is used; where a room is used by way of another one as well, that way is shown alone.
+#[test]
+fn the_figure_shows_the_uses() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("```mermaid\n").expect("a figure");
+    let (figure, after) = rest.split_once("```").unwrap();
+
+    let rooms = rooms();
+    let mut reached: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut drawn = String::from("flowchart TD\n");
+    let uses = uses();
+    // From the first room on, so that what a room reaches is known before its users ask; in one, from the last used one on.
+    for room in &rooms {
+        let mut all: BTreeSet<&str> = BTreeSet::new();
+        for used in rooms.iter().rev().filter(|it| *it != room) {
+            let is_used = uses.iter().any(|it| it.room == *room && it.uses == *used);
+            if !is_used || !all.insert(used) {
+                continue;
+            }
+            all.extend(reached.get(&**used).into_iter().flatten());
+            drawn += &format!("    {room} --> {used}\n");
+        }
+        reached.insert(room, all);
+    }
+    if std::env::var_os("MIEN_UPDATE_DOCS").is_some_and(|value| value == "1") {
+        fs::write(&path, format!("{before}```mermaid\n{drawn}```{after}")).unwrap();
+        return;
+    }
+    assert_eq!(figure, drawn, "draw it anew: MIEN_UPDATE_DOCS=1 cargo test --release --test rooms");
+    for room in &rooms {
+        assert!(after.contains(&format!("`{room}`")), "{room} is not explained");
+    }
 }
 
 /// What the reader of code sees, and what it passes over.
@@ -88,7 +120,7 @@ fn uses_are_read() {
         #[cfg(test)]
         mod more;
     "#;
-    let mut found = Found::default();
+    let mut found = Found { root: "crate", ..Found::default() };
     found.read(code.parse().unwrap(), 1);
     let names: Vec<_> = found.uses.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]);
@@ -129,13 +161,13 @@ fn uses() -> Vec<Use> {
         let short = file.strip_prefix(source()).unwrap();
         let parts: Vec<_> =
             short.with_extension("").iter().map(|part| part.to_str().unwrap().to_owned()).collect();
-        if ["lib", "main", "cli"].contains(&&*parts[0]) {
+        if ["lib", "main"].contains(&&*parts[0]) {
             continue;
         }
         // Modules from the root to this one.
         let is_folder = parts.last().unwrap() == "mod";
         let depth = parts.len() - usize::from(is_folder);
-        let mut found = Found::default();
+        let mut found = Found { root: if parts[0] == "cli" { "mien" } else { "crate" }, ..Found::default() };
         let code: TokenStream = fs::read_to_string(&file).unwrap().parse().unwrap();
         found.read(code, depth);
         // A module's files are in the folder of its name, or beside its mod.rs; those with a path beside it.
@@ -157,6 +189,8 @@ fn uses() -> Vec<Use> {
 /// What was read of a file.
 #[derive(Default)]
 struct Found {
+    /// The name of the library's root.
+    root: &'static str,
     /// Names below the root, and the lines they are in.
     uses: Vec<(String, usize)>,
     /// Files with modules of tests.
@@ -181,8 +215,8 @@ impl Found {
                     self.read(body.stream(), depth + 1);
                     after
                 }
-                (TokenTree::Ident(word), _) if word == "crate" => self.read_path(after),
-                (TokenTree::Ident(word), _) if word == "super" => {
+                (TokenTree::Ident(word), _) if word == self.root => self.read_path(after),
+                (TokenTree::Ident(word), _) if word == "super" && self.root == "crate" => {
                     let (mut supers, mut after) = (1, after);
                     while let Some([TokenTree::Ident(word), next @ ..]) = behind_colons(after)
                         && word == "super"

@@ -178,6 +178,17 @@ pub struct EpochMetrics {
     pub sets: Vec<SetMetrics>,
 }
 
+impl EpochMetrics {
+    /// What the run's charts show of it.
+    fn drawn(&self) -> plot::Pass {
+        plot::Pass {
+            epoch: self.epoch,
+            mae: [self.regression, self.validation_mae],
+            gender_accuracy: [self.gender_accuracy, self.validation_gender],
+        }
+    }
+}
+
 /// Columns of the log before those of the data sets, `mae NAME` and `gender NAME` for each.
 const COLUMNS: [&str; 10] = [
     "epoch",
@@ -417,7 +428,8 @@ fn train_in<'scope, 'env>(
             sets,
         };
         log(folder, &metrics)?;
-        plot::run_curves(&read_metrics(folder)?, folder)?;
+        let passes: Vec<_> = read_metrics(folder)?.iter().map(EpochMetrics::drawn).collect();
+        plot::run_curves(&passes, folder)?;
         if run.state.best_mae.is_none_or(|best| mae < best) {
             run.state.best_mae = Some(mae);
             let mut best = run.average.clone();
