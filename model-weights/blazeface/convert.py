@@ -63,7 +63,7 @@ def interpreter():
 
 
 def weights():
-    """The convolutions in the order of the graph, under the names and in the layouts of src/face/network.rs."""
+    """The convolutions in the order of the graph, under the names and in the layouts of src/net/blaze_face.rs."""
     tflite = interpreter()
     operations = tflite._get_ops_details()
     # All weights are stored as 16-bit floats, widened by an operation of their own.
