@@ -28,6 +28,8 @@ Environment:
   CHROME                the browser of `test` and `bench` (chromium or google-chrome, whichever is found)
   BENCH_ROUNDS          rounds of `bench`, for trying: nothing is written then
   MIEN_WASM_TOOLCHAIN   `rustup` or `debian`: where the WebAssembly compiler comes from (found out)
+  MIEN_ADDRESS          where the site will be, such as https://example.org/mien/: some services show a preview of a
+                        shared address only where it names its picture in full
 END
     exit 2
 }
@@ -37,6 +39,9 @@ binaryen_version=132.0.0
 
 # What `test` checks www/mien.d.ts with.
 typescript_version=7.0.2
+
+# What `test` looks with for what keeps people from using the page.
+axe_version=4.14.1
 
 # What `bench` compares with. The last is the back end of the two before it, of the version that they have inside.
 peers=(
@@ -211,6 +216,12 @@ need_typescript() {
     npm_package typescript "$typescript_version" "the types in www/mien.d.ts are not checked" || MIEN_TYPESCRIPT=
 }
 
+# Optional: without it axe's rules are not looked at. Sets and exports MIEN_AXE, perhaps to nothing.
+need_axe() {
+    export MIEN_AXE=$tools/npm/node_modules/axe-core/axe.min.js
+    npm_package axe-core "$axe_version" "the page is not looked at by axe's rules" || MIEN_AXE=
+}
+
 # Sets and exports MIEN_PEERS, the folder with the packages that Mien is measured beside.
 need_peers() {
     if [ "${peers[*]}" != "$(cat "$tools/peers/installed" 2>/dev/null)" ]; then
@@ -321,16 +332,45 @@ assemble() {
         [ -f "model-weights/$file.safetensors" ] || die "model-weights/$file.safetensors is missing."
     done
     for file in blazeface/blazeface-short d-cnn/d-cnn base/base m-cnn/m-cnn; do
-        for file in "model-weights/$file".{safetensors,json}; do
-            if [ -f "$file" ]; then cp "$file" "$folder/weights/"; fi
+        if [ -f "model-weights/$file.safetensors" ]; then cp "model-weights/$file.safetensors" "$folder/weights/"; fi
+        # What `mien evaluate --json` printed of it.
+        for set in aaf-test utkface-test; do
+            if [ -f "model-weights/${file%/*}/$set.json" ]; then
+                cp "model-weights/${file%/*}/$set.json" "$folder/weights/${file##*/}.$set.json"
+            fi
         done
     done
+    mkdir -p "$folder/about"
+    about "Model card" model-weights/MODEL_CARD.md "$folder/about/model-card.html"
+    about "Credits" www/CREDITS.md "$folder/about/credits.html"
+    rm "$folder/CREDITS.md"
+    # The weights lie beside the page.
+    if git rev-parse --git-dir >/dev/null 2>&1; then
+        git archive --format=tar.gz -o "$folder/about/source.tar.gz" HEAD -- . ':!model-weights/*/*.safetensors' ':!tests/data'
+    else
+        sed -i.with '/source\.tar\.gz/d' "$folder/index.html" && rm "$folder/index.html.with"
+    fi
+    if [ -n "${MIEN_ADDRESS:-}" ]; then
+        sed -i.with "s|content=\"preview.jpg\"|content=\"${MIEN_ADDRESS%/}/preview.jpg\"|" "$folder/index.html"
+        rm "$folder/index.html.with"
+    fi
     touch "$folder/.nojekyll" # GitHub Pages: files as they are
 
     # The service worker keeps a complete set of files for each build, named after their content.
     build=$(cd "$folder" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
     sed "s/^const BUILD = '';$/const BUILD = '$build';/" www/sw.js >"$folder/sw.js"
     grep -q "'$build'" "$folder/sw.js" || die "www/sw.js has no line const BUILD = '';"
+}
+
+# about TITLE TEXT PAGE: a text as a page of its own.
+about() {
+    {
+        printf '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Mien: %s</title>\n' "$1"
+        printf '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
+        printf '<main><pre style="white-space: pre-wrap">'
+        sed 's/&/\&amp;/g; s/</\&lt;/g' "$2"
+        printf '</pre></main>\n</html>\n'
+    } >"$3"
 }
 
 # --- Commands ---------------------------------------------------------------------------------------------
@@ -365,10 +405,11 @@ dist() {
         die "the WebGPU module takes $packed bytes (gzip); the budget is $gpu_budget"
     for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
     local page
-    page=$(find dist -name pkg -prune -o -name weights -prune -o \
+    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o \
         -type f \( -name '*.html' -o -name '*.css' -o -name '*.js' \) -print)
     # None of these names has a space in it.
     size "page, styles, scripts" $page
+    size "and when first used" dist/later/*
     # With the larger of the two CPU modules.
     size "all for a first result" $page dist/pkg/mien_cpu_relaxed* dist/weights/{blazeface-short,d-cnn}.safetensors
     [ "$packed" -le "$first_result_budget" ] ||
@@ -471,6 +512,7 @@ run_tests() {
     done
     need_browser
     need_typescript
+    need_axe
     dist
     test_kernels_as_webassembly
     step "Tests"

@@ -6,7 +6,16 @@
 
 mod support;
 
-use std::path::PathBuf;
+#[path = "browser/camera.rs"]
+mod camera;
+#[path = "browser/groups.rs"]
+mod groups;
+#[path = "browser/looks.rs"]
+mod looks;
+#[path = "browser/photos.rs"]
+mod photos;
+#[path = "browser/words.rs"]
+mod words;
 
 use image::imageops;
 use mien::engine::Region;
@@ -18,8 +27,8 @@ use mien::vision::{INPUT_SIDE, Rect, letterbox};
 use serde_json::{Value, json};
 use support::chromium::{Chromium, Options};
 use support::page::{Estimate, Page};
+use support::sample;
 use support::site::{Site, predict};
-use support::{repository, sample};
 
 // ---- estimates ----
 
@@ -42,7 +51,7 @@ fn the_camera_is_read_on_the_cpu() {
 
 #[test]
 fn the_camera_is_read_on_webgpu() {
-    visit(Options { camera: true, webgpu: true }, |site, page| {
+    visit(Options { camera: true, webgpu: true, ..Options::default() }, |site, page| {
         page.open(&site.page("?engine=webgpu"));
         let estimate = page.estimate_after(|page| page.click("#start-camera"));
         assert_is_the_sample(&estimate);
@@ -375,7 +384,7 @@ fn the_gpu_cuts_large_faces_as_the_cpu_does() {
 fn pictures_go_straight_to_the_gpu_or_are_read_where_that_is_refused() {
     let estimates = |script: &str, path: &str| {
         let mut estimates: Vec<Estimate> = Vec::new();
-        visit(Options { camera: true, webgpu: true }, |site, page| {
+        visit(Options { camera: true, webgpu: true, ..Options::default() }, |site, page| {
             site.before_workers(script);
             page.open(&site.page("?engine=webgpu"));
             estimates.push(page.estimate_after(|page| page.click("#use-sample")));
@@ -532,7 +541,7 @@ fn estimates_come_with_the_next_frame_on_webgpu() {
 
 #[test]
 fn a_lost_gpu_gives_way_to_the_cpu_within_a_frame() {
-    visit(Options { camera: true, webgpu: true }, |site, page| {
+    visit(Options { camera: true, webgpu: true, ..Options::default() }, |site, page| {
         site.before_workers(WATCH_GPU);
         page.open(&site.page("?engine=webgpu"));
         let estimate = page.estimate_after(|page| page.click("#start-camera"));
@@ -897,44 +906,6 @@ fn a_camera_that_was_allowed_too_late_stays_off() {
         assert_eq!(page.evaluate("document.documentElement.dataset.state"), "ready");
         assert_eq!(page.evaluate("document.querySelector('#stop-camera').hidden"), true);
     });
-}
-
-// ---- looks ----
-
-/// Also makes the README's pictures: target/screenshots/, and with MIEN_UPDATE_DOCS=1 docs/.
-#[test]
-fn the_page_fits_a_desktop_and_a_phone() {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
-    std::fs::create_dir_all(&folder).unwrap();
-
-    visit(Options::default(), |site, page| {
-        page.open(&site.page("?engine=cpu"));
-        page.estimate_after(|page| page.click("#use-sample"));
-        for (name, width, height, is_phone) in
-            [("screenshot.png", 1280, 800, false), ("screenshot-phone.png", 390, 844, true)]
-        {
-            page.resize(width, height, is_phone);
-            let png = page.screenshot();
-            std::fs::write(folder.join(name), &png).unwrap();
-            let overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth");
-            assert!(overflow.as_f64().unwrap() <= 0.0, "{name}: {overflow} pixels too wide");
-            let picture = image::load_from_memory(&png).unwrap().to_rgb8();
-            assert_eq!(picture.dimensions(), (width, height), "{name}");
-            let colours: std::collections::HashSet<_> = picture.pixels().collect();
-            assert!(colours.len() > 1000, "{name} shows no photo: {} colours", colours.len());
-        }
-        let text = page.evaluate("document.querySelector('#readout').innerText");
-        let age = page.evaluate("String(Math.round(mienApp.lastResult.faces[0].age))");
-        assert!(text.as_str().unwrap().contains(age.as_str().unwrap()), "the age {age} is not in {text}");
-    });
-
-    if std::env::var_os("MIEN_UPDATE_DOCS").is_some_and(|value| value == "1") {
-        let docs = repository().join("docs");
-        std::fs::create_dir_all(&docs).unwrap();
-        for name in ["screenshot.png", "screenshot-phone.png"] {
-            std::fs::copy(folder.join(name), docs.join(name)).unwrap();
-        }
-    }
 }
 
 // ---- common ----

@@ -6,32 +6,51 @@
 
 import { programOf } from './lib/support.js';
 import { MienError } from './mien.js';
-import { load as loadMien } from './start.js';
+import { load as loadMien, wishes } from './start.js';
 import { Camera, CameraError } from './views/camera.js';
-import { keyOf, Overlay } from './views/overlay.js';
-import { photoInputs } from './views/photo.js';
+import { byPlace, keyOf, Numbers } from './views/order.js';
+import { Overlay } from './views/overlay.js';
+import { photoInputs, readPicture } from './views/photo.js';
 import { Readout } from './views/readout.js';
 import { Stage } from './views/stage.js';
-import { Announcer, Meter, Status } from './views/status.js';
+import { Meter, Rest, Status } from './views/status.js';
+import { describeAll } from './views/words.js';
 
-// The page is saved for offline use this long after it has opened, so that this takes nothing from the first result.
+// The page is saved for offline use this long after it has opened, so that this takes nothing from the
+// first result.
 const SAVE_AFTER_MS = 3000;
 
 // A face may leave the detector's sight for this long before its numbers leave the panel.
 const FACE_LINGERS_MS = 800;
 
+// Frames around faces follow the camera; words and plot are drawn this often, which is as fast as they
+// are read.
+const PANEL_EVERY_MS = 200;
+
+// So many faces are shown in a strip, too; and, of a video, until there are fewer than so many.
+const STRIP_FROM = 5;
+const STRIP_UNTIL = 4;
+
+// A page out of sight lets go of the camera after this long.
+const AWAY_MS = 30_000;
+
 const $ = (id) => document.getElementById(id);
 const buttons = { start: $('start-camera'), stop: $('stop-camera'), switch: $('switch-camera'), sample: $('use-sample') };
+const tools = { freeze: $('freeze'), take: $('take'), clear: $('clear') };
 
 const app = { mien: null, lastResult: null, lastError: null };
 window.mienApp = app;
 
-const stage = new Stage($('stage'));
+const stage = new Stage($('stage'), resized);
 const overlay = new Overlay($('faces'), choose);
 const readout = new Readout($('readout'));
 const status = new Status($('status'), $('progress'));
 const meter = new Meter($('engine'));
-const announcer = new Announcer($('announcer'));
+const counted = new Rest((text) => status.say(text));
+const announced = new Rest((text) => {
+  $('announcer').textContent = text;
+});
+const numbers = new Numbers();
 const camera = new Camera(stage.video, (error) => {
   endSession();
   fail(error);
@@ -43,6 +62,11 @@ let session = 0;
 let idle = 0;
 let chosen; // key of the chosen face
 let lastFaceAt = 0;
+/** The faces on the stage: @type {import('./views/overlay.js').Shown[]} */
+let shown = [];
+/** The strip of the faces, once there have been many; the strip of several photos. */
+let strip;
+let album;
 
 // ---- loading ----
 
@@ -66,20 +90,27 @@ function loaded(mien) {
   meter.idle(mien.engine);
   if (session === idle) {
     setState('ready');
-    status.say('Ready. Pictures stay on this device.');
+    status.say(`Ready. Pictures stay on this device.${mayFetchWebGpu() ? ' After the first face, a program for WebGPU comes in.' : ''}`);
   }
   setTimeout(saveForOffline, SAVE_AFTER_MS);
   // The numbers are fetched when their place comes into sight.
   new IntersectionObserver(([{ isIntersecting }], observer) => {
     if (!isIntersecting) return;
     observer.disconnect();
-    showMeasured(mien.model);
+    import('./later/measured.js').then(({ showMeasured }) => showMeasured($('measured'), mien.model)).catch(() => {});
   }).observe($('about'));
   return mien;
 }
 
+function mayFetchWebGpu() {
+  return Boolean(navigator.gpu) && (wishes().engine ?? 'auto') === 'auto' && !navigator.connection?.saveData;
+}
+
 function showProgress({ stage, engine, loaded, total }) {
-  if (app.mien) return; // WebGPU, in the background: no fuss
+  if (app.mien) {
+    meter.fetching(stage === 'download'); // WebGPU, in the background
+    return;
+  }
   status.progress({ loaded, total });
   if (session !== idle) return;
   if (stage === 'start') status.say('Starting…');
@@ -99,41 +130,49 @@ function saveForOffline() {
   });
 }
 
-// Accuracy is stated where it has been measured, and only as it was measured.
-async function showMeasured(model) {
-  const measured = await fetch(`weights/${model}.json`).then((response) => (response.ok ? response.json() : {})).catch(() => ({}));
-  const { test_mae: mae, gender_accuracy: gender, test_set: testSet } = measured;
-  if (!(mae > 0)) return;
-  const sentence = [`Measured${testSet ? ` on ${testSet}` : ''}: the age is off by ${mae.toFixed(1)} years on average`];
-  if (gender > 0) sentence.push(`the gender is right for ${Math.round(100 * gender)} of 100 faces`);
-  $('measured').textContent = `${sentence.join(', and ')}.`;
-  $('measured').hidden = false;
-}
-
 // ---- sessions ----
 
-function beginSession() {
+/** @param {{ keepAlbum?: boolean }} [options] another of the same photos */
+function beginSession({ keepAlbum = false } = {}) {
   session += 1;
   app.lastError = null;
   chosen = undefined;
-  lastFaceAt = 0;
-  overlay.clear();
-  readout.show(null);
+  forgetFaces();
+  if (!keepAlbum) closeAlbum();
   return session;
 }
 
 function endSession() {
   session += 1;
   camera.stop();
+  forgetFaces();
+  closeAlbum();
+  showControls();
+}
+
+function forgetFaces() {
+  app.lastResult = null;
+  counted.stop();
+  announced.stop();
+  panel.stop();
+  shown = [];
+  seen = undefined;
+  lastFaceAt = 0;
+  numbers.clear();
   overlay.clear();
-  showCameraButtons();
+  readout.show(null);
+  closeStrip();
 }
 
 let opening = false;
 
 async function startCamera(begin = () => camera.start()) {
-  if (opening) return; // one prompt at a time
+  if (opening) { // one prompt at a time
+    status.say('The browser asks whether this page may use the camera. Answer it there first.');
+    return;
+  }
   opening = true;
+  released = false;
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
   status.say('Opening the camera…');
@@ -143,7 +182,8 @@ async function startCamera(begin = () => camera.start()) {
     });
     if (mine !== session) return camera.stop();
     stage.showVideo(camera.mirrored);
-    showCameraButtons();
+    showControls();
+    if (document.hidden) goAway();
     if (!app.mien) status.say('The camera is on; getting ready to estimate…');
     const mien = await load();
     if (mine !== session) return;
@@ -181,60 +221,237 @@ function nextFrame(video) {
   });
 }
 
+function readPhotos(photos) {
+  return photos.length === 1 ? readPhoto(photos[0]) : readAlbum(photos);
+}
+
 async function readPhoto(photo) {
   if (camera.running) endSession();
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
-  status.say('Looking for faces…');
+  status.say(app.mien ? 'Reading the picture…' : 'Getting ready for the picture…');
   try {
-    await stage.showPhoto(photo);
+    const { full, shown: picture } = await readPicture(photo);
+    if (mine !== session) return;
+    stage.showPhoto(picture);
+    showControls();
     const mien = await load();
     if (mine !== session) return;
-    mien.reset();
-    const result = await mien.estimate(photo);
+    setState('running');
+    status.say('Reading the picture…');
+    const result = await mien.estimate(full, { transfer: true }).finally(() => full.close());
     if (mine !== session) return;
-    setState('ready');
     show(result, false);
+    setState('ready');
   } catch (error) {
-    if (mine === session) fail(error);
+    if (mine !== session) return;
+    fail(error);
+  }
+}
+
+/** Several photos, one after the other. @param {Blob[]} photos */
+async function readAlbum(photos) {
+  if (camera.running) endSession();
+  const mine = beginSession();
+  setState(app.mien ? 'running' : 'loading');
+  status.say(`Getting ready for ${photos.length} pictures…`);
+  let reading;
+  try {
+    const [{ Album }, mien] = await Promise.all([import('./later/album.js'), load()]);
+    if (mine !== session) return;
+    setState('running');
+    reading = album = new Album($('strips'), mien, {
+      onShow({ picture, result }) {
+        beginSession({ keepAlbum: true });
+        stage.showPhoto(picture);
+        showControls();
+        show(result, false, false);
+      },
+      onTell: (text) => status.say(text),
+    });
+    await reading.read(photos);
+    if (album === reading) setState('ready');
+  } catch (error) {
+    // Its pictures have sessions of their own.
+    if (reading ? album !== reading : mine !== session) return;
+    closeAlbum();
+    fail(error);
+  }
+}
+
+function closeAlbum() {
+  album?.close();
+  album = undefined;
+}
+
+/** The picture stays, the camera goes. */
+async function freeze() {
+  const mine = session;
+  const bitmap = await createImageBitmap(stage.video).catch(() => undefined); // it has no picture yet
+  if (!bitmap || mine !== session) return;
+  session += 1; // the camera's, whose faces stay
+  camera.stop();
+  stage.showPhoto(bitmap, { mirrored: camera.mirrored, covers: true });
+  setState('ready');
+  showControls();
+  panel.now();
+  status.say('Frozen, and the camera is off.');
+}
+
+function clear() {
+  endSession();
+  stage.showEmpty();
+  showControls();
+  meter.idle(app.mien?.engine);
+  setState(app.mien ? 'ready' : 'loading');
+  status.say('Cleared. Nothing of it is kept.');
+  buttons.start.focus();
+}
+
+async function take() {
+  if (camera.running) await freeze();
+  if (!app.lastResult) return;
+  try {
+    const { openCard } = await import('./later/take.js');
+    openCard({ source: stage.source, mirrored: stage.mirrored, result: app.lastResult, shown, chosen });
+  } catch {
+    status.say('This part of the page could not be loaded. Is this device online?');
   }
 }
 
 // ---- results ----
 
-function show(result, isVideo) {
+let seen; // what the last result said, in one line
+
+function show(result, isVideo, tells = true) {
   app.lastResult = result;
   meter.count(result, isVideo);
-  announcer.announce(result.faces, isVideo);
-  draw(isVideo);
-  const { length } = result.faces;
-  if (length === 0) status.say(isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be upright, uncovered and not too small.');
-  else status.say(length === 1 ? 'One face. This is a guess, not a measurement.' : `${length} faces. Choose one to see more.`);
+  const says = result.faces.map(essence).join();
+  if (isVideo && says === seen) return; // nothing has changed, so nothing is drawn
+  seen = says;
+  move(isVideo);
+  if (isVideo) panel();
+  else panel.now();
+  if (!tells) counted.stop();
 }
 
-function draw(isVideo = camera.running) {
+/** All of a face but its distribution and key points, which don't change without the rest. */
+function essence({ ageDistribution, landmarks, ...rest }) {
+  return JSON.stringify(rest);
+}
+
+/** Brings the frames to where the faces are. */
+function move(isVideo = camera.running) {
   const { faces, width, height } = app.lastResult;
-  const keys = faces.map(keyOf);
-  if (!keys.includes(chosen)) chosen = keys[largest(faces)];
-  overlay.show(faces, stage.mapper({ width, height }), faces.length > 1 ? chosen : undefined);
-  const index = keys.indexOf(chosen);
-  const now = performance.now();
-  if (index >= 0) {
-    lastFaceAt = now;
-    readout.show(faces[index], { index, count: faces.length });
-  } else if (!isVideo || now - lastFaceAt > FACE_LINGERS_MS) {
-    readout.show(null);
+  const place = stage.mapper({ width, height });
+  const visible = faces.filter(({ box }) => stage.holds(place(box)));
+  const tracked = visible.some(({ id }) => id !== undefined);
+  const ordered = tracked ? visible : byPlace(visible);
+  const named = tracked ? numbers.of(ordered, performance.now()) : ordered.map((_, index) => index + 1);
+  shown = ordered.map((face, index) => ({ face, key: keyOf(face, index), number: named[index] }));
+  if (tracked) shown.sort((a, b) => a.number - b.number);
+  if (shown.length > 0) lastFaceAt = performance.now();
+  else if (isVideo) setTimeout(panel, FACE_LINGERS_MS);
+  overlay.move(shown, place);
+}
+
+/** Words and plot; at most five times a second. */
+const panel = seldom(() => {
+  if (!app.lastResult || !stage.shows) return;
+  const isVideo = camera.running;
+  const lingers = isVideo && performance.now() - lastFaceAt < FACE_LINGERS_MS;
+  const at = (key) => shown.find((it) => it.key === key);
+  // A chosen face that is lost for a moment is not given up for another one.
+  if (!at(chosen) && !(lingers && chosenAt + FACE_LINGERS_MS > performance.now())) chosen = largest(shown)?.key;
+  const it = at(chosen);
+  if (it) chosenAt = performance.now();
+  const many = shown.length >= (strip && isVideo ? STRIP_UNTIL : STRIP_FROM);
+  overlay.say(shown, chosen, many);
+  if (it) readout.show(it.face, shown.length > 1 ? it.number : undefined);
+  else if (!lingers) readout.show(null);
+  if (many) showStrip();
+  else closeStrip();
+  tell(isVideo);
+}, PANEL_EVERY_MS);
+
+let chosenAt = 0;
+
+function tell(isVideo) {
+  const { length } = shown;
+  const more = app.lastResult.faces.length - length;
+  const text = length === 0
+    ? isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be upright, uncovered and not too small.'
+    : length === 1 ? 'One face. This is a guess, not a measurement.' : `${length} faces. Choose one to see more.`;
+  counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text, isVideo);
+  announced.tell(describeAll(shown.map(({ face }) => face)), isVideo);
+}
+
+/** Runs at once, and then no sooner than after a while; what is asked for meanwhile is done at its end. */
+function seldom(run, ms) {
+  let timer;
+  let again = false;
+  const go = () => {
+    again = false;
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (again) go();
+    }, ms);
+    run();
+  };
+  const ask = () => {
+    if (timer === undefined) go();
+    else again = true;
+  };
+  ask.stop = () => {
+    again = false;
+  };
+  ask.now = () => {
+    clearTimeout(timer);
+    go();
+  };
+  return ask;
+}
+
+let opensStrip = false;
+
+async function showStrip() {
+  if (!strip && !opensStrip) {
+    opensStrip = true;
+    try {
+      const { FaceStrip } = await import('./later/strip.js');
+      strip = new FaceStrip($('strips'), choose);
+      panel();
+    } catch {
+      // Offline, and never opened before: the frames do without.
+    }
+    return;
   }
+  strip?.show(shown, chosen, stage, app.lastResult);
+}
+
+function closeStrip() {
+  opensStrip = false;
+  strip?.close();
+  strip = undefined;
 }
 
 function choose(key) {
   chosen = key;
-  draw();
+  chosenAt = performance.now();
+  panel.now();
 }
 
 function largest(faces) {
-  const area = ({ box }) => box[2] * box[3];
-  return faces.reduce((best, face, index) => (area(face) > area(faces[best]) ? index : best), 0);
+  const area = ({ face: { box } }) => box[2] * box[3];
+  return faces.reduce((best, it) => (!best || area(it) > area(best) ? it : best), undefined);
+}
+
+function resized() {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  overlay.resize(stage.size, rem);
+  if (!app.lastResult || !stage.shows) return;
+  move();
+  panel();
 }
 
 // ---- trouble ----
@@ -251,10 +468,10 @@ const TITLES = {
 function fail(error) {
   app.lastError = error;
   setState('error');
-  overlay.clear();
-  readout.show(null);
+  forgetFaces();
   const title = error instanceof CameraError ? error.title : TITLES[error.code] ?? 'That did not work';
   stage.showTrouble({ title, text: error.message, action: wayOut(error) });
+  showControls();
   status.say(error instanceof MienError && !app.mien ? 'Not ready.' : 'Ready for another try.');
   if (error.code === 'unsupported-browser') {
     for (const control of [...Object.values(buttons), $('file-input')]) control.disabled = true;
@@ -273,13 +490,16 @@ function wayOut(error) {
 
 // ---- controls ----
 
-function showCameraButtons() {
+function showControls() {
   const { running, hasChoice } = camera;
   const hadFocus = buttons.start === document.activeElement || buttons.stop === document.activeElement;
   buttons.start.hidden = running;
   buttons.stop.hidden = !running;
   buttons.switch.hidden = !(running && hasChoice);
   buttons.sample.hidden = running && hasChoice;
+  tools.freeze.hidden = !running;
+  tools.take.hidden = !stage.shows;
+  tools.clear.hidden = running || !stage.shows;
   if (hadFocus) (running ? buttons.stop : buttons.start).focus();
 }
 
@@ -292,30 +512,52 @@ buttons.switch.addEventListener('click', () => startCamera(() => camera.switch()
 buttons.stop.addEventListener('click', () => {
   endSession();
   stage.showEmpty();
-  readout.show(null);
+  showControls();
   meter.idle(app.mien?.engine);
   setState(app.mien ? 'ready' : 'loading');
   status.say('The camera is off.');
 });
+tools.freeze.addEventListener('click', freeze);
+tools.take.addEventListener('click', take);
+tools.clear.addEventListener('click', clear);
 
-photoInputs({
+const takeChosen = photoInputs({
   input: $('file-input'),
   sample: buttons.sample,
   stage: $('stage'),
-  onPhoto: readPhoto,
+  onPhotos: readPhotos,
+  onNothing: (why) => status.say(why),
   onFailure(error) {
     endSession();
     fail(error);
   },
 });
 
-document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) camera.resume();
-});
+// ---- out of sight ----
 
-new ResizeObserver(() => {
-  if (app.lastResult && $('stage').classList.contains('filled')) draw();
-}).observe($('stage'));
+let away;
+let released = false;
+
+function goAway() {
+  clearTimeout(away);
+  away = setTimeout(() => {
+    if (!camera.running) return;
+    camera.stop();
+    released = true;
+    showControls();
+    status.say('The camera was switched off while this page was out of sight.');
+  }, AWAY_MS);
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) {
+    goAway();
+    return;
+  }
+  clearTimeout(away);
+  if (released) startCamera();
+  else camera.resume();
+});
 
 // ---- start ----
 
@@ -334,3 +576,9 @@ async function start() {
 }
 
 start();
+
+// What was done before this script was there: photos chosen, and a tap, the last one if there were several.
+const { tapped } = window;
+window.tapped = null;
+takeChosen();
+if (tapped) $(tapped)?.click();

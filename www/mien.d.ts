@@ -51,6 +51,8 @@ export interface EstimateOptions {
   track?: boolean;
   /** When the frame was taken, in milliseconds on any steady clock. Now, unless told. Used with `track`. */
   timestamp?: number;
+  /** True for an ImageBitmap that is not needed any more: it may be used up, which spares a copy. */
+  transfer?: boolean;
 }
 
 export interface Result {

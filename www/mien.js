@@ -116,9 +116,9 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').EstimateOptions} [options]
    * @returns {Promise<import('./mien.js').Result>}
    */
-  async estimate(source, { track = false, timestamp = performance.now() } = {}) {
+  async estimate(source, { track = false, timestamp = performance.now(), transfer = false } = {}) {
     this.#mustBeOpen();
-    const options = { track, timestamp };
+    const options = { track, timestamp, transfer };
     const engine = this.#active.alive ? this.#active : await this.#replace(this.#active);
     try {
       return await this.#estimateOn(engine, source, options);
@@ -144,8 +144,9 @@ export class Mien extends EventTarget {
     this.#files.clear();
   }
 
-  async #estimateOn(engine, source, options) {
-    const { image, width, height } = await grab(source);
+  async #estimateOn(engine, source, { transfer, ...options }) {
+    // A picture that a GPU may fail on is needed once more.
+    const { image, width, height } = await grab(source, transfer && engine.kind === 'cpu');
     if (options.track) await this.#moved;
     const keep = this.#mayTryWebGpu;
     const limit = engine.kind === 'cpu' ? 0 : GPU_TIME_LIMIT_MS[this.#times.webgpu.length > 0 ? 'later' : 'first'];

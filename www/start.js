@@ -24,7 +24,7 @@ function begin() {
 }
 
 /** ?engine=cpu|webgpu|auto and ?model=NAME choose what is loaded. */
-function wishes() {
+export function wishes() {
   const query = new URLSearchParams(location.search);
   const wished = {};
   if (['cpu', 'webgpu', 'auto'].includes(query.get('engine'))) wished.engine = query.get('engine');

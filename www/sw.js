@@ -14,8 +14,10 @@ const PROGRAM = new URLSearchParams(self.location.search).get('program') ?? 'mie
 const NEEDED = [
   './', 'style.css', 'app.js', 'start.js', 'mien.js', 'worker.js', 'old-browser.js',
   'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/pixels.js', 'lib/support.js',
-  'views/camera.js', 'views/distribution.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
+  'views/camera.js', 'views/distribution.js', 'views/order.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
   'views/stage.js', 'views/status.js', 'views/words.js',
+  'later/album.js', 'later/card.js', 'later/measured.js', 'later/shrink-worker.js', 'later/strip.css', 'later/strip.js',
+  'later/styles.js', 'later/take.css', 'later/take.js',
   'icon.svg', 'manifest.webmanifest', 'sample.jpg',
   `pkg/${PROGRAM}.js`, `pkg/${PROGRAM}_bg.wasm`,
   'weights/blazeface-short.safetensors', 'weights/d-cnn.safetensors',

@@ -17,6 +17,8 @@ use super::page::Page;
 pub struct Options {
     /// A camera that films the sample picture, and that every page may use unasked.
     pub camera: bool,
+    /// Another film for that camera, as Motion JPEG.
+    pub film: Option<Vec<u8>>,
     /// WebGPU on the CPU: shows that it is right, not how fast it is.
     pub webgpu: bool,
 }
@@ -64,9 +66,9 @@ impl Chromium {
         if is_root() {
             command.arg("--no-sandbox");
         }
-        if options.camera {
+        if options.camera || options.film.is_some() {
             let film = profile.path().join("film.mjpeg");
-            std::fs::write(&film, camera_film()).unwrap();
+            std::fs::write(&film, options.film.unwrap_or_else(camera_film)).unwrap();
             command
                 .args(["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"])
                 .arg(format!("--use-file-for-fake-video-capture={}", film.display()));

@@ -37,14 +37,39 @@ pub fn sample() -> DynamicImage {
     image::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What the fake camera films: the sample in the middle of a grey 640 x 480 picture, as Motion JPEG
-/// (JPEG pictures one after the other).
+/// What the fake camera films: the sample in the middle of a grey 640 x 480 picture.
 pub fn camera_film() -> Vec<u8> {
-    const FRAMES: usize = 5;
-    let mut frame = RgbImage::from_pixel(640, 480, [128; 3].into());
     let portrait = imageops::resize(&sample().to_rgb8(), 480, 480, imageops::FilterType::Triangle);
+    let mut frame = grey(640, 480);
     imageops::replace(&mut frame, &portrait, 80, 0);
-    let mut jpeg = std::io::Cursor::new(Vec::new());
-    frame.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
-    jpeg.into_inner().repeat(FRAMES)
+    film(&vec![frame; 5])
+}
+
+/// Motion JPEG: JPEG pictures one after the other, which the fake camera shows again and again.
+pub fn film(frames: &[RgbImage]) -> Vec<u8> {
+    let jpeg = |frame: &RgbImage| {
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        frame.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+        jpeg.into_inner()
+    };
+    frames.iter().flat_map(jpeg).collect()
+}
+
+pub fn grey(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_pixel(width, height, [128; 3].into())
+}
+
+/// The head of the sample, a square of this side.
+pub fn head(side: u32) -> RgbImage {
+    let head = imageops::crop_imm(&sample().to_rgb8(), 116, 8, 220, 220).to_image();
+    imageops::resize(&head, side, side, imageops::FilterType::Triangle)
+}
+
+/// Heads of this side with their middles at these places of a grey picture.
+pub fn heads(size: [u32; 2], side: u32, middles: &[[i64; 2]]) -> RgbImage {
+    let (head, mut picture) = (head(side), grey(size[0], size[1]));
+    for [x, y] in middles {
+        imageops::replace(&mut picture, &head, x - i64::from(side / 2), y - i64::from(side / 2));
+    }
+    picture
 }

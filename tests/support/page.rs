@@ -106,10 +106,55 @@ impl Page {
     }
 
     pub fn choose_file(&self, path: &Path) {
+        self.choose_files(&[path]);
+    }
+
+    pub fn choose_files(&self, paths: &[&Path]) {
         let input =
             self.call("Runtime.evaluate", json!({ "expression": "document.querySelector('#file-input')" }));
         let input = &input["result"]["objectId"];
-        self.call("DOM.setFileInputFiles", json!({ "objectId": input, "files": [path] }));
+        self.call("DOM.setFileInputFiles", json!({ "objectId": input, "files": paths }));
+    }
+
+    /// Touches the screen, in CSS pixels, for a moment.
+    pub fn tap(&self, [x, y]: [f64; 2]) {
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "clickCount": 1 });
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
+    /// Presses a key, such as `ArrowRight`.
+    pub fn press(&self, key: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            self.call("Input.dispatchKeyEvent", json!({ "type": kind, "key": key, "code": key }));
+        }
+    }
+
+    /// As `prefers-color-scheme`, `forced-colors`, ... say: pairs of name and value.
+    pub fn emulate(&self, features: &[(&str, &str)]) {
+        let features: Vec<_> =
+            features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// As somebody who has set this size of letters in the browser; 16 unless told.
+    pub fn set_letters(&self, pixels: u32) {
+        self.call("Page.setFontSizes", json!({ "fontSizes": { "standard": pixels } }));
+    }
+
+    /// As a processor that is so many times slower would run the page's main thread.
+    pub fn slow_down(&self, times: f64) {
+        self.call("Emulation.setCPUThrottlingRate", json!({ "rate": times }));
+    }
+
+    /// Seconds that the page's main thread has been busy.
+    pub fn busy_seconds(&self) -> f64 {
+        self.call("Performance.enable", json!({ "timeDomain": "threadTicks" }));
+        let metrics = self.call("Performance.getMetrics", json!({}));
+        let metrics = metrics["metrics"].as_array().unwrap();
+        let busy = metrics.iter().find(|metric| metric["name"] == "TaskDuration").unwrap();
+        busy["value"].as_f64().unwrap()
     }
 
     /// What comes of an action: the first new result with a face in it.

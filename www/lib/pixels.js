@@ -9,6 +9,14 @@ export const MAX_PIXELS = 4096 * 4096;
 /** What is said of a picture that the browser does not let read. */
 export const FOREIGN = 'This picture belongs to another site, which keeps its pixels closed.';
 
+const UNREADABLE = 'The picture is damaged, or of a kind that this browser does not know.';
+
+// The format of iPhones' photos, which most browsers cannot read: its names in the first bytes of a file.
+const HEIC = /^ftyp(heic|heix|hevc|heim|heis|hevm|hevs|mif1|msf1)/;
+const WHAT_HEIC_IS = 'This is a HEIC picture, as iPhones take them, and this browser cannot read it. Save it as a JPEG first: '
+  + 'open it in Photos and export it, or take a screenshot of it. Safari reads it as it is. '
+  + 'For new pictures: Settings, Camera, Formats, Most Compatible.';
+
 // Blobs and <img> elements turn as their EXIF orientation says, as every viewer shows them.
 /** @type {ImageBitmapOptions} */
 const UPRIGHT = { imageOrientation: 'from-image', premultiplyAlpha: 'none' };
@@ -18,18 +26,19 @@ const UPRIGHT = { imageOrientation: 'from-image', premultiplyAlpha: 'none' };
  * The frame is transferable: an ImageBitmap, a VideoFrame, or pixels { rgba, width, height }.
  *
  * @param {import('../mien.js').MienSource} source
+ * @param {boolean} [transfer] an ImageBitmap is used up rather than copied
  * @returns {Promise<{ image: ImageBitmap | VideoFrame | Pixels, width: number, height: number }>}
  *   width and height of the source, which may be larger than the image.
  * @typedef {{ rgba: Uint8Array, width: number, height: number }} Pixels
  */
-export async function grab(source) {
+export async function grab(source, transfer = false) {
   let image;
   try {
-    image = await still(source);
+    image = await still(source, transfer);
   } catch (cause) {
     if (cause instanceof MienError) throw cause;
     if (cause?.name === 'SecurityError') throw new MienError('bad-picture', FOREIGN, cause);
-    throw new MienError('bad-picture', 'The picture is damaged, or of a kind that this browser does not know.', cause);
+    throw new MienError('bad-picture', UNREADABLE, cause);
   }
   const { width, height } = sizeOf(image);
   if (!(width > 0 && height > 0)) {
@@ -40,8 +49,23 @@ export async function grab(source) {
   return { image, width, height };
 }
 
-async function still(source) {
-  if (isA(source, 'Blob')) return createImageBitmap(source, UPRIGHT);
+/**
+ * The picture in a file, upright.
+ *
+ * @param {Blob} file
+ * @returns {Promise<ImageBitmap>}
+ */
+export async function decode(file) {
+  try {
+    return await createImageBitmap(file, UPRIGHT);
+  } catch (cause) {
+    const start = await file.slice(4, 12).text().catch(() => '');
+    throw new MienError('bad-picture', HEIC.test(start) ? WHAT_HEIC_IS : UNREADABLE, cause);
+  }
+}
+
+async function still(source, transfer) {
+  if (isA(source, 'Blob')) return decode(source);
   if (isA(source, 'HTMLImageElement')) {
     await source.decode();
     return createImageBitmap(source, UPRIGHT);
@@ -60,7 +84,7 @@ async function still(source) {
     // Without alpha, or the colours of what is half transparent would be darkened by it.
     return videoFrame(source, { timestamp: 0, alpha: 'discard' }) ?? createImageBitmap(source, { premultiplyAlpha: 'none' });
   }
-  if (isA(source, 'ImageBitmap')) return createImageBitmap(source, { premultiplyAlpha: 'none' });
+  if (isA(source, 'ImageBitmap')) return transfer ? source : createImageBitmap(source, { premultiplyAlpha: 'none' });
   throw new MienError('bad-picture', 'Mien reads pictures, videos, canvases and image files, and this is none of them.');
 }
 

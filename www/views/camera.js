@@ -15,6 +15,7 @@ export class Camera {
   #stream = null;
   #wanted = { facingMode: { ideal: 'user' } };
   #onLost;
+  #lock;
 
   /** True where there is more than one camera to choose from. Known once a camera has started. */
   hasChoice = false;
@@ -57,6 +58,7 @@ export class Camera {
     const { facingMode } = track.getSettings();
     this.mirrored = facingMode !== 'environment';
     this.hasChoice = (await this.#devices()).length > 1;
+    this.#stayAwake();
   }
 
   /** The next camera: front and back on a phone, one after the other elsewhere. */
@@ -76,11 +78,22 @@ export class Camera {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#video.srcObject = null;
+    this.#lock?.then((lock) => lock?.release());
+    this.#lock = undefined;
   }
 
-  /** Phones pause the video of a page in the background. */
+  /** The page is in sight again. Phones pause the video of a page in the background, and let the screen go dark. */
   resume() {
-    if (this.running && this.#video.paused) this.#video.play().catch(() => {});
+    if (!this.running) return;
+    if (this.#video.paused) this.#video.play().catch(() => {});
+    this.#stayAwake();
+  }
+
+  // Nobody touches a screen that shows what the camera sees.
+  #stayAwake() {
+    const former = this.#lock;
+    this.#lock = navigator.wakeLock?.request('screen').catch(() => undefined); // refused where the battery is low
+    former?.then((lock) => lock?.release());
   }
 
   async #devices() {

@@ -1,9 +1,11 @@
-import { describeDistribution, years } from './words.js';
+import { summary, years } from './words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const AGES = 100;
 const TICKS = [0, 20, 40, 60, 80, 99];
-const MARGIN = { top: 20, right: 10, bottom: 20, left: 10 };
+// In rem, since they hold letters.
+const MARGINS = { top: 1.25, right: 0.625, bottom: 1.25, left: 0.625 };
+const TICK_WIDTH = 1.5;
 // Flat distributions stay flat: the plot is never scaled to less than this probability.
 const LEAST_TOP = 0.04;
 
@@ -19,6 +21,8 @@ export class Distribution {
   #mean = element('line', { class: 'mean' });
   #label = element('text', { class: 'label', 'text-anchor': 'middle' });
   #size = { width: 0, height: 0 };
+  #rem = 16;
+  #margin = MARGINS;
   #face = null;
 
   constructor(root) {
@@ -40,18 +44,21 @@ export class Distribution {
     const { clientWidth: width, clientHeight: height } = this.#root;
     if (!width || !height) return;
     this.#size = { width, height };
+    this.#rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    this.#margin = Object.fromEntries(Object.entries(MARGINS).map(([side, rem]) => [side, rem * this.#rem]));
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#drawAxis();
     this.#draw();
   }
 
   #drawAxis() {
-    const { height } = this.#size;
-    const base = height - MARGIN.bottom;
+    const { width, height } = this.#size;
+    const base = height - this.#margin.bottom;
     const parts = [element('line', { class: 'base', x1: this.#x(0), x2: this.#x(AGES - 1), y1: base, y2: base })];
-    for (const age of TICKS) {
+    const all = width > TICKS.length * TICK_WIDTH * this.#rem;
+    for (const age of all ? TICKS : [TICKS[0], TICKS.at(-1)]) {
       const x = this.#x(age);
-      const text = element('text', { x, y: height - 5, 'text-anchor': 'middle' });
+      const text = element('text', { x, y: height - 0.3 * this.#rem, 'text-anchor': 'middle' });
       text.textContent = String(age);
       parts.push(element('line', { x1: x, x2: x, y1: base, y2: base + 4 }), text);
     }
@@ -64,31 +71,31 @@ export class Distribution {
     this.#ghost.toggleAttribute('hidden', Boolean(this.#face));
     if (!this.#face) {
       this.#drawGhost();
-      this.#svg.setAttribute('aria-label', 'Age distribution: no face yet');
+      set(this.#svg, { 'aria-label': 'Age distribution: no face yet' });
       return;
     }
     const { age, ageRange, ageDistribution: p } = this.#face;
     const top = Math.max(LEAST_TOP, ...p);
-    const base = this.#size.height - MARGIN.bottom;
-    const y = (i) => base - (base - MARGIN.top) * (p[i] / top);
+    const { top: above, left, right, bottom } = this.#margin;
+    const base = this.#size.height - bottom;
+    const y = (i) => base - (base - above) * (p[i] / top);
     const [low, high] = ageRange.map((bound) => clamp(Math.round(bound), 0, AGES - 1));
 
-    this.#hill.setAttribute('d', this.#area(0, AGES - 1, y, base));
-    this.#range.setAttribute('d', this.#area(low, high, y, base));
-    this.#line.setAttribute('d', `M${this.#points(0, AGES - 1, y)}`);
+    set(this.#hill, { d: this.#area(0, AGES - 1, y, base) });
+    set(this.#range, { d: this.#area(low, high, y, base) });
+    set(this.#line, { d: `M${this.#points(0, AGES - 1, y)}` });
     const x = this.#x(clamp(age, 0, AGES - 1));
-    set(this.#mean, { x1: x, x2: x, y1: MARGIN.top - 4, y2: base });
-    set(this.#label, { x: clamp(x, MARGIN.left + 10, this.#size.width - MARGIN.right - 10), y: MARGIN.top - 8 });
-    this.#label.textContent = years(age);
-    this.#svg.setAttribute('aria-label', `Age distribution. ${describeDistribution(this.#face)}`);
+    set(this.#mean, { x1: x, x2: x, y1: above - 4, y2: base });
+    set(this.#label, { x: clamp(x, left + 10, this.#size.width - right - 10), y: above - 0.4 * this.#rem });
+    if (this.#label.textContent !== years(age)) this.#label.textContent = years(age);
+    set(this.#svg, { 'aria-label': `Age distribution. ${summary(this.#face)}` });
   }
 
   // No face yet: the outline of a hill, dashed, which says what will be here.
   #drawGhost() {
-    const { height } = this.#size;
-    const base = height - MARGIN.bottom;
-    const y = (age) => base - (base - MARGIN.top) * 0.8 * Math.exp(-(((age - 44) / 15) ** 2));
-    this.#ghost.setAttribute('d', `M${this.#points(0, AGES - 1, y)}`);
+    const base = this.#size.height - this.#margin.bottom;
+    const y = (age) => base - (base - this.#margin.top) * 0.8 * Math.exp(-(((age - 44) / 15) ** 2));
+    set(this.#ghost, { d: `M${this.#points(0, AGES - 1, y)}` });
   }
 
   #area(from, to, y, base) {
@@ -102,8 +109,9 @@ export class Distribution {
   }
 
   #x(age) {
-    const span = this.#size.width - MARGIN.left - MARGIN.right;
-    return (MARGIN.left + (span * age) / (AGES - 1)).toFixed(1);
+    const { left, right } = this.#margin;
+    const span = this.#size.width - left - right;
+    return (left + (span * age) / (AGES - 1)).toFixed(1);
   }
 }
 
@@ -114,7 +122,9 @@ function element(name, attributes) {
 }
 
 function set(target, attributes) {
-  for (const [name, value] of Object.entries(attributes)) target.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (target.getAttribute(name) !== String(value)) target.setAttribute(name, value);
+  }
 }
 
 function clamp(value, low, high) {

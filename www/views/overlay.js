@@ -1,95 +1,220 @@
-import { describe, genderWord, isSure, yearRange, years } from './words.js';
+import { describe, isSure, word, yearRange, years } from './words.js';
 
-// A face narrower than this on the stage gets a label of one number.
-const ROOM_FOR_WORDS = 76;
+// A face narrower than this on the stage gets a label of one number, in rem; and all of them from this
+// many on.
+const ROOM_FOR_WORDS = 4.75;
 const MANY = 5;
-const CHIP = { full: 46, brief: 30, gap: 6, edge: 6 }; // heights as in style.css
+// What a label keeps away from its face and from the stage's edge.
+const GAP = 6;
 
-/** The frames over the picture: a button each, so that fingers and keyboards can choose a face. */
+/**
+ * @typedef {{ face: import('../mien.js').Face, key: number, number: number }} Shown
+ * @typedef {{ button: HTMLButtonElement, chip: HTMLElement, title: HTMLElement, note: HTMLElement, more: HTMLElement,
+ *             size: number[], box: number[], at: string, key: number, look: string }} Mark
+ */
+
+/**
+ * The frames over the picture: a button each, so that fingers and keyboards can choose a face, and a label.
+ * Frames are moved with every picture; words, and where they stand, are seen to when the panel is.
+ * Nothing here asks the page for a size: what labels measure comes from an observer, once they have been
+ * laid out.
+ */
 export class Overlay {
   #root;
   #onChoose;
-  /** @type {Map<number, { button: HTMLButtonElement, chip: HTMLElement, title: HTMLElement, note: HTMLElement }>} */
+  /** @type {Map<number, Mark>} */
   #marks = new Map();
+  #size = [0, 0];
+  #rem = 16;
+  #dots = false;
+  #said = [];
+  #labels = new ResizeObserver((entries) => {
+    for (const { target, borderBoxSize: [{ inlineSize, blockSize }] } of entries) {
+      const mark = this.#marks.get(Number(target.dataset.key));
+      if (mark) mark.size = [inlineSize, blockSize];
+    }
+    this.#placeLabels();
+  });
 
+  /** @param {(key: number) => void} onChoose */
   constructor(root, onChoose) {
     this.#root = root;
     this.#onChoose = onChoose;
+    root.addEventListener('click', (event) => {
+      const button = event.target.closest('.face');
+      // From a keyboard or a screen reader a click is the button's own; from a finger, the nearest face's.
+      const key = event.detail === 0 || this.#marks.size < 2 ? button?.dataset.key : this.#nearest(event);
+      if (key !== undefined) this.#onChoose(Number(key));
+    });
+  }
+
+  /** The stage's size in CSS pixels, and that of the page's letters. */
+  resize(size, rem) {
+    this.#size = size;
+    this.#rem = rem;
+    this.#dots = false; // there may be room now
   }
 
   /**
-   * @param {import('../mien.js').Face[]} faces
+   * Moves the frames to where the faces are.
+   *
+   * @param {Shown[]} shown
    * @param {(box: number[]) => number[]} place from Stage.mapper
-   * @param {number | undefined} chosen key of the chosen face
    */
-  show(faces, place, chosen) {
-    const keys = new Set(faces.map(keyOf));
+  move(shown, place) {
+    const keys = new Set(shown.map(({ key }) => key));
     for (const [key, mark] of this.#marks) {
       if (keys.has(key)) continue;
+      this.#labels.unobserve(mark.chip);
       mark.button.remove();
       this.#marks.delete(key);
     }
-    faces.forEach((face, index) => this.#draw(face, index, faces.length, place(face.box), chosen));
+    for (const { face, key } of shown) {
+      const mark = this.#mark(key);
+      mark.box = place(face.box);
+      // Whole pixels of size: a hair more or less would have it laid out again.
+      const [x, y, width, height] = mark.box.map((value, index) => value.toFixed(index < 2 ? 1 : 0));
+      const at = `${x} ${y} ${width} ${height}`;
+      if (at === mark.at) continue;
+      mark.at = at;
+      const { style } = mark.button;
+      style.transform = `translate(${x}px, ${y}px)`;
+      style.width = `${width}px`;
+      style.height = `${height}px`;
+    }
+  }
+
+  /**
+   * What is said beside each frame, after `move`.
+   *
+   * @param {Shown[]} shown
+   * @param {number | undefined} chosen key of the chosen face
+   * @param {boolean} inStrip whether each face is to be found in the strip below, too
+   */
+  say(shown, chosen, inStrip) {
+    const count = shown.length;
+    this.#said = [shown, chosen, inStrip];
+    if (count < MANY) this.#dots = false;
+    this.#root.classList.toggle('several', count > 1);
+    for (const { face, key, number } of shown) {
+      const mark = this.#mark(key);
+      const isChosen = count > 1 && key === chosen;
+      const brief = count > 1 && !isChosen && (mark.box[2] < ROOM_FOR_WORDS * this.#rem || count >= MANY);
+      mark.look = this.#dots && count > 1 ? 'dot' : brief || (isChosen && count >= MANY) ? 'brief' : 'full';
+      setAttribute(mark.button, 'aria-pressed', String(isChosen));
+      setAttribute(mark.button, 'tabindex', inStrip ? '-1' : '0');
+      setAttribute(mark.button, 'class', `face ${mark.look}`);
+      const isSettled = face.settled !== false;
+      const age = isSettled ? years(face.age) : '…';
+      setText(mark.title, mark.look === 'dot' ? String(number) : mark.look === 'brief' || !isSettled ? age : `${word(face)} · ${age}`);
+      setText(mark.note, !isSettled ? 'one moment' : isSure(face) ? yearRange(face) : `${yearRange(face)} · gender not sure`);
+      // The name of the button is all of its words, those that are seen and these.
+      const hidden = mark.look === 'full' ? '' : ` ${describe(face)}`;
+      setText(mark.more, count > 1 ? `${hidden}, face ${number}` : hidden);
+    }
+    this.#placeLabels();
   }
 
   clear() {
-    this.show([], () => [], undefined);
+    this.#dots = false;
+    this.move([], () => []);
   }
 
-  #draw(face, index, count, [x, y, width, height], chosen) {
-    const key = keyOf(face, index);
-    const { button, chip, title, note } = this.#mark(key);
-    const { clientWidth, clientHeight } = this.#root;
-    const isChosen = key === chosen;
-
-    button.hidden = x + width < 8 || y + height < 8 || x > clientWidth - 8 || y > clientHeight - 8;
-    Object.assign(button.style, { transform: `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`, width: `${width.toFixed(1)}px`, height: `${height.toFixed(1)}px` });
-    button.setAttribute('aria-pressed', String(isChosen));
-    const label = `Face ${index + 1} of ${count}: ${describe(face)}`;
-    if (button.getAttribute('aria-label') !== label) button.setAttribute('aria-label', label);
-
-    const brief = !isChosen && count > 1 && (width < ROOM_FOR_WORDS || count > MANY);
-    button.classList.toggle('brief', brief);
-    const sure = isSure(face);
-    setText(title, brief || !sure ? years(face.age) : `${genderWord(face)} · ${years(face.age)}`);
-    setText(note, sure ? yearRange(face) : `${yearRange(face)} · gender unsure`);
-
-    // Above the frame where there is room, else below it, else inside its top edge; never off the stage.
-    const chipHeight = brief ? CHIP.brief : CHIP.full;
-    const above = y >= chipHeight + CHIP.gap + CHIP.edge;
-    const below = y + height + CHIP.gap + chipHeight + CHIP.edge <= clientHeight;
-    const inside = Math.max(CHIP.edge - y, CHIP.gap);
-    const chipY = above ? -chipHeight - CHIP.gap : below ? height + CHIP.gap : inside;
-    const chipX = clamp(width / 2 - chip.offsetWidth / 2, CHIP.edge - x, clientWidth - CHIP.edge - x - chip.offsetWidth);
-    chip.style.transform = `translate(${chipX.toFixed(1)}px, ${chipY.toFixed(1)}px)`;
+  /** The face whose middle is nearest to a tap, if there is one in reach. */
+  #nearest({ clientX, clientY }) {
+    const { left, top } = this.#root.getBoundingClientRect();
+    let best;
+    for (const mark of this.#marks.values()) {
+      const [x, y, width, height] = mark.box;
+      const distance = Math.hypot(clientX - left - x - width / 2, clientY - top - y - height / 2);
+      const reach = Math.max(2.75 * this.#rem, Math.hypot(width, height));
+      if (distance < reach && !(best?.distance <= distance)) best = { distance, key: mark.key };
+    }
+    return best?.key;
   }
 
+  // One after the other, each where it hides least. Where labels still lie on each other, all become numbers.
+  #placeLabels() {
+    const marks = [...this.#marks.values()].filter(({ size }) => size[0] > 0);
+    const boxes = marks.map(({ box }) => box);
+    const placed = [];
+    let collides = false;
+    for (const mark of marks) {
+      const others = boxes.filter((box) => box !== mark.box);
+      let best;
+      for (const label of this.#places(mark)) {
+        const cost = 8 * covered(label, placed) + covered(label, others) + 0.5 * covered(label, [mark.box]);
+        if (!(best?.cost <= cost)) best = { label, cost };
+        if (cost === 0) break;
+      }
+      collides ||= covered(best.label, placed) > 1;
+      placed.push(best.label);
+      const [x, y] = best.label;
+      setStyle(mark.chip, 'transform', `translate(${(x - mark.box[0]).toFixed(1)}px, ${(y - mark.box[1]).toFixed(1)}px)`);
+    }
+    if (collides && marks.length >= MANY && !this.#dots) {
+      this.#dots = true;
+      this.say(...this.#said);
+    }
+  }
+
+  // Above the frame, below it, beside it, inside its edges; never off the stage.
+  *#places({ box: [x, y, width, height], size: [w, h], look }) {
+    const [stageWidth, stageHeight] = this.#size;
+    const gap = look === 'dot' ? 1 : GAP;
+    const within = (left, top) => [clamp(left, GAP, stageWidth - GAP - w), clamp(top, GAP, stageHeight - GAP - h), w, h];
+    const middle = x + width / 2 - w / 2;
+    const [above, below] = [y - h - gap, y + height + gap];
+    for (const top of [above, below]) if (top >= GAP && top + h <= stageHeight - GAP) yield within(middle, top);
+    for (const top of [above, below]) {
+      yield within(x + width / 2 - 0.1 * w, top);
+      yield within(x + width / 2 - 0.9 * w, top);
+    }
+    yield within(x + width + gap, y + height / 2 - h / 2);
+    yield within(x - w - gap, y + height / 2 - h / 2);
+    yield within(middle, y + GAP);
+    yield within(middle, y + height - h - GAP);
+    yield within(middle, y + height - h / 2);
+  }
+
+  /** @returns {Mark} */
   #mark(key) {
     if (this.#marks.has(key)) return this.#marks.get(key);
-    const button = document.createElement('button');
+    const [button, chip, title, note, more] = ['button', 'span', 'b', 'small', 'span'].map((name) => document.createElement(name));
     button.type = 'button';
     button.className = 'face';
-    const chip = document.createElement('span');
     chip.className = 'chip';
-    const title = document.createElement('b');
-    const note = document.createElement('small');
+    more.className = 'unseen';
+    button.dataset.key = chip.dataset.key = String(key);
     chip.append(title, note);
-    button.append(chip);
-    button.addEventListener('click', () => this.#onChoose(key));
+    button.append(chip, more);
     this.#root.append(button);
-    const mark = { button, chip, title, note };
+    this.#labels.observe(chip, { box: 'border-box' });
+    const mark = { button, chip, title, note, more, size: [0, 0], box: [0, 0, 0, 0], at: '', key, look: 'full' };
     this.#marks.set(key, mark);
     return mark;
   }
 }
 
-/** What a face goes by from frame to frame: its track, or its place in the list for a photo. */
-export function keyOf(face, index) {
-  return face.id ?? index;
+// How much of a rectangle lies under others.
+function covered([x, y, width, height], others) {
+  return others.reduce((sum, [ox, oy, ow, oh]) => {
+    const w = Math.min(x + width, ox + ow) - Math.max(x, ox);
+    const h = Math.min(y + height, oy + oh) - Math.max(y, oy);
+    return w > 0 && h > 0 ? sum + w * h : sum;
+  }, 0);
 }
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+function setStyle(element, name, value) {
+  if (element.style[name] !== value) element.style[name] = value;
 }
 
 function clamp(value, low, high) {

@@ -1,29 +1,61 @@
-// The ways a photo comes in: chosen, dropped, pasted, or the sample.
+// The ways photos come in: chosen, dropped, pasted, or the sample; and from files to pictures.
+
+import { decode, MAX_PIXELS } from '../lib/pixels.js';
+
+// A picture on the stage is no larger than this on its longer side, which is more than screens show of it.
+const SHOWN_SIDE = 2048;
+// Up to so many pixels a copy costs the page nothing that is felt.
+const LIGHT = 2 ** 22;
+
+/**
+ * A file as a picture, decoded once: to be estimated, and to be shown. Large ones are made smaller by a
+ * worker.
+ *
+ * @param {Blob} file
+ * @returns {Promise<{ full: ImageBitmap, shown: ImageBitmap }>}
+ */
+export async function readPicture(file) {
+  const bitmap = await decode(file);
+  if (bitmap.width * bitmap.height <= LIGHT) return { full: bitmap, shown: await createImageBitmap(bitmap) };
+  const worker = new Worker(new URL('../later/shrink-worker.js', import.meta.url), { type: 'module', name: 'mien-shrink' });
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => ('error' in data ? reject(data.error) : resolve(data));
+      worker.onerror = () => reject(new Error('A part of the page could not be loaded. Is this device online?'));
+      worker.postMessage({ bitmap, most: MAX_PIXELS, side: SHOWN_SIDE }, [bitmap]);
+    });
+  } finally {
+    worker.terminate();
+  }
+}
 
 /**
  * @param {{ input: HTMLInputElement, sample: HTMLElement, stage: HTMLElement,
- *           onPhoto: (photo: Blob) => void, onFailure: (error: Error) => void }} parts
+ *           onPhotos: (photos: Blob[]) => void, onNothing: (why: string) => void, onFailure: (error: Error) => void }} parts
+ * @returns {() => void} takes what was chosen before this script was there
  */
-export function photoInputs({ input, sample, stage, onPhoto, onFailure }) {
-  input.addEventListener('change', () => {
-    const [file] = input.files;
+export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailure }) {
+  const chosen = () => {
+    const files = [...input.files];
     input.value = ''; // so that the same file can be chosen again
-    if (file) onPhoto(file);
-  });
+    if (files.length > 0) onPhotos(files);
+  };
+  input.addEventListener('change', chosen);
 
   sample.addEventListener('click', async () => {
     try {
       const response = await fetch('sample.jpg');
       if (!response.ok) throw new Error(`The site answered ${response.status}.`);
-      onPhoto(await response.blob());
+      onPhotos([await response.blob()]);
     } catch (error) {
       onFailure(new Error('The sample picture could not be downloaded. Is this device online?', { cause: error }));
     }
   });
 
   document.addEventListener('paste', (event) => {
-    const file = pictureIn(event.clipboardData);
-    if (file) onPhoto(file);
+    const files = filesIn(event.clipboardData);
+    if (files.length > 0) onPhotos(files);
+    else onNothing('There is no picture in what was pasted. Copy a picture itself, or choose its file.');
   });
 
   // Anywhere on the page: a picture that misses the stage should not replace the page.
@@ -38,13 +70,15 @@ export function photoInputs({ input, sample, stage, onPhoto, onFailure }) {
   document.addEventListener('drop', (event) => {
     event.preventDefault();
     mark(0);
-    const file = pictureIn(event.dataTransfer);
-    if (file) onPhoto(file);
-    else onFailure(new Error('That was no picture file. Save the picture first, then drop the file.'));
+    const files = filesIn(event.dataTransfer);
+    if (files.length > 0) onPhotos(files);
+    else onNothing('That was no picture file. Save the picture first, then drop the file.');
   });
+
+  return chosen;
 }
 
-function pictureIn(transfer) {
-  const files = [...(transfer?.files ?? [])];
-  return files.find((file) => file.type.startsWith('image/')) ?? files[0];
+/** All files: which of them are pictures shows when they are read. */
+function filesIn(transfer) {
+  return [...(transfer?.files ?? [])];
 }

@@ -1,5 +1,9 @@
 import { Distribution } from './distribution.js';
-import { describeDistribution, genderSentence, isSure, yearRange, years } from './words.js';
+import { genderSentence, isSure, summary, yearRange, years } from './words.js';
+
+// A face's first numbers may be years off.
+const UNSETTLED = { age: '…', range: 'One moment', gender: 'Gender', summary: 'How likely each age is, as soon as a few pictures agree.' };
+const EMPTY = { who: 'Age', age: '–', range: 'No face yet', gender: 'Gender', summary: 'How likely each age is, once there is a face.' };
 
 /** The panel of the chosen face: age, range, gender, distribution. */
 export class Readout {
@@ -19,24 +23,26 @@ export class Readout {
 
   /**
    * @param {import('../mien.js').Face | null} face
-   * @param {{ index: number, count: number }} place which of how many faces
+   * @param {number} [number] which face it is, where there are several
    */
-  show(face, { index, count } = { index: 0, count: 0 }) {
+  show(face, number) {
+    const who = number ? `Age of face ${number}` : 'Age';
+    const isUnsettled = face?.settled === false;
+    if (isUnsettled) face = null;
     this.#root.toggleAttribute('data-empty', !face);
-    const { who, age, range, gender, scale, summary } = this.#parts;
-    const text = face ? {
-      who: count > 1 ? `Age, face ${index + 1} of ${count}` : 'Age',
+    const text = isUnsettled ? { who, ...UNSETTLED } : face ? {
+      who,
       age: years(face.age),
-      range: `likely ${yearRange(face)}`,
+      range: `probably ${yearRange(face)}`,
       gender: genderSentence(face),
-      summary: describeDistribution(face),
-    } : {
-      who: 'Age', age: '–', range: 'No face yet', gender: 'Gender', summary: 'How likely each age is, once there is a face.',
-    };
+      summary: summary(face),
+    } : EMPTY;
     for (const [name, value] of Object.entries(text)) {
       if (this.#parts[name].textContent !== value) this.#parts[name].textContent = value;
     }
-    scale.style.width = face ? `${Math.round(100 * Math.max(face.gender.female, face.gender.male))}%` : '0';
+    const { scale } = this.#parts;
+    const width = face ? `${Math.round(100 * Math.max(face.gender.female, face.gender.male))}%` : '0%';
+    if (scale.style.width !== width) scale.style.width = width;
     scale.classList.toggle('unsure', Boolean(face) && !isSure(face));
     this.#distribution.show(face);
   }

@@ -9,8 +9,11 @@ export class Stage {
   #trouble;
   #shown = null;
   #mirrored = false;
+  #covers = false;
+  #size = [0, 0];
 
-  constructor(root) {
+  /** @param {() => void} onResize the stage has another size, or the page's letters have */
+  constructor(root, onResize) {
     const part = (id) => root.querySelector(`#${id}`);
     this.#root = root;
     this.#video = part('video');
@@ -19,36 +22,65 @@ export class Stage {
     this.#trouble = {
       card: part('trouble'), title: part('trouble-title'), text: part('trouble-text'), action: part('trouble-action'),
     };
+    // Asked for here and nowhere else: at each picture it would have the page laid out again.
+    new ResizeObserver(([{ contentRect: { width, height } }]) => {
+      this.#size = [width, height];
+      onResize();
+    }).observe(root);
   }
 
   get video() {
     return this.#video;
   }
 
-  showVideo(mirrored) {
-    this.#mirrored = mirrored;
-    this.#root.classList.toggle('mirrored', mirrored);
-    this.#show(this.#video);
+  /** The canvas with the photo. */
+  get photo() {
+    return this.#photo;
   }
 
-  /** @param {Blob} blob */
-  async showPhoto(blob) {
-    this.#mirrored = false;
-    this.#root.classList.remove('mirrored');
-    const former = this.#photo.src;
-    this.#photo.src = URL.createObjectURL(blob);
-    if (former) URL.revokeObjectURL(former);
-    this.#show(this.#photo);
-    await this.#photo.decode().catch(() => {}); // the estimate says what is wrong with it
+  /** Width and height in CSS pixels. */
+  get size() {
+    return this.#size;
+  }
+
+  /** 'video', 'photo', or null. */
+  get shows() {
+    return this.#shown === this.#video ? 'video' : this.#shown && 'photo';
+  }
+
+  get mirrored() {
+    return this.#mirrored;
+  }
+
+  /** What is on the stage, to be drawn elsewhere. */
+  get source() {
+    return this.#shown;
+  }
+
+  showVideo(mirrored) {
+    this.#show(this.#video, { mirrored, covers: true });
+  }
+
+  /**
+   * @param {ImageBitmap} bitmap which is used up
+   * @param {{ mirrored?: boolean, covers?: boolean }} [as] a frame of a video: as the video was
+   */
+  showPhoto(bitmap, { mirrored = false, covers = false } = {}) {
+    const { width, height } = bitmap;
+    Object.assign(this.#photo, { width, height });
+    this.#photo.getContext('bitmaprenderer').transferFromImageBitmap(bitmap);
+    this.#photo.classList.toggle('frozen', covers);
+    this.#show(this.#photo, { mirrored, covers });
   }
 
   showEmpty() {
+    this.#forget();
     this.#show(null);
   }
 
   /** A message in place of the picture, with at most one way out. */
   showTrouble({ title, text, action }) {
-    this.#show(null);
+    this.showEmpty();
     this.#empty.hidden = true;
     const { card, title: heading, text: body, action: button } = this.#trouble;
     heading.textContent = title;
@@ -66,23 +98,37 @@ export class Stage {
    * A video covers the stage, a photo is contained in it; the same rule as object-fit in style.css.
    */
   mapper({ width, height }) {
-    const { clientWidth, clientHeight } = this.#root;
-    const fit = this.#shown === this.#video ? Math.max : Math.min;
-    const scale = fit(clientWidth / width, clientHeight / height);
-    const left = (clientWidth - width * scale) / 2;
-    const top = (clientHeight - height * scale) / 2;
+    const [stageWidth, stageHeight] = this.#size;
+    const fit = this.#covers ? Math.max : Math.min;
+    const scale = fit(stageWidth / width, stageHeight / height);
+    const left = (stageWidth - width * scale) / 2;
+    const top = (stageHeight - height * scale) / 2;
     return ([x, y, w, h]) => {
       const fromLeft = this.#mirrored ? width - x - w : x;
       return [left + fromLeft * scale, top + y * scale, w * scale, h * scale];
     };
   }
 
-  #show(element) {
+  /** Whether the middle of such a box is on the stage: a video that covers it is cut off at two sides. */
+  holds([x, y, width, height]) {
+    const [stageWidth, stageHeight] = this.#size;
+    const [middle, centre] = [x + width / 2, y + height / 2];
+    return middle >= 0 && middle <= stageWidth && centre >= 0 && centre <= stageHeight;
+  }
+
+  #forget() {
+    this.#photo.getContext('bitmaprenderer').transferFromImageBitmap(null);
+  }
+
+  #show(element, { mirrored = false, covers = false } = {}) {
     this.#shown = element;
+    this.#mirrored = mirrored;
+    this.#covers = covers;
     this.#video.hidden = element !== this.#video;
     this.#photo.hidden = element !== this.#photo;
     this.#empty.hidden = element !== null;
     this.#trouble.card.hidden = true;
+    this.#root.classList.toggle('mirrored', mirrored);
     this.#root.classList.toggle('filled', element !== null);
     this.#root.classList.toggle('filming', element === this.#video);
   }

@@ -1,11 +1,10 @@
-import { describeAll } from './words.js';
-
 const ENGINE_NAMES = { cpu: 'CPU', webgpu: 'WebGPU' };
 const METER_EVERY_MS = 500;
 // What its milliseconds and frames a second are the mean of.
 const METER_OVER_MS = 2000;
-// A camera's numbers waver; only a face that comes or goes is news worth telling soon.
-const ANNOUNCE_EVERY_MS = { news: 1500, same: 8000 };
+const STALLED_MS = 10_000;
+// A camera's numbers waver: what has been the same for so long is told.
+const REST_MS = 1000;
 
 /** The line of words over the buttons, and the slim progress line under it. */
 export class Status {
@@ -48,6 +47,7 @@ export class Meter {
   #drawn = 0;
   #parts = [];
   #note;
+  #stalled;
 
   /** @param {HTMLDetailsElement} root */
   constructor(root) {
@@ -105,6 +105,14 @@ export class Meter {
     this.#write(this.#parts);
   }
 
+  /** WebGPU's program is on its way: in a browser's list of requests it should be no surprise. */
+  fetching(isUnderWay) {
+    clearTimeout(this.#stalled);
+    if (isUnderWay) this.#stalled = setTimeout(() => this.fetching(false), STALLED_MS); // it broke off, and nothing more is said
+    this.#note = isUnderWay ? 'fetching the WebGPU program' : undefined;
+    this.#write(this.#parts);
+  }
+
   /** WebGPU is gone. Said here, where it stays; the line of words is the next result's. */
   lost() {
     this.#note = 'WebGPU has stopped';
@@ -121,21 +129,28 @@ function milliseconds(ms) {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
-/** Tells screen readers what was found, politely and not at every frame. */
-export class Announcer {
-  #root;
-  #last = { text: '', at: -Infinity, count: -1 };
+/** Says what has come to rest: of a photo at once, of a camera after a second without a change. */
+export class Rest {
+  #say;
+  #text;
+  #timer;
 
-  constructor(root) {
-    this.#root = root;
+  /** @param {(text: string) => void} say */
+  constructor(say) {
+    this.#say = say;
   }
 
-  announce(faces, isVideo) {
-    const text = describeAll(faces);
-    const now = performance.now();
-    const pause = faces.length === this.#last.count ? ANNOUNCE_EVERY_MS.same : ANNOUNCE_EVERY_MS.news;
-    if (isVideo && (text === this.#last.text || now - this.#last.at < pause)) return;
-    this.#last = { text, at: now, count: faces.length };
-    this.#root.textContent = text;
+  tell(text, isVideo) {
+    if (text === this.#text) return;
+    this.stop();
+    this.#text = text;
+    if (isVideo) this.#timer = setTimeout(() => this.#say(text), REST_MS);
+    else this.#say(text);
+  }
+
+  /** Nothing more is to be said of what was told so far. */
+  stop() {
+    clearTimeout(this.#timer);
+    this.#text = undefined;
   }
 }

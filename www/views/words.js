@@ -1,28 +1,41 @@
 // What a result is called in words. Every sentence about a face comes from here.
 
-/** Below this probability no gender is named. */
-export const SURE = 0.7;
-const CHILD = 16;
+/**
+ * A gender is named where the network gives it at least this probability, and of a child at least that
+ * one. On test pictures, D-CNN is then right about 98 of 100 (docs/page.md).
+ */
+export const SURE = 0.8;
+export const SURE_OF_CHILD = 0.9;
+
+// Below this age somebody is called a child; above it 'young' is said while the range reaches below 18.
+const CHILD = 13;
+const GROWN = 18;
+const ADULT = 20;
 
 /** @typedef {import('../mien.js').Face} Face */
 
-/** @param {Face} face */
-export function isSure({ gender }) {
-  return Math.max(gender.female, gender.male) >= SURE;
+/** True where a gender is named. @param {Face} face */
+export function isSure({ age, gender }) {
+  return Math.max(gender.female, gender.male) >= (age < CHILD ? SURE_OF_CHILD : SURE);
 }
 
-/** 'Woman', 'Man', 'Girl', 'Boy' or 'Unsure'. */
-export function genderWord(face) {
-  if (!isSure(face)) return 'Unsure';
-  const child = face.age < CHILD;
-  return face.gender.female > face.gender.male ? (child ? 'Girl' : 'Woman') : (child ? 'Boy' : 'Man');
+/**
+ * 'Girl', 'Child', 'Young woman', 'Woman', 'Man', ... and 'Person' where no gender is named.
+ *
+ * @param {Face} face
+ */
+export function word(face) {
+  const [woman, man, neither] = face.age < CHILD ? ['girl', 'boy', 'child'] : ['woman', 'man', 'person'];
+  const noun = !isSure(face) ? neither : face.gender.female > face.gender.male ? woman : man;
+  const text = face.age >= CHILD && face.ageRange[0] < GROWN ? `young ${noun}` : noun;
+  return text[0].toUpperCase() + text.slice(1);
 }
 
-/** 'Woman, 93%' or 'Unsure: female 58%, male 42%'. */
+/** 'Woman, 93%', or 'Not sure: female 58%, male 42%'. */
 export function genderSentence(face) {
   const { female, male } = face.gender;
-  if (!isSure(face)) return `Unsure: female ${percent(female)}, male ${percent(male)}`;
-  return `${genderWord(face)}, ${percent(Math.max(female, male))}`;
+  if (!isSure(face)) return `Not sure: female ${percent(female)}, male ${percent(male)}`;
+  return `${word(face)}, ${percent(Math.max(female, male))}`;
 }
 
 export function years(age) {
@@ -33,28 +46,35 @@ export function yearRange({ ageRange: [low, high] }) {
   return `${Math.round(low)}–${Math.round(high)}`;
 }
 
-/** One face for a screen reader: 'woman, about 34, likely 27 to 41'. */
-export function describe(face) {
-  const who = isSure(face) ? genderWord(face).toLowerCase() : 'gender unsure';
-  const [low, high] = face.ageRange.map(Math.round);
-  return `${who}, about ${years(face.age)}, likely ${low} to ${high}`;
+/** What the range means, and where the distribution has two hills, what these are. */
+export function summary(face) {
+  return face.hills ? `${hillsSentence(face)} ${rangeSentence(face)}` : rangeSentence(face);
 }
 
-/** The plot in a sentence. */
-export function describeDistribution({ ageDistribution, ageRange }) {
-  const [low, high] = ageRange.map(Math.round);
-  let peak = 0;
-  ageDistribution.forEach((p, age) => {
-    if (p > ageDistribution[peak]) peak = age;
-  });
-  return `Likely between ${low} and ${high}; the single likeliest age is ${peak}.`;
+function hillsSentence({ hills }) {
+  const [younger, older] = hills.map(({ age }) => (age < CHILD ? 'a child' : age < ADULT ? 'a teenager' : 'an adult'));
+  const [first, second] = hills.map(({ age }) => years(age));
+  return younger === older ? `Either about ${first}, or about ${second}.` : `Either ${younger} of about ${first}, or ${older} of about ${second}.`;
+}
+
+export function rangeSentence({ ageRange: [low, high] }) {
+  return `4 of 5 people with this result are between ${Math.round(low)} and ${Math.round(high)}.`;
+}
+
+/** One face for a screen reader: 'woman, about 34, probably 27 to 41'. */
+export function describe(face) {
+  if (face.settled === false) return 'one moment'; // its first numbers may be years off
+  const [low, high] = face.ageRange.map(Math.round);
+  return `${word(face).toLowerCase()}, about ${years(face.age)}, probably ${low} to ${high}`;
 }
 
 export function describeAll(faces) {
-  if (faces.length === 0) return ''; // the status line says so
-  return `Estimate: ${faces.map(describe).join('; ')}.`;
+  const settled = faces.filter((face) => face.settled !== false);
+  if (settled.length === 0) return ''; // the status line says so
+  return `Guess: ${settled.map(describe).join('; ')}.`;
 }
 
-function percent(p) {
-  return `${Math.round(100 * p)}%`;
+/** '93%', and never more than there is to know. */
+export function percent(p) {
+  return p > 0.99 ? 'over 99%' : p < 0.01 ? 'under 1%' : `${Math.round(100 * p)}%`;
 }

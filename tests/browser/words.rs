@@ -1,0 +1,140 @@
+//! What the page says of a face, and of itself.
+
+use serde_json::json;
+
+use crate::support::chromium::Options;
+use crate::visit;
+
+/// Made-up faces: age, range, probability of female; the word for them, and the sentence on gender.
+#[test]
+fn words_promise_no_more_than_was_measured() {
+    let faces = [
+        // No gender where it is a coin with a little weight.
+        (json!([34, [27, 41], 0.58]), "Person", "Not sure: female 58%, male 42%"),
+        (json!([34, [27, 41], 0.78]), "Person", "Not sure: female 78%, male 22%"),
+        (json!([34, [27, 41], 0.93]), "Woman", "Woman, 93%"),
+        (json!([70, [61, 78], 0.004]), "Man", "Man, over 99%"),
+        (json!([34, [27, 41], 1.0]), "Woman", "Woman, over 99%"),
+        // Of children less often still; and nobody is a man from one day to the next.
+        (json!([6, [4, 8], 0.86]), "Child", "Not sure: female 86%, male 14%"),
+        (json!([6, [4, 8], 0.97]), "Girl", "Girl, 97%"),
+        (json!([6, [4, 8], 0.03]), "Boy", "Boy, 97%"),
+        (json!([16, [12, 22], 0.03]), "Young man", "Young man, 97%"),
+        (json!([16, [12, 22], 0.4]), "Young person", "Not sure: female 40%, male 60%"),
+        (json!([21, [17, 26], 0.97]), "Young woman", "Young woman, 97%"),
+        (json!([24, [19, 29], 0.97]), "Woman", "Woman, 97%"),
+    ];
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        for (face, word, sentence) in faces {
+            let said = page.evaluate(&format!(
+                "import('./views/words.js').then((words) => {{
+                    const [age, ageRange, female] = {face};
+                    const face = {{ age, ageRange, gender: {{ female, male: 1 - female }} }};
+                    return [words.word(face), words.genderSentence(face), words.summary(face), words.describe(face)];
+                }})"
+            ));
+            assert_eq!(said[0], word, "{face}");
+            assert_eq!(said[1], sentence, "{face}");
+            let (low, high) = (&face[1][0], &face[1][1]);
+            assert_eq!(said[2], format!("4 of 5 people with this result are between {low} and {high}."));
+            let described = format!("{}, about {}, probably {low} to {high}", word.to_lowercase(), face[0]);
+            assert_eq!(said[3], described);
+        }
+    });
+}
+
+/// Two hills are told as two, and of a face that is not settled there is no number.
+#[test]
+fn what_is_not_one_number_is_not_told_as_one() {
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        let said = page.evaluate(
+            "Promise.all([import('./views/words.js'), import('./views/readout.js')]).then(([words, { Readout }]) => {
+                const ageDistribution = new Float32Array(100).fill(0.01);
+                const face = { age: 19, ageRange: [6, 33], gender: { female: 0.9, male: 0.1 }, ageDistribution };
+                const hills = [{ age: 8, share: 0.4 }, { age: 30, share: 0.6 }];
+                const readout = new Readout(document.querySelector('#readout'));
+                readout.show({ ...face, settled: false }, 2);
+                const panel = document.querySelector('#readout').innerText;
+                return [words.summary({ ...face, hills }), words.describeAll([{ ...face, settled: false }]), panel];
+            })",
+        );
+        let summary = said[0].as_str().unwrap();
+        assert!(summary.starts_with("Either a child of about 8, or an adult of about 30."), "{summary}");
+        assert_eq!(said[1], "");
+        let panel = said[2].as_str().unwrap();
+        assert!(panel.contains("One moment") && !panel.contains("19") && panel.contains("face 2"), "{panel}");
+    });
+}
+
+/// The page's figures are those of the files that `mien evaluate` wrote.
+#[test]
+fn accuracy_is_stated_as_it_was_measured() {
+    let read = |set: &str| -> serde_json::Value {
+        let path = crate::support::repository().join(format!("model-weights/d-cnn/{set}.json"));
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let sets = ["aaf-test", "utkface-test"].map(read);
+    let pooled = |part: &dyn Fn(&serde_json::Value) -> serde_json::Value, name: &str| {
+        let parts = sets.each_ref().map(part);
+        let n: f64 = parts.iter().filter_map(|part| part["n"].as_f64()).sum();
+        parts.iter().filter_map(|part| Some(part["n"].as_f64()? * part[name].as_f64()?)).sum::<f64>() / n
+    };
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        page.evaluate("document.querySelector('#about').scrollIntoView()");
+        page.wait_for("document.querySelector('#measured table')");
+        let words = page.evaluate("document.querySelector('#measured p').innerText");
+        let words = words.as_str().unwrap();
+        let mae = pooled(&|set| set.clone(), "mae");
+        assert!(words.contains(&format!("off by {mae:.1} years")), "{mae}: {words}");
+        let rows = page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('#measured tbody tr')].map(({ cells }) => [cells[0].innerText, [...cells].map(({ innerText }) => innerText).join(' ')]))",
+        );
+        let bias = pooled(&|set| set["by_decade"]["70-79"].clone(), "bias");
+        assert!(bias < -3.0 && words.contains("too young"), "{bias}: {words}");
+        assert!(rows["70–79"].as_str().unwrap().contains(&format!("{:.1} too young", -bias)), "{rows}");
+    });
+}
+
+#[test]
+fn a_shared_address_shows_a_preview_and_links_lead_somewhere() {
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        let tags = page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('meta[property], meta[name]')].map((it) => [it.getAttribute('property') ?? it.name, it.content]))",
+        );
+        for name in ["description", "og:title", "og:description", "og:image", "og:image:alt", "twitter:card"]
+        {
+            assert!(tags[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {tags}");
+        }
+        let picture = page.evaluate(
+            "createImageBitmap.call(null, new Image()).catch(() => {}).then(async () => {
+                const response = await fetch(document.querySelector('meta[property=\"og:image\"]').content);
+                const blob = await response.blob();
+                const { width, height } = await createImageBitmap(blob);
+                return [width, height, blob.size];
+            })",
+        );
+        assert_eq!(
+            (&picture[0], &picture[1]),
+            (&tags["og:image:width"].as_str().unwrap().parse::<u32>().unwrap().into(), &630.into())
+        );
+        // Messengers leave out what is larger.
+        assert!(picture[2].as_u64().unwrap() < 300_000, "{picture}");
+        let links = page.evaluate(
+            "Promise.all([...document.querySelectorAll('a[href]')].map(async ({ href, innerText }) => {
+                const response = await fetch(href);
+                return [response.status, href, innerText, (await response.text()).length];
+            }))",
+        );
+        let links = links.as_array().unwrap();
+        assert!(links.len() >= 3, "{links:?}");
+        for link in links {
+            assert!(link[0] == 200 && link[3].as_u64().unwrap() > 300, "{link}");
+        }
+        let of = |name: &str| links.iter().any(|link| link[1].as_str().unwrap().contains(name));
+        assert!(of("source") && of("model-card") && of("credits"), "{links:?}");
+    });
+}

@@ -1,0 +1,105 @@
+// Several photos: read one after the other, each to be seen again by its place in a strip.
+
+import { byPlace } from '../views/order.js';
+import { readPicture } from '../views/photo.js';
+import { years } from '../views/words.js';
+import { SIDE, Strip } from './strip.js';
+
+/** @typedef {{ file: Blob, name: string, result?: import('../mien.js').Result, error?: Error }} Entry */
+
+export class Album {
+  #mien;
+  #on;
+  #strip;
+  /** @type {Entry[]} */
+  #entries = [];
+  #at = -1;
+  #closed = false;
+
+  /**
+   * @param {HTMLElement} parent
+   * @param {import('../mien.js').Mien} mien
+   * @param {{ onShow: (shown: { picture: ImageBitmap, result: import('../mien.js').Result }) => void,
+   *           onTell: (text: string) => void }} on
+   */
+  constructor(parent, mien, on) {
+    this.#mien = mien;
+    this.#on = on;
+    this.#strip = new Strip(parent, 'Photos', (index) => this.#choose(index));
+  }
+
+  /** @param {Blob[]} files */
+  async read(files) {
+    this.#entries = files.map((file, index) => ({ file, name: file.name || `Picture ${index + 1}` }));
+    this.#show();
+    for (const [index, entry] of this.#entries.entries()) {
+      if (this.#closed) return;
+      this.#on.onTell(`Reading picture ${index + 1} of ${files.length}…`);
+      try {
+        const { full, shown } = await readPicture(entry.file);
+        thumbnail(this.#strip.canvas(index), shown);
+        entry.result = await this.#mien.estimate(full, { transfer: true }).finally(() => full.close());
+        if (this.#closed) return;
+        // The first that can be seen is seen.
+        if (this.#at < 0) this.#reveal(index, shown);
+        else shown.close();
+      } catch (error) {
+        if (error.code !== 'bad-picture') throw error;
+        entry.error = error;
+      }
+      this.#show();
+    }
+    if (this.#at < 0) throw this.#entries[0].error;
+    this.#on.onTell(this.#summary());
+  }
+
+  close() {
+    this.#closed = true;
+    this.#strip.close();
+  }
+
+  async #choose(index) {
+    const entry = this.#entries[index];
+    if (entry.error) this.#on.onTell(`${entry.name}: ${entry.error.message}`);
+    if (!entry.result) return;
+    const { full, shown } = await readPicture(entry.file);
+    full.close();
+    if (this.#closed) return shown.close();
+    this.#reveal(index, shown);
+    this.#on.onTell(`${entry.name}: ${faces(entry.result.faces.length)}.`);
+  }
+
+  #reveal(index, picture) {
+    this.#at = index;
+    this.#on.onShow({ picture, result: this.#entries[index].result });
+    this.#show();
+  }
+
+  #show() {
+    this.#strip.show(this.#entries.map(({ name, result, error }, key) => {
+      const ages = result && byPlace(result.faces).map(({ age }) => years(age));
+      const text = error ? 'unread' : !ages ? '…' : ages.length === 0 ? 'no face' : ages.length > 3 ? faces(ages.length) : ages.join(', ');
+      const said = error ? error.message : !ages ? 'waiting' : ages.length === 0 ? 'no face' : `${faces(ages.length)}, about ${ages.join(', ')}`;
+      return { key, text, label: `${text}, ${name}: ${said}`, dim: Boolean(error) || !result };
+    }), this.#at);
+  }
+
+  #summary() {
+    const read = this.#entries.filter(({ result }) => result);
+    const unread = this.#entries.length - read.length;
+    const total = read.reduce((sum, { result }) => sum + result.faces.length, 0);
+    const rest = unread > 0 ? ` ${unread} could not be read: tap ${unread === 1 ? 'it' : 'one'} to see why.` : '';
+    return `${read.length} pictures, ${faces(total)}.${rest}`;
+  }
+}
+
+function faces(count) {
+  return count === 1 ? 'one face' : `${count} faces`;
+}
+
+/** The middle of a picture. */
+function thumbnail(canvas, picture) {
+  const { width, height } = picture;
+  const side = Math.min(width, height);
+  canvas?.getContext('2d').drawImage(picture, (width - side) / 2, (height - side) / 2, side, side, 0, 0, SIDE, SIDE);
+}

@@ -1,0 +1,95 @@
+// Share, save and copy: a dialog with a card drawn on the device.
+
+import { describe, summary } from '../views/words.js';
+import { drawCard, where } from './card.js';
+import { styles } from './styles.js';
+
+const KINDS = { picture: 'With the picture', blurred: 'Faces blurred', hill: 'Numbers only' };
+const QUALITY = 0.9;
+
+/** @param {Parameters<typeof drawCard>[1]} what */
+export async function openCard(what) {
+  await styles('take');
+  const dialog = document.createElement('dialog');
+  dialog.className = 'take';
+  dialog.innerHTML = `
+    <form method="dialog">
+      <h2 id="take-title">Share or save</h2>
+      <canvas role="img" aria-label="The card"></canvas>
+      <fieldset><legend class="unseen">What the card shows</legend></fieldset>
+      <p class="note"></p>
+      <div class="buttons"></div>
+      <p class="said" role="status"></p>
+    </form>`;
+  const part = (selector) => dialog.querySelector(selector);
+  dialog.setAttribute('aria-labelledby', 'take-title');
+  const canvas = part('canvas');
+  const said = part('.said');
+  let kind = 'picture';
+
+  const draw = () => {
+    drawCard(canvas, what, { kind });
+    part('.note').textContent = kind === 'blurred' ? 'Faces that were found are blurred, and no others. Look before you share.' : 'The card is drawn on this device, and goes where you send it.';
+  };
+  for (const [name, words] of Object.entries(KINDS)) {
+    const label = document.createElement('label');
+    const input = Object.assign(document.createElement('input'), { type: 'radio', name: 'kind', value: name, checked: name === kind });
+    input.addEventListener('change', () => {
+      kind = name;
+      draw();
+    });
+    label.append(input, words);
+    part('fieldset').append(label);
+  }
+
+  const button = (words, run, isPrimary = false) => {
+    const made = Object.assign(document.createElement('button'), { type: 'button', className: `button${isPrimary ? ' primary' : ''}`, textContent: words });
+    made.addEventListener('click', async () => {
+      try {
+        said.textContent = (await run()) ?? '';
+      } catch (error) {
+        if (error.name !== 'AbortError') said.textContent = `That did not work: ${error.message}`;
+      }
+    });
+    part('.buttons').append(made);
+  };
+  const file = async () => {
+    const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', QUALITY));
+    return new File([blob], 'mien.jpg', { type: blob.type });
+  };
+  const copy = async (text, as) => {
+    await navigator.clipboard.writeText(text);
+    return `Copied as ${as}.`;
+  };
+  const canShare = navigator.canShare?.({ files: [new File([], 'mien.jpg', { type: 'image/jpeg' })] });
+  if (canShare) button('Share…', async () => navigator.share({ files: [await file()], title: 'Mien' }), true);
+  button('Save picture', async () => save(await file()), !canShare);
+  button('Copy as text', () => copy(asText(what), 'text'));
+  button('Copy as JSON', () => copy(asJson(what), 'JSON'));
+  button('Close', () => dialog.close());
+
+  dialog.addEventListener('click', ({ target }) => {
+    if (target === dialog) dialog.close(); // beside it
+  });
+  dialog.addEventListener('close', () => dialog.remove());
+  document.body.append(dialog);
+  draw();
+  dialog.showModal();
+}
+
+function save(file) {
+  const url = URL.createObjectURL(file);
+  Object.assign(document.createElement('a'), { href: url, download: file.name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  return 'Saved as mien.jpg, among your downloads.';
+}
+
+function asText({ shown }) {
+  const faces = shown.filter(({ face }) => face.settled !== false).map(({ face, number }) => `${shown.length > 1 ? `Face ${number}: ` : ''}${describe(face)}. ${summary(face)}`);
+  return [...(faces.length > 0 ? faces : ['No face found.']), `A guess, not a measurement; made ${where()} with Mien.`].join('\n');
+}
+
+function asJson({ result: { width, height, engine }, shown }) {
+  const faces = shown.map(({ face, number }) => ({ number, ...face, ageDistribution: [...face.ageDistribution].map((p) => Number(p.toFixed(5))) }));
+  return JSON.stringify({ width, height, engine, faces }, null, 2);
+}
