@@ -5,10 +5,11 @@
 #
 # The page's WebAssembly modules come out of the one Rust package:
 #
-#   cargo rustc (profile `web`)  ->  wasm-bindgen (src/bindgen.rs)  ->  wasm-opt  ->  dist/pkg/mien_{cpu,cpu_relaxed,gpu}{.js,_bg.wasm}
+#   cargo rustc (profile `web`)  ->  wasm-bindgen (src/bindgen.rs)  ->  wasm-opt
+#     ->  dist/pkg/mien_{cpu,cpu_relaxed,gpu}{.js,_bg.wasm}
 #
-# mien_cpu is small and loads first, or mien_cpu_relaxed in its place where the browser has relaxed SIMD; mien_gpu has burn's
-# WebGPU back end and loads only where there is a GPU.
+# mien_cpu is small and loads first, or mien_cpu_relaxed in its place where the browser has relaxed SIMD;
+# mien_gpu has burn's WebGPU back end and loads only where there is a GPU.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -43,7 +44,8 @@ typescript_version=7.0.2
 # What `test` looks with for what keeps people from using the page.
 axe_version=4.14.1
 
-# What `bench` compares with. The last is the back end of the two before it, of the version that they have inside.
+# What `bench` compares with. The last is the back end of the two before it, of the version that they have
+# inside.
 peers=(
     onnxruntime-web@1.30.0
     @mediapipe/tasks-vision@1.1.0
@@ -65,14 +67,11 @@ relaxed_simd=(--features relaxed-simd
 
 # The modules: name, optimisation (3 for speed or s for size), options for cargo.
 #
-# The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts. Module and
-# glue in bytes as gzip -9 sends them; the first and the last were printed by `dist`, the others come of the same steps by hand:
-#   2,656,945  networks as burn modules; opt-level s, fat LTO, one codegen unit, no names, wasm-opt -Os
-#   2,455,561  without burn's CPU back end
-#   1,800,307  dense layers as convolutions, no burn module: no matrix kernels (src/engine/webgpu)
-# wasm-opt -Oz instead of -Os made 1,790,242 of 1,801,733 (the same module); not worth an option of its own.
+# The CPU module runs its networks itself: speed counts. The other one only drives the GPU: size counts
+# (docs/measurements.md). wasm-opt -Oz gains too little over -Os to be worth an option of its own.
 cpu=(mien_cpu 3)
-# The same for browsers with relaxed SIMD, whose fused multiply-add gains a tenth and more (Cargo.toml). Others would refuse it.
+# The same for browsers with relaxed SIMD, whose fused multiply-add is faster (docs/measurements.md). Others
+# would refuse it.
 cpu_relaxed=(mien_cpu_relaxed 3 "${relaxed_simd[@]}")
 gpu=(mien_gpu s --features webgpu)
 
@@ -186,13 +185,15 @@ rust_lld() {
     echo "$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld"
 }
 
-# The program without what trains, to serve the page, and the one that turns a compiled module into what a browser takes. They have a
-# folder of their own (Cargo.toml, profile `serve`), so that other builds keep what they have compiled.
+# The program without what trains, to serve the page, and the one that turns a compiled module into what a
+# browser takes. They have a folder of their own (Cargo.toml, profile `serve`), so that other builds keep what
+# they have compiled.
 need_programs() {
     cargo build --profile serve --no-default-features --features cli,bindgen --bins
 }
 
-# npm_package NAME VERSION WITHOUT: installs a package of npm's; false, and a word on how it goes on WITHOUT, where there is no npm.
+# npm_package NAME VERSION WITHOUT: installs a package of npm's; false, and a word on how it goes on WITHOUT,
+# where there is no npm.
 npm_package() {
     if grep -qs "\"version\": \"$2\"" "$tools/npm/node_modules/$1/package.json"; then return; fi
     if ! have npm; then
@@ -210,7 +211,8 @@ need_wasm_opt() {
     npm_package binaryen "$binaryen_version" "the modules will be larger and slower" || wasm_opt=
 }
 
-# Optional: without it nothing is compared with www/mien.d.ts. Sets and exports MIEN_TYPESCRIPT, perhaps to nothing.
+# Optional: without it nothing is compared with www/mien.d.ts. Sets and exports MIEN_TYPESCRIPT, perhaps to
+# nothing.
 need_typescript() {
     export MIEN_TYPESCRIPT=$tools/npm/node_modules/typescript/bin/tsc
     npm_package typescript "$typescript_version" "the types in www/mien.d.ts are not checked" || MIEN_TYPESCRIPT=
@@ -265,9 +267,11 @@ module_sources() {
     } | cksum
 }
 
-# is_compiled NAME OPTIMISATION [CARGO OPTION...]: whether $site/NAME.wasm is what would come out. Sets `inputs`.
+# is_compiled NAME OPTIMISATION [CARGO OPTION...]: whether $site/NAME.wasm is what would come out. Sets
+# `inputs`.
 #
-# Cargo would compile all modules again each time: to it they are one library, and each takes the others' place.
+# Cargo would compile all modules again each time: to it they are one library, and each takes the others'
+# place.
 is_compiled() {
     inputs="$(module_sources) $wasm_toolchain $*" || die "the sources of $1 cannot be read"
     [ "$inputs" = "$(cat "$site/$1.inputs" 2>/dev/null)" ] && [ -f "$site/$1.wasm" ]
@@ -430,7 +434,8 @@ size() {
     note "$(printf '%-26s %10d %10d' "$label" "$raw" "$packed")"
 }
 
-# first_page FOLDER: what of the page can be had soonest: the CPU module as it is compiled, for all browsers, and no WebGPU.
+# first_page FOLDER: what of the page can be had soonest: the CPU module as it is compiled, for all browsers,
+# and no WebGPU.
 first_page() {
     local folder=$1 log=$site/programs.log name
     step "Compiling the page, and beside it the server (${log})"

@@ -1,12 +1,13 @@
-//! Each kernel alone, on one thread, in the shapes that the networks have: `cargo bench --bench kernels`. Ends with a table of the median
-//! times and of the share of the machine's peak, which is measured in the same run by multiply-adds that touch no memory.
+//! Each kernel alone, on one thread, in the shapes that the networks have: `cargo bench --bench kernels`.
+//! Ends with a table of the median times and of the share of the machine's peak, which is measured in the
+//! same run by multiply-adds that touch no memory.
 
 use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use mien::kernels::training::{
-    Backward, Block, BlockShape, NormGradient, Normalisation, Scratch as TrainingScratch, Source,
+    Backward, Block, BlockInput, BlockScratch, BlockShape, NormGradient, Normalisation,
 };
 use mien::kernels::{
     Activation, ConvShape, Separable, SeparableShape, Stem, Window, Winograd, conv3x3_relu_pool, dense, lanes,
@@ -126,7 +127,8 @@ impl Bench<'_> {
         }
     }
 
-    /// What a training step is made of, forward and back: D-CNN's second block, and an inverted bottleneck's three.
+    /// What a training step is made of, forward and back: D-CNN's second block, and an inverted bottleneck's
+    /// three.
     fn training(&mut self) {
         let point = Window { kernel: 1, stride: 1, padding: [0, 0] };
         let valid = Window { kernel: 3, ..point };
@@ -173,9 +175,9 @@ impl Bench<'_> {
             activation,
         };
         let before = norm(shape.channels_in.next_multiple_of(lanes()), Activation::Relu6);
-        let source = Source { values: &input, through: Some(&before) };
+        let source = BlockInput { values: &input, through: Some(&before) };
         let (mut conv_out, mut sums) = (vec![0.0; shape.out_len()], vec![0.0; 2 * channels]);
-        let mut scratch = TrainingScratch::default();
+        let mut scratch = BlockScratch::default();
         self.run(forward, work, || {
             block.forward(source, black_box(&mut conv_out), &mut sums, &mut scratch);
         });

@@ -1,6 +1,7 @@
 //! For build.sh: makes of a compiled module what a browser takes, a script and the module that it starts.
 //!
-//! wasm-bindgen's own program does the same with this same library, and takes far longer to compile, since it is also a test runner.
+//! wasm-bindgen's own program does the same with this same library, and takes far longer to compile, since it
+//! is also a test runner.
 
 use anyhow::bail;
 use wasm_bindgen_cli_support::Bindgen;

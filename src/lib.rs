@@ -1,19 +1,21 @@
 //! Mien estimates the age and gender of the faces in a picture, on the device that shows it.
 //!
-//! The rooms of the house. Each uses rooms before it in this list and none after it, which `tests/rooms.rs` sees to; how a picture goes through
-//! them is in `docs/architecture.md`.
+//! The rooms of the house. Each uses rooms before it in this list and none after it, which `tests/rooms.rs`
+//! sees to; how a picture goes through them is in `docs/architecture.md`.
 //!
 //! - [`picture`]: pixels in memory, resampling of them, decoding of files.
 //! - [`kernels`]: the inner loops on the CPU, which use and training share.
 //! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
 //! - [`weights`]: the files that networks come in.
-//! - [`net`]: the networks, a table of operations each; what trains them, and what folds their normalisation away.
-//! - [`engine`]: how networks run, fused kernels on the CPU, burn on WebGPU: regions of a picture in, numbers out. The rooms after it never
-//!   touch a pixel.
-//! - [`vision`]: where the faces are: anchors, decoding and suppression, tiles for small faces, refinement from close up; and from six key
-//!   points to the aligned region that a network is shown, the same in training and in use.
-//! - [`pipeline`]: all of that in one call, a picture in, faces with estimates out: the public API. Also the frames of a video, who is who
-//!   from frame to frame, and steadier numbers.
+//! - [`net`]: the networks, a table of operations each; what trains them, and what folds their normalisation
+//!   away.
+//! - [`engine`]: how networks run, fused kernels on the CPU, burn on WebGPU: regions of a picture in, numbers
+//!   out. The rooms after it never touch a pixel.
+//! - [`vision`]: where the faces are: anchors, decoding and suppression, tiles for small faces, refinement
+//!   from close up; and from six key points to the aligned region that a network is shown, the same in
+//!   training and in use.
+//! - [`pipeline`]: all of that in one call, a picture in, faces with estimates out: the public API. Also the
+//!   frames of a video, who is who from frame to frame, and steadier numbers.
 //! - `web`: what JavaScript sees (only on wasm32).
 //! - `web_bench`: the networks alone, for `benches/browser`.
 //!
@@ -28,12 +30,15 @@
 //!
 //! - `cli`: the program's commands.
 //!
-//! Features. The library alone estimates faces in pictures that are in memory already, on the CPU: no burn, no command line, no server.
+//! Features. The library alone estimates faces in pictures that are in memory already, on the CPU: no burn,
+//! no command line, no server.
 //!
 //! - `cli` (default): the program's commands `predict`, `convert` and `serve`, and what they need.
-//! - `train` (default): the rooms above; burn on the CPU, as [`engine::burn`] too. With `cli`, the program's other commands.
+//! - `train` (default): the rooms above; burn on the CPU, as [`engine::burn`] too. With `cli`, the program's
+//!   other commands.
 //! - `decode`: [`picture::decode`], files to pixels; both bring it.
-//! - `webgpu`: the engine on WebGPU, by burn. In the browser it takes a module of its own; the program can also train on it.
+//! - `webgpu`: the engine on WebGPU, by burn. In the browser it takes a module of its own; the program can
+//!   also train on it.
 //! - `cuda`: training on NVIDIA's graphics processors.
 //! - `relaxed-simd`: for a browser module with fused multiply-add. `bench`: one for `benches/browser` alone.
 #![warn(missing_docs)]

@@ -25,7 +25,7 @@ fn failed(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> PlotError {
 }
 
 /// Name, colour and points.
-type Line<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
+type Series<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
 
 /// One or two lines.
 struct Curves<'a> {
@@ -36,12 +36,12 @@ struct Curves<'a> {
     unit: &'a str,
     /// Whether heights are shown from zero, not from the lowest.
     from_zero: bool,
-    lines: Vec<Line<'a>>,
+    lines: Vec<Series<'a>>,
 }
 
 /// What is drawn of a pass over the training pictures: of these and of the validation pictures.
 #[derive(Debug, Clone, Copy)]
-pub struct Pass {
+pub struct PlottedPass {
     /// Passes done.
     pub epoch: usize,
     /// Mean absolute errors of age, years.
@@ -50,13 +50,14 @@ pub struct Pass {
     pub gender_accuracy: [f64; 2],
 }
 
-/// Draws MAE and gender accuracy of training and validation over the passes (the study's figures 4.4 and 4.5) into `mae.svg` and
-/// `gender.svg` in `folder`.
+/// Draws MAE and gender accuracy of training and validation over the passes (the study's figures 4.4 and 4.5)
+/// into `mae.svg` and `gender.svg` in `folder`.
 ///
 /// # Errors
 /// [`PlotError`] if a file can't be written.
-pub fn run_curves(passes: &[Pass], folder: &Path) -> Result<(), PlotError> {
-    let line = |value: fn(&Pass) -> f64| passes.iter().map(|pass| (pass.epoch as f64, value(pass))).collect();
+pub fn run_curves(passes: &[PlottedPass], folder: &Path) -> Result<(), PlotError> {
+    let line =
+        |value: fn(&PlottedPass) -> f64| passes.iter().map(|pass| (pass.epoch as f64, value(pass))).collect();
     let charts = [
         (
             "mae.svg",
@@ -125,7 +126,8 @@ fn draw_curves(curves: &Curves, path: &Path) -> Result<(), Box<dyn std::error::E
     Ok(())
 }
 
-/// Draws what something costs against what it grows with: named lines, of which the first two have colours of their own.
+/// Draws what something costs against what it grows with: named lines, of which the first two have colours of
+/// their own.
 ///
 /// # Errors
 /// [`PlotError`] if the file can't be written.
@@ -266,7 +268,7 @@ mod tests {
         let path = folder.path().join("confusion.svg");
         confusion(&[prediction(20.0, 25.0)], &path).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap().contains("100"));
-        let pass = |epoch, mae| Pass { epoch, mae: [mae, mae + 1.0], gender_accuracy: [0.8, 0.75] };
+        let pass = |epoch, mae| PlottedPass { epoch, mae: [mae, mae + 1.0], gender_accuracy: [0.8, 0.75] };
         run_curves(&[pass(1, 9.0), pass(2, 7.0)], folder.path()).unwrap();
         let svg = std::fs::read_to_string(folder.path().join("mae.svg")).unwrap();
         assert!(svg.contains("validation") && svg.contains("<polyline"));

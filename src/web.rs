@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{ImageBitmap, VideoFrame};
 
 #[cfg(feature = "webgpu")]
-use crate::engine::webgpu::ExternalImageSource;
+use crate::engine::gpu::ExternalImageSource;
 use crate::engine::{EngineKind, Picture};
 use crate::picture::Frame;
 use crate::pipeline::estimator::{Estimator, Face, Stopwatch, Timings, WarmUp};
@@ -20,8 +20,8 @@ use crate::pipeline::video::Video;
 use crate::vision::Search;
 use crate::weights::Weights;
 
-/// How often each part is rehearsed. In the first round a browser finds out what is worth compiling well.
-const REHEARSALS: usize = 2;
+/// How often each part is warmed up. In the first round a browser finds out what is worth compiling well.
+const WARM_UP_ROUNDS: usize = 2;
 
 /// Panics show in the browser's console with their message.
 #[wasm_bindgen(start)]
@@ -73,15 +73,16 @@ impl WebEstimator {
         self.estimator.network().name().into()
     }
 
-    /// Does one part of what the engine puts off until it first runs, on nothing ([`Estimator::warm_up`]), and says whether there are more:
-    /// they count from 0.
+    /// Does one part of what the engine puts off until it first runs, on nothing ([`Estimator::warm_up`]),
+    /// and says whether there are more: they count from 0.
     ///
     /// # Errors
     /// An `Error` where the engine stopped.
-    pub async fn rehearse(&self, part: usize) -> Result<bool, JsError> {
+    #[wasm_bindgen(js_name = warmUp)]
+    pub async fn warm_up(&self, part: usize) -> Result<bool, JsError> {
         let parts = WarmUp::ALL.len();
         self.estimator.warm_up(WarmUp::ALL[part % parts]).await.map_err(error)?;
-        Ok(part + 1 < REHEARSALS * parts)
+        Ok(part + 1 < WARM_UP_ROUNDS * parts)
     }
 
     /// Forgets the faces it follows: for another camera.
@@ -89,7 +90,8 @@ impl WebEstimator {
         self.video.borrow_mut().reset();
     }
 
-    /// The faces it follows and their averages, as bytes: for another estimator, on another engine, which goes on with them.
+    /// The faces it follows and their averages, as bytes: for another estimator, on another engine, which
+    /// goes on with them.
     pub fn state(&self) -> Vec<u8> {
         self.video.borrow().state()
     }
@@ -102,18 +104,20 @@ impl WebEstimator {
         self.video.borrow_mut().restore(state).map_err(error)
     }
 
-    /// Where the next picture's pixels are to be written, `width * height * 4` RGBA bytes: a view of this module's memory, which is to be
-    /// used before anything else is called. What it holds until then is the picture before.
+    /// Where the next picture's pixels are to be written, `width * height * 4` RGBA bytes: a view of this
+    /// module's memory, which is to be used before anything else is called. What it holds until then is the
+    /// picture before.
     pub fn pixels(&self, width: usize, height: usize) -> Uint8Array {
         let mut rgba = self.rgba.borrow_mut();
         rgba.resize(width.saturating_mul(height).saturating_mul(4), 0);
-        // SAFETY: the bytes are this estimator's and stay where they are until the next call. JavaScript that kept the view longer would
-        // write into memory of this module that has another use by then, or find the view detached; the worker does not.
+        // SAFETY: the bytes are this estimator's and stay where they are until the next call. JavaScript that
+        // kept the view longer would write into memory of this module that has another use by then, or find
+        // the view detached; the worker does not.
         unsafe { Uint8Array::view_mut_raw(rgba.as_mut_ptr(), rgba.len()) }
     }
 
-    /// The faces of the picture in [`WebEstimator::pixels`]. With `track`, faces are followed from call to call: they get an `id`,
-    /// and steadier numbers. Returns what `www/mien.d.ts` calls `Result`.
+    /// The faces of the picture in [`WebEstimator::pixels`]. With `track`, faces are followed from call to
+    /// call: they get an `id`, and steadier numbers. Returns what `www/mien.d.ts` calls `Result`.
     ///
     /// # Errors
     /// An `Error` for a picture of another size than its pixels were asked for, and where the engine stopped.
@@ -124,7 +128,8 @@ impl WebEstimator {
         track: bool,
         timestamp_ms: f64,
     ) -> Result<JsValue, JsError> {
-        // Taken out, since a borrow must not last while something is waited for. The worker lets one call end before the next begins.
+        // Taken out, since a borrow must not last while something is waited for. The worker lets one call end
+        // before the next begins.
         let rgba = self.rgba.take();
         let result = match Frame::new(width, height, &rgba) {
             Ok(frame) => self.see(frame.into(), track, timestamp_ms, Stopwatch::start(), 0.0, "memory").await,
@@ -139,8 +144,9 @@ impl WebEstimator {
 #[cfg(feature = "webgpu")]
 #[wasm_bindgen]
 impl WebEstimator {
-    /// As [`WebEstimator::estimate`], of an `ImageBitmap` or a `VideoFrame`, whose pixels are not read here. It stays the caller's.
-    /// `undefined` where it is neither, or the browser or the device don't take it: its pixels have to be read then.
+    /// As [`WebEstimator::estimate`], of an `ImageBitmap` or a `VideoFrame`, whose pixels are not read here.
+    /// It stays the caller's. `undefined` where it is neither, or the browser or the device don't take it:
+    /// its pixels have to be read then.
     ///
     /// # Errors
     /// An `Error` where the engine stopped.
@@ -165,7 +171,8 @@ impl WebEstimator {
 }
 
 impl WebEstimator {
-    /// `watch` has run since the picture came, `loading` milliseconds of them went before this call, and it came by `path`.
+    /// `watch` has run since the picture came, `loading` milliseconds of them went before this call, and it
+    /// came by `path`.
     async fn see(
         &self,
         picture: Picture<'_>,
@@ -194,7 +201,7 @@ impl WebEstimator {
             width,
             height,
             faces,
-            look: mode.name(),
+            mode: mode.name(),
             path,
             timings: WebTimings { detect: loading + detect, crop, network, track, total: watch.lap() },
         };
@@ -208,7 +215,7 @@ struct WebResult {
     width: usize,
     height: usize,
     faces: Vec<WebFace>,
-    look: &'static str,
+    mode: &'static str,
     path: &'static str,
     timings: WebTimings,
 }

@@ -1,10 +1,11 @@
-//! The CPU engine's networks by themselves, as no visitor needs them: for `benches/browser`, which measures them beside other runtimes.
+//! The CPU engine's networks by themselves, as no visitor needs them: for `benches/browser`, which measures
+//! them beside other runtimes.
 //!
 //! Only in a browser module of its own, with the feature `bench`.
 
 use wasm_bindgen::prelude::*;
 
-use crate::engine::cpu::{Detector, Plan, Scratch};
+use crate::engine::cpu::{CpuPlan, CpuScratch, DetectionNetwork};
 use crate::engine::{Outputs, Region};
 use crate::net::{NetworkKind, blaze_face};
 use crate::picture::Frame;
@@ -15,12 +16,12 @@ use crate::weights::Weights;
 #[wasm_bindgen]
 pub struct WebNetworks {
     /// Of pictures of any size.
-    finder: Detector,
+    finder: DetectionNetwork,
     /// Of its own input.
-    detector: Plan,
-    network: Plan,
+    detector: CpuPlan,
+    network: CpuPlan,
     kind: NetworkKind,
-    scratch: Scratch,
+    scratch: CpuScratch,
 }
 
 fn error(e: impl std::fmt::Display) -> JsError {
@@ -38,11 +39,11 @@ impl WebNetworks {
         let network = Weights::from_bytes(network).map_err(error)?;
         let kind = NetworkKind::of(&network).map_err(error)?;
         Ok(Self {
-            finder: Detector::new(&detector).map_err(error)?,
-            detector: Plan::new(blaze_face::network(), &detector).map_err(error)?,
-            network: Plan::new(kind.network(), &network).map_err(error)?,
+            finder: DetectionNetwork::new(&detector).map_err(error)?,
+            detector: CpuPlan::new(blaze_face::network(), &detector).map_err(error)?,
+            network: CpuPlan::new(kind.network(), &network).map_err(error)?,
             kind,
-            scratch: Scratch::default(),
+            scratch: CpuScratch::default(),
         })
     }
 
@@ -53,7 +54,8 @@ impl WebNetworks {
         numbers
     }
 
-    /// Looks once for faces in a picture, `width * height * 4` RGBA bytes; returns left, top, width, height and score of each.
+    /// One pass of the detector over a picture, `width * height * 4` RGBA bytes; returns left, top, width,
+    /// height and score of each.
     ///
     /// # Errors
     /// An `Error` for a picture of the wrong size.
@@ -69,8 +71,8 @@ impl WebNetworks {
         Ok(faces.iter().flat_map(|f| [f.bbox.x, f.bbox.y, f.bbox.width, f.bbox.height, f.score]).collect())
     }
 
-    /// Runs the network on one face's crops, RGB ([`InputMaker`](crate::engine::cpu::InputMaker)); returns 100 probabilities of the ages
-    /// 0 to 99, the age in years and the probability of female.
+    /// Runs the network on one face's crops, RGB ([`InputMaker`](crate::engine::cpu::InputMaker)); returns
+    /// 100 probabilities of the ages 0 to 99, the age in years and the probability of female.
     pub fn estimate(&mut self, rgb: &[u8]) -> Vec<f32> {
         let mut numbers = Vec::new();
         self.network.run(rgb, self.kind.side(), &mut self.scratch, &mut numbers);

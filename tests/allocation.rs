@@ -3,8 +3,6 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use mien::engine::EngineKind;
 use mien::picture::Pixels;
@@ -14,6 +12,7 @@ use mien::pipeline::schedule::FrameMode;
 use mien::pipeline::video::Video;
 use mien::vision::Search;
 use mien::weights::Weights;
+use pollster::block_on;
 
 thread_local! {
     /// Allocations of this thread. (The test runner has others.)
@@ -60,14 +59,6 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Waits for what needs no waiting: the CPU engine is done when it returns.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("nothing in it waits"),
-    }
-}
-
 fn weights(path: &str) -> Weights {
     let path = format!("{}/model-weights/{path}.safetensors", env!("CARGO_MANIFEST_DIR"));
     Weights::from_bytes(&std::fs::read(path).unwrap()).unwrap()
@@ -92,14 +83,17 @@ fn frames_allocate_nothing() {
     let frames: Vec<_> = frames.iter().map(|rgba| Frame::new(width, height, rgba).unwrap()).collect();
 
     for network in ["d-cnn/d-cnn", "m-cnn/m-cnn"] {
-        let estimator =
-            now(Estimator::new(EngineKind::Cpu, &weights("blazeface/blazeface-short"), &weights(network)))
-                .unwrap();
+        let estimator = block_on(Estimator::new(
+            EngineKind::Cpu,
+            &weights("blazeface/blazeface-short"),
+            &weights(network),
+        ))
+        .unwrap();
         let mut video = Video::default();
         let (mut modes, mut searches) = (Vec::new(), 0);
         for (i, frame) in frames.iter().enumerate() {
             let before = COUNT.get();
-            let report = now(video.process(&estimator, frame, 33.0 * i as f64)).unwrap();
+            let report = block_on(video.process(&estimator, frame, 33.0 * i as f64)).unwrap();
             let allocated = COUNT.get() - before;
             assert_eq!(video.faces().len(), 2, "{network}: frame {i}");
             searches += usize::from(report.mode == FrameMode::Search);
@@ -127,14 +121,17 @@ fn frames_allocate_nothing() {
 /// without a copy.
 #[test]
 fn a_photo_takes_no_more_than_its_pixels() {
-    let estimator =
-        now(Estimator::new(EngineKind::Cpu, &weights("blazeface/blazeface-short"), &weights("d-cnn/d-cnn")))
-            .unwrap();
+    let estimator = block_on(Estimator::new(
+        EngineKind::Cpu,
+        &weights("blazeface/blazeface-short"),
+        &weights("d-cnn/d-cnn"),
+    ))
+    .unwrap();
     for (width, height) in [(30_000, 200), (200, 30_000), (1080, 20_000), (16_384, 1), (4000, 3000)] {
         let rgba = vec![90; width * height * 4];
         let frame = Frame::new(width, height, &rgba).unwrap();
         let before = BYTES.get();
-        let faces = now(estimator.estimate(frame, Search::Tiled)).unwrap();
+        let faces = block_on(estimator.estimate(frame, Search::Tiled)).unwrap();
         let bytes = BYTES.get() - before;
         println!("{width}x{height}: {bytes} of {} bytes", rgba.len());
         assert!(faces.is_empty());

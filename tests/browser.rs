@@ -127,7 +127,7 @@ fn the_page_and_the_command_line_say_the_same() {
 
 /// What a browser puts off until an engine first runs is done by then, if there was time.
 #[test]
-fn the_first_picture_finds_an_engine_that_has_rehearsed() {
+fn the_first_picture_finds_an_engine_that_is_warmed_up() {
     let first = |script: &str| {
         let mut ratio = 0.0;
         visit(Options::default(), |site, page| {
@@ -148,8 +148,8 @@ fn the_first_picture_finds_an_engine_that_has_rehearsed() {
         ratio
     };
     // A worker whose timers never fire does not get to it.
-    let (rehearsed, not) = (first(""), first("self.setTimeout = () => {};"));
-    assert!(rehearsed < 0.5 * not, "{rehearsed} and {not} times as long as later ones");
+    let (warm, cold) = (first(""), first("self.setTimeout = () => {};"));
+    assert!(warm < 0.5 * cold, "{warm} and {cold} times as long as later ones");
 }
 
 #[test]
@@ -194,25 +194,26 @@ fn a_camera_costs_what_its_frames_need_and_the_page_says_what() {
         // A photo is looked at in all its parts.
         page.estimate_after(|page| page.click("#use-sample"));
         let photo = page.evaluate("mienApp.lastResult");
-        assert_eq!(photo["look"], "search");
+        assert_eq!(photo["mode"], "search");
         assert_stages_add_up(&photo["timings"]);
         for stage in ["detect", "network"] {
             assert!(photo["timings"][stage].as_f64().unwrap() > 0.0, "{stage}: {}", photo["timings"]);
         }
 
-        // The camera of the tests shows one face that does not move: searched for, followed, and then left alone.
+        // The camera of the tests shows one face that does not move: searched for, followed, and then left
+        // alone.
         page.evaluate(
             "void (window.seen = {}, setInterval(() => {
-                if (mienApp.lastResult.faces[0]?.id) seen[mienApp.lastResult.look] = mienApp.lastResult;
+                if (mienApp.lastResult.faces[0]?.id) seen[mienApp.lastResult.mode] = mienApp.lastResult;
             }, 5))",
         );
         page.click("#start-camera");
         page.wait_for("seen.search && seen.follow && seen.skip");
         let seen = page.evaluate("seen");
-        for look in ["search", "follow", "skip"] {
-            assert_stages_add_up(&seen[look]["timings"]);
-            assert_eq!(seen[look]["faces"].as_array().unwrap().len(), 1, "{look}");
-            assert_eq!(seen[look]["faces"][0]["id"], seen["search"]["faces"][0]["id"], "{look}");
+        for mode in ["search", "follow", "skip"] {
+            assert_stages_add_up(&seen[mode]["timings"]);
+            assert_eq!(seen[mode]["faces"].as_array().unwrap().len(), 1, "{mode}");
+            assert_eq!(seen[mode]["faces"][0]["id"], seen["search"]["faces"][0]["id"], "{mode}");
         }
         assert_eq!(seen["skip"]["timings"]["network"], 0.0);
 
@@ -230,7 +231,7 @@ fn a_camera_costs_what_its_frames_need_and_the_page_says_what() {
 
 // ---- WebGPU ----
 
-/// Has a worker keep what its module asks of WebGPU, as `gpu`, and not rehearse, which would ask for as much.
+/// Has a worker keep what its module asks of WebGPU, as `gpu`, and not warm up, which would ask for as much.
 const WATCH_GPU: &str = "
     self.setTimeout = () => {};
     self.gpu = { devices: [], shaders: [], readBacks: 0 };
@@ -245,7 +246,8 @@ const WATCH_GPU: &str = "
     }
 ";
 
-/// Has a worker keep the tensors that are filled from a texture, as `filled`: a promise of each one's numbers.
+/// Has a worker keep the tensors that are filled from a texture, as `filled`: a promise of each one's
+/// numbers.
 const WATCH_FILLED: &str = "
     self.filled = [];
     if (self.name === 'mien-webgpu') {
@@ -317,7 +319,7 @@ fn a_picture_takes_three_read_backs() {
             let estimate = page.estimate_after(|page| page.click("#use-sample"));
             assert_eq!((estimate.engine.as_str(), estimate.faces.len()), ("webgpu", 1));
             let read_backs = worker().evaluate("gpu.readBacks").as_u64().unwrap();
-            // All views of the picture, then the face from close up, then its estimate.
+            // All views of the picture, then the refinement, then its estimate.
             assert_eq!(read_backs - before, 3);
             before = read_backs;
         }
@@ -346,7 +348,7 @@ fn the_gpu_cuts_what_the_cpu_cuts() {
             let estimate = page.estimate_after(|page| page.choose_file(&picture));
             assert_eq!((estimate.engine.as_str(), estimate.path.as_str()), ("webgpu", "texture"));
             let filled = page.worker("mien-webgpu").evaluate("Promise.all(filled)");
-            // The whole picture, the face from close up, and the network's input.
+            // The whole picture, the refinement, and the network's input.
             let filled: Vec<Vec<f64>> = filled.as_array().unwrap().iter().map(numbers).collect();
             assert_eq!(filled.len(), 3, "{model}");
             let landmarks = estimate.faces[0].landmarks.map(|point| point.map(|at| at as f32));
@@ -413,7 +415,8 @@ fn pictures_go_straight_to_the_gpu_or_are_read_where_that_is_refused() {
         estimates
     };
     let (straight, read) = (estimates("", "texture"), estimates(REFUSE, "memory"));
-    // A camera's colours become red, green and blue by other parts of the browser on either way, which round differently.
+    // A camera's colours become red, green and blue by other parts of the browser on either way, which round
+    // differently.
     let tolerances = [(0.01, 1e-4), (0.3, 5e-3)];
     for ((straight, read), (years, probability)) in straight.iter().zip(&read).zip(tolerances) {
         let (straight, read) = (&straight.faces[0], &read.faces[0]);
@@ -469,20 +472,21 @@ fn frames_that_show_nothing_new_are_skipped_on_webgpu() {
             let mut before = 0;
             let mut see = |timestamp: u32| {
                 let result = page.evaluate(&format!(
-                    "mienApp.mien.estimate(canvas, {{ track: true, timestamp: {timestamp} }}).then(({{ look, path, faces }}) => ({{ look, path, faces: faces.length }}))"
+                    "mienApp.mien.estimate(canvas, {{ track: true, timestamp: {timestamp} }}).then(({{ mode, path, faces }}) => ({{ mode, path, faces: faces.length }}))"
                 ));
                 assert_eq!((&result["path"], &result["faces"]), (&json!(path), &json!(1)), "{result}");
                 let read_backs = page.worker("mien-webgpu").evaluate("gpu.readBacks").as_u64().unwrap();
                 let more = read_backs - std::mem::replace(&mut before, read_backs);
-                (result["look"].as_str().unwrap().to_owned(), more)
+                (result["mode"].as_str().unwrap().to_owned(), more)
             };
-            // The frame (and its cells), then, because nobody knows the face, the face from close up, and its estimate.
+            // The frame (and its cells), then, because nobody knows the face, its refinement, and its
+            // estimate.
             assert_eq!(see(0), ("search".to_owned(), 3), "{path}");
-            // The face from close up; and, each time, the estimate begun before.
+            // The refinement; and, each time, the estimate begun before.
             assert_eq!(see(50), ("follow".to_owned(), 1), "{path}");
             // Compared again: the cells, too.
             assert_eq!(see(100), ("follow".to_owned(), 1), "{path}");
-            // The frame, one of its tiles, and the face from close up.
+            // The frame, one of its tiles, and the refinement.
             assert_eq!(see(400), ("search".to_owned(), 1), "{path}");
             // The cells, which in memory are here already; the estimate can wait.
             for timestamp in [600, 610] {
@@ -574,7 +578,8 @@ fn a_lost_gpu_gives_way_to_the_cpu_within_a_frame() {
     });
 }
 
-/// Which of the two is faster depends on the machine; so each gets its turn, by a clock that runs a thousand times as fast.
+/// Which of the two is faster depends on the machine; so each gets its turn, by a clock that runs a thousand
+/// times as fast.
 #[test]
 fn both_engines_are_timed_and_the_faster_one_stays() {
     for (slow, fast) in [("cpu", "webgpu"), ("webgpu", "cpu")] {
@@ -962,7 +967,8 @@ fn normalised(rgb: &[u8]) -> Vec<f32> {
     rgb.iter().map(|value| f32::from(*value) / 127.5 - 1.0).collect()
 }
 
-/// Numbers from -1 to 1 that stand for the same bytes, but for some of which the last bit was a matter of rounding.
+/// Numbers from -1 to 1 that stand for the same bytes, but for some of which the last bit was a matter of
+/// rounding.
 fn assert_same_bytes(what: &str, actual: &[f64], expected: &[f32]) {
     assert!(actual.len() >= expected.len(), "{what}: {} numbers", actual.len());
     let off: Vec<f64> = actual.iter().zip(expected).map(|(a, e)| (a - f64::from(*e)).abs() * 127.5).collect();

@@ -278,7 +278,8 @@ fn training_takes_options_from_a_file() {
     let output = mien(&["train", "--config", text(&file), "--epochs", "2", "--balance=false"]);
     assert!(output.status.success(), "{}", errors(&output));
     assert_eq!(steps("run"), ["8", "16"]);
-    // What is kept repeats the run: in its own folder there is nothing left to do, in another the same comes out.
+    // What is kept repeats the run: in its own folder there is nothing left to do, in another the same comes
+    // out.
     let kept = at("run/config.toml");
     let settings: toml::Table = fs::read_to_string(&kept).unwrap().parse().unwrap();
     assert_eq!((settings["epochs"].as_integer(), settings["balance"].as_bool()), (Some(2), Some(false)));

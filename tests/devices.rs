@@ -1,6 +1,7 @@
 //! That several devices train as one does.
 //!
-//! A program of its own, of a single test: burn has one generator of random numbers, dropout's, for all threads.
+//! A program of its own, of a single test: burn has one generator of random numbers, dropout's, for all
+//! threads.
 
 mod crops;
 
@@ -31,8 +32,9 @@ fn trained(config: &TrainConfig, init: &Weights, data: &Path, devices: usize) ->
     Weights::from_bytes(&fs::read(run.path().join(BEST)).unwrap()).unwrap()
 }
 
-/// With one batch of a step to each device, the sums are taken in the same order, and two or four devices scale them by a power of two. So
-/// the same comes out to the last bit, dropout and all, but for the running statistics.
+/// With one batch of a step to each device, the sums are taken in the same order, and two or four devices
+/// scale them by a power of two. So the same comes out to the last bit, dropout and all, but for the running
+/// statistics.
 #[test]
 fn several_devices_take_the_steps_of_one() {
     let data = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
 //! The order of the rooms: each uses those before it in the list of `src/lib.rs`, and none after it.
 //!
-//! A use is a path from the crate's root, in `use` or anywhere in the code, macros included. Comments may link where they like. Code for tests
-//! (`#[cfg(test)]`) may use every room: a test of the detector needs a picture from a file. The program (`cli`) is a crate of its own,
-//! which uses the library by its name.
+//! A use is a path from the crate's root, in `use` or anywhere in the code, macros included. Comments may
+//! link where they like. Code for tests (`#[cfg(test)]`) may use every room: a test of the detector needs a
+//! picture from a file. The program (`cli`) is a crate of its own, which uses the library by its name.
 //!
 //! The figure of `docs/architecture.md` is drawn of the same uses:
 //!
@@ -55,7 +55,8 @@ fn the_list_has_every_room_once() {
     assert_eq!(listed, there);
 }
 
-/// Each arrow of the figure goes to a room that is used; where a room is used by way of another one as well, that way is shown alone.
+/// Each arrow of the figure goes to a room that is used; where a room is used by way of another one as well,
+/// that way is shown alone.
 #[test]
 fn the_figure_shows_the_uses() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/architecture.md");
@@ -67,7 +68,8 @@ fn the_figure_shows_the_uses() {
     let mut reached: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut drawn = String::from("flowchart TD\n");
     let uses = uses();
-    // From the first room on, so that what a room reaches is known before its users ask; in one, from the last used one on.
+    // From the first room on, so that what a room reaches is known before its users ask; in one, from the
+    // last used one on.
     for room in &rooms {
         let mut all: BTreeSet<&str> = BTreeSet::new();
         for used in rooms.iter().rev().filter(|it| *it != room) {
@@ -132,7 +134,8 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// The rooms in their order: each is an item of a list in the documentation of the library, and stands at its beginning.
+/// The rooms in their order: each is an item of a list in the documentation of the library, and stands at its
+/// beginning.
 fn rooms() -> Vec<String> {
     let text = fs::read_to_string(source().join("lib.rs")).unwrap();
     let room = |line: &str| {
@@ -298,7 +301,8 @@ fn behind_colons(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
     }
 }
 
-/// Whether an attribute (without its brackets) is `cfg(test)`, or says so among other conditions that must hold.
+/// Whether an attribute (without its brackets) is `cfg(test)`, or says so among other conditions that must
+/// hold.
 fn is_for_tests(attribute: TokenStream) -> bool {
     let tokens: Vec<_> = attribute.into_iter().collect();
     match &tokens[..] {

@@ -1,7 +1,8 @@
-//! `www/mien.d.ts` says what there is: to TypeScript's compiler, which compares it with `mien.js`, with a program that uses it (`types/`) and
-//! with results of the built page.
+//! `www/mien.d.ts` says what there is: to TypeScript's compiler, which compares it with `mien.js`, with a
+//! program that uses it (`types/`) and with results of the built page.
 //!
-//! `./build.sh test` sees to the compiler, and leaves these tests out, in words, where there is no npm to install it.
+//! `./build.sh test` sees to the compiler, and leaves these tests out, in words, where there is no npm to
+//! install it.
 
 #![cfg(unix)]
 
@@ -40,7 +41,7 @@ fn the_types_fit_real_results() {
     let Some(compiler) = Compiler::find() else { return };
     let mut program = String::from(
         "import type { Face, Result } from './mien.js';
-        interface Photo extends Result { look: 'search'; faces: (Face & { id?: never })[] }
+        interface Photo extends Result { mode: 'search'; faces: (Face & { id?: never })[] }
         interface Tracked extends Result { faces: [Required<Face>] }\n",
     );
     for engine in ["cpu", "webgpu"] {
@@ -89,7 +90,7 @@ const RESULTS: &str = "(async () => {
     context.drawImage(bitmap, 80, 0, 480, 480);
     for (const timestamp of [0, 50, 100, 400, 600]) {
         const result = await mien.estimate(canvas, { track: true, timestamp });
-        results[result.look] = `Tracked ${literal(result)}`;
+        results[result.mode] = `Tracked ${literal(result)}`;
     }
     if (!(results.search && results.follow && results.skip)) throw new Error(Object.keys(results));
     return results;
@@ -115,7 +116,8 @@ impl Compiler {
         Some(Self(path))
     }
 
-    /// What it says of `mien.js`, `mien.d.ts` and what lies in `types/`, with `files` besides or in their place: nothing if all is well.
+    /// What it says of `mien.js`, `mien.d.ts` and what lies in `types/`, with `files` besides or in their
+    /// place: nothing if all is well.
     fn complaints(&self, files: &[(&str, &str)]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let copy = |from: &Path, name: &str| fs::copy(from, folder.path().join(name)).unwrap();

@@ -61,11 +61,14 @@ export interface Result {
   height: number;
   faces: Face[];
   /**
-   * What was done with this picture. With `track`: 'search' looked at all of it, 'follow' only where faces were known to be, and
-   * 'skip' repeats the last result, since nothing had changed. Without: 'search'.
+   * What was done with this picture. With `track`: 'search' searched all of it, 'follow' only where faces were
+   * known to be, and 'skip' repeats the last result, since nothing had changed. Without: 'search'.
    */
-  look: 'search' | 'follow' | 'skip';
-  /** How the picture came to the engine: 'texture', from the browser straight to the graphics device, or 'memory', pixel by pixel. */
+  mode: 'search' | 'follow' | 'skip';
+  /**
+   * How the picture came to the engine: 'texture', from the browser straight to the graphics device, or 'memory', pixel
+   * by pixel.
+   */
   path: 'texture' | 'memory';
   /** Milliseconds in the engine. */
   timings: Timings;
@@ -73,7 +76,10 @@ export interface Result {
 }
 
 export interface Timings {
-  /** Finding the faces, or seeing that nothing has changed; handing the picture to the graphics device, where that is done. */
+  /**
+   * Finding the faces, or seeing that nothing has changed; handing the picture to the graphics device, where that is
+   * done.
+   */
   detect: number;
   /** Cutting them out, turned upright. */
   crop: number;

@@ -151,7 +151,7 @@ export class Mien extends EventTarget {
     const keep = this.#mayTryWebGpu;
     const limit = engine.kind === 'cpu' ? 0 : GPU_TIME_LIMIT_MS[this.#times.webgpu.length > 0 ? 'later' : 'first'];
     const { result, ms, pixels } = await engine.estimate(image, { ...options, keep }, limit);
-    if (result.look !== 'skip') this.#remember(engine.kind, ms);
+    if (result.mode !== 'skip') this.#remember(engine.kind, ms);
     if (pixels && this.#mayTryWebGpu) {
       this.#mayTryWebGpu = false;
       // A failure here leaves the CPU at work, and that is all there is to say.

@@ -1,7 +1,8 @@
 // The inference worker: one WebEstimator (Rust), one message at a time.
 //
-// A message is { id, type, ... }, its answer { id, value } or { id, error: { code, message } }. Where the module can't be used any more, there is
-// an { error: { code, message, fatal: true } } in place of all answers that are still to come.
+// A message is { id, type, ... }, its answer { id, value } or { id, error: { code, message } }. Where the module can't
+// be used any more, there is an { error: { code, message, fatal: true } } in place of all answers that are still to
+// come.
 //   scripts   glue                           the module's own script
 //   program   wasm                           the module
 //   start     kind, detector, network        ->  { model, readsPixels }
@@ -39,7 +40,7 @@ const handlers = {
   async start({ kind, detector, network }) {
     const trouble = kind === 'webgpu' ? ['no-webgpu', 'WebGPU could not be started'] : ['weights', 'The model could not be read'];
     estimator = await module.WebEstimator.create(kind, detector, network).catch(because(...trouble));
-    rehearse();
+    warmUp();
     return { model: estimator.model, readsPixels: canReadPixels() };
   },
 
@@ -123,14 +124,15 @@ async function read(frame) {
   }
 }
 
-// Browsers compile a module twice, fast at first and then, where it runs much, well, and shaders when they are first used. So the first picture
-// would take ten times as long as the next ones, were the engine not run on nothing while nobody waits for it.
-async function rehearse() {
+// Browsers compile a module twice, fast at first and then, where it runs much, well, and shaders when they are first
+// used. So the first picture would take ten times as long as the next ones, were the engine not run on nothing while
+// nobody waits for it.
+async function warmUp() {
   for (let part = 0, more = true; more; part++) {
     await new Promise((resume) => setTimeout(resume)); // to whatever has come
     if (inUse) return;
     queue = queue.then(async () => {
-      more = await estimator.rehearse(part).catch(() => false); // a picture will say what is wrong
+      more = await estimator.warmUp(part).catch(() => false); // a picture will say what is wrong
     });
     await queue;
   }

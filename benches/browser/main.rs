@@ -1,9 +1,11 @@
 //! Mien beside other libraries that run in a browser, in headless Chromium: `./build.sh bench`.
 //!
-//! The contenders take turns, each once a round, on the same picture and on one thread; what is printed and written to
-//! `docs/benchmarks.md` are medians over the rounds. A first result is timed in a new browser each time, with nothing stored.
+//! The contenders take turns, each once a round, on the same picture and on one thread; what is printed and
+//! written to `docs/benchmarks.md` are medians over the rounds. A first result is timed in a new browser each
+//! time, with nothing stored.
 //!
-//! `BENCH_ROUNDS=3 ./build.sh bench` is for trying: fewer rounds, and nothing is written. What the contenders do lies in `pages/`.
+//! `BENCH_ROUNDS=3 ./build.sh bench` is for trying: fewer rounds, and nothing is written. What the contenders
+//! do lies in `pages/`.
 
 mod onnx;
 mod report;
@@ -74,7 +76,7 @@ const TASKS: [Task; 4] = [
         tolerance: Some(1e-3),
     },
     Task {
-        title: "Finding the face in a canvas of 640x480, one look with BlazeFace",
+        title: "Finding the face in a canvas of 640x480, one pass of BlazeFace",
         name: "find",
         contenders: &[("networks", "Mien"), ("mediapipe", "MediaPipe FaceDetector")],
         runs: 10,

@@ -1,5 +1,5 @@
-//! The networks as ONNX files, from their tables and Mien's own weight files: for ONNX Runtime, layer by layer as they were trained,
-//! at batch 1.
+//! The networks as ONNX files, from their tables and Mien's own weight files: for ONNX Runtime, layer by
+//! layer as they were trained, at batch 1.
 //!
 //! The messages are the part of ONNX's `onnx.proto` that they need.
 
@@ -8,8 +8,8 @@ use mien::net::{AGES, Convolution, Groups, NORM_EPSILON, Network, Op, Shape};
 use mien::weights::{Weights, WeightsError};
 use prost::Message;
 
-/// A network: `input` `[crops, 3, side, side]` to `distribution` `[1, 100]`, `age` `[1, 1]` and `gender` `[1, 2]` (male, female), or
-/// to `regressors` `[1, anchors, 16]` and `logits` `[1, anchors, 1]`.
+/// A network: `input` `[crops, 3, side, side]` to `distribution` `[1, 100]`, `age` `[1, 1]` and `gender`
+/// `[1, 2]` (male, female), or to `regressors` `[1, anchors, 16]` and `logits` `[1, anchors, 1]`.
 ///
 /// # Errors
 /// [`WeightsError`] if the weights are another network's or lack a tensor.

@@ -1,5 +1,5 @@
-//! Serves the page, the peers and the benchmark's own pages from one address, packed by gzip as a web server would send them, and if
-//! wanted as slowly as a telephone would get them.
+//! Serves the page, the peers and the benchmark's own pages from one address, packed by gzip as a web server
+//! would send them, and if wanted as slowly as a telephone would get them.
 
 use std::io::Write;
 use std::net::Ipv4Addr;

@@ -9,7 +9,7 @@ use ::burn::tensor::Device;
 use anyhow::{Context, ensure};
 use clap::Subcommand;
 use mien::engine::burn;
-use mien::engine::cpu::{Plan, Scratch};
+use mien::engine::cpu::{CpuPlan, CpuScratch};
 use mien::net::{NetworkKind, NetworkModule, blaze_face};
 use mien::train::bench::{peak_memory, train_steps};
 
@@ -19,11 +19,11 @@ use super::growth;
 #[derive(clap::Args)]
 pub struct BenchArgs {
     #[command(subcommand)]
-    what: What,
+    what: Benchmark,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Benchmark {
     /// Whole training steps, fused against composed of burn's operations
     Train {
         /// Which network [default: all]
@@ -42,7 +42,8 @@ enum What {
         #[arg(long, hide = true, requires = "model")]
         composed_only: bool,
     },
-    /// One picture through the detector and each network on one thread, fused kernels against burn, interleaved
+    /// One picture through the detector and each network on one thread, fused kernels against burn,
+    /// interleaved
     Engine {
         /// Runs timed of each
         #[arg(long, default_value_t = 50)]
@@ -51,22 +52,23 @@ enum What {
         #[arg(long, value_name = "DIR")]
         weights_dir: Option<PathBuf>,
     },
-    /// A whole picture on one thread, as it holds more faces and more pixels: time and memory, as a table and as charts
+    /// A whole picture on one thread, as it holds more faces and more pixels: time and memory, as a table and
+    /// as charts
     Growth(growth::GrowthArgs),
 }
 
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     match args.what {
-        What::Train { model: Some(kind), batch, steps, composed_only: true, .. } => {
+        Benchmark::Train { model: Some(kind), batch, steps, composed_only: true, .. } => {
             println!("{}", train_steps(kind, batch, steps, false));
             Ok(())
         }
-        What::Train { model, batch, steps, fused_only, .. } => train(model, batch, steps, fused_only),
-        What::Engine { runs, weights_dir } => {
+        Benchmark::Train { model, batch, steps, fused_only, .. } => train(model, batch, steps, fused_only),
+        Benchmark::Engine { runs, weights_dir } => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().context("starting a thread")?;
             pool.install(|| engine(runs, weights_dir))
         }
-        What::Growth(args) => growth::run(args),
+        Benchmark::Growth(args) => growth::run(args),
     }
 }
 
@@ -91,7 +93,8 @@ fn train(model: Option<NetworkKind>, batch: usize, steps: usize, fused_only: boo
     Ok(())
 }
 
-/// The same steps as burn alone does them, in a process of its own: without the allocator's settings, which can't be taken back.
+/// The same steps as burn alone does them, in a process of its own: without the allocator's settings, which
+/// can't be taken back.
 fn composed_steps(kind: NetworkKind, batch: usize, steps: usize) -> anyhow::Result<f64> {
     let program = std::env::current_exe().context("finding this program")?;
     let output = Command::new(program)
@@ -112,10 +115,10 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     let networks = NetworkKind::ALL.map(|kind| NetworkModule::new(kind.network(), &device));
     for module in std::iter::once(detector).chain(networks) {
         let network = module.network();
-        let plan = Plan::new(network, &module.to_weights())?;
+        let plan = CpuPlan::new(network, &module.to_weights())?;
         let side = network.input.side;
         let input: Vec<u8> = (0..network.input.values()).map(|i| (i * 31 % 251) as u8).collect();
-        let (mut scratch, mut numbers) = (Scratch::default(), Vec::new());
+        let (mut scratch, mut numbers) = (CpuScratch::default(), Vec::new());
         let run = || {
             numbers.clear();
             plan.run(&input, side, &mut scratch, &mut numbers);
@@ -126,7 +129,8 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints the median times of two ways to the same result. They take turns, so that whatever else the machine does weighs on both.
+/// Prints the median times of two ways to the same result. They take turns, so that whatever else the machine
+/// does weighs on both.
 fn compare(name: &str, runs: usize, mut fused: impl FnMut(), mut burn: impl FnMut()) {
     let mut times = [Vec::new(), Vec::new()];
     // The first run also pays for fresh memory.

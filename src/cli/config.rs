@@ -1,7 +1,8 @@
 //! `--config`: a command's options from a TOML file.
 //!
-//! A key is an option's long name, a value what would stand behind it; lists are TOML arrays. The file's options are put behind the
-//! command's name as if they had been typed, those left out that the command line gives itself or that would contradict one it gives.
+//! A key is an option's long name, a value what would stand behind it; lists are TOML arrays. The file's
+//! options are put behind the command's name as if they had been typed, those left out that the command line
+//! gives itself or that would contradict one it gives.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

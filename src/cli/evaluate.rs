@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
-use mien::data::labels::{Refusal, Refusals, Sample};
+use mien::data::labels::{Rejection, Rejections, Sample};
 use mien::data::layouts::split_name;
 use mien::data::split::{Part, part};
 use mien::data::tars::TarSet;
@@ -18,8 +18,8 @@ use super::{EstimatorArgs, EstimatorSource, perturb};
 
 /// Estimate the faces of a labelled data set and compare with the labels
 ///
-/// The picture's largest face is judged; where none is found, the centred square. Ages labelled as a range count as right
-/// anywhere inside it.
+/// The picture's largest face is judged; where none is found, the centred square. Ages labelled as a range
+/// count as right anywhere inside it.
 #[derive(clap::Args)]
 pub struct EvaluateArgs {
     /// Folder with labels.csv and <dataset>-<split>.tar
@@ -30,7 +30,8 @@ pub struct EvaluateArgs {
     #[arg(long)]
     dataset: String,
 
-    /// Name of the split, as in labels.csv, or validation: the part of train that is not trained on [default with --perturb: validation]
+    /// Name of the split, as in labels.csv, or validation: the part of train that is not trained on [default
+    /// with --perturb: validation]
     #[arg(long, required_unless_present = "perturb")]
     split: Option<String>,
 
@@ -68,9 +69,9 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
         split => TarSet::open(&args.data, &args.dataset, split)?,
     };
     if args.perturb {
-        let (shifts, refusals) = perturb::shifts(&args.estimator.load()?, &set)?;
-        if refusals.total() > 0 {
-            eprintln!("left out: {refusals}");
+        let (shifts, rejections) = perturb::shifts(&args.estimator.load()?, &set)?;
+        if rejections.total() > 0 {
+            eprintln!("left out: {rejections}");
         }
         if shifts.is_empty() {
             return Err(anyhow!("no picture could be judged"));
@@ -82,9 +83,9 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let (predictions, refusals) = predictions(&args.estimator.load()?, &set)?;
-    if refusals.total() > 0 {
-        eprintln!("left out: {refusals}");
+    let (predictions, rejections) = predictions(&args.estimator.load()?, &set)?;
+    if rejections.total() > 0 {
+        eprintln!("left out: {rejections}");
     }
     if let Some(path) = &args.predictions {
         let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
@@ -111,9 +112,9 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
 pub(super) fn predictions(
     source: &EstimatorSource,
     set: &TarSet,
-) -> anyhow::Result<(Vec<Prediction>, Refusals)> {
+) -> anyhow::Result<(Vec<Prediction>, Rejections)> {
     let bar = super::progress_bar(set.samples.len() as u64, "pictures");
-    let mut refusals = set.refusals.clone();
+    let mut rejections = set.rejections.clone();
     let mut predictions = Vec::with_capacity(set.samples.len());
     super::for_each_in_order(
         source,
@@ -124,14 +125,14 @@ pub(super) fn predictions(
                 Ok(prediction) => predictions.push(prediction),
                 Err(error) => {
                     bar.suspend(|| eprintln!("mien: {}: {error:#}", sample.file));
-                    refusals.count(Refusal::UnreadablePicture);
+                    rejections.count(Rejection::UnreadablePicture);
                 }
             }
             bar.inc(1);
         },
     )?;
     bar.finish_and_clear();
-    Ok((predictions, refusals))
+    Ok((predictions, rejections))
 }
 
 /// What the network says of a picture's largest face, and the face's width in pixels.

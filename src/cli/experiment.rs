@@ -13,21 +13,22 @@ use mien::train::experiment::{Budget, Outcome, Run, Table};
 use super::device::TrainDevice;
 use super::label_errors::LabelErrorsArgs;
 use super::sheet::SheetArgs;
-use super::train::Display;
+use super::train::ProgressDisplay;
 use super::{EstimatorSource, detector_weights, evaluate, read_weights, weights_folder};
 
 /// Train the networks of one of the study's tables, or look into the training data
 ///
-/// In a table every cell is pre-trained and then fine-tuned with the same budget. The same command again goes on where it was cut off,
-/// and what is done is not repeated, nor what another table in the same folder has trained.
+/// In a table every cell is pre-trained and then fine-tuned with the same budget. The same command again goes
+/// on where it was cut off, and what is done is not repeated, nor what another table in the same folder has
+/// trained.
 #[derive(clap::Args)]
 pub struct ExperimentArgs {
     #[command(subcommand)]
-    what: What,
+    what: Experiment,
 }
 
 #[derive(clap::Subcommand)]
-enum What {
+enum Experiment {
     /// The three networks by two losses, pre-trained only and fine-tuned
     #[command(name = "table-4-1")]
     Networks(TableArgs),
@@ -51,7 +52,8 @@ struct TableArgs {
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
 
-    /// Folder with labels.csv and <dataset>-<split>.tar: once all is trained, measure on pictures that nothing was chosen by
+    /// Folder with labels.csv and <dataset>-<split>.tar: once all is trained, measure on pictures that
+    /// nothing was chosen by
     #[arg(long, value_name = "DIR")]
     test_data: Option<PathBuf>,
 
@@ -114,11 +116,11 @@ struct TableArgs {
 
 pub fn run(args: ExperimentArgs) -> anyhow::Result<()> {
     match args.what {
-        What::Networks(args) => run_table(Table::Networks, args),
-        What::Gaps(args) => run_table(Table::Gaps, args),
-        What::Weights(args) => run_table(Table::Weights, args),
-        What::Sheet(args) => super::sheet::run(args),
-        What::LabelErrors(args) => super::label_errors::run(args),
+        Experiment::Networks(args) => run_table(Table::Networks, args),
+        Experiment::Gaps(args) => run_table(Table::Gaps, args),
+        Experiment::Weights(args) => run_table(Table::Weights, args),
+        Experiment::Sheet(args) => super::sheet::run(args),
+        Experiment::LabelErrors(args) => super::label_errors::run(args),
     }
 }
 
@@ -151,7 +153,7 @@ fn run_table(table: Table, args: TableArgs) -> anyhow::Result<()> {
     for (i, run) in runs.iter().enumerate() {
         let folder = run.folder(&args.run);
         println!("run {} of {}: {}", i + 1, runs.len(), folder.display());
-        let mut display = Display::new();
+        let mut display = ProgressDisplay::new();
         let outcome = run.train(&budget, &args.data, &args.run, &device, |event| {
             display.show(&event);
             ControlFlow::Continue(())
@@ -174,9 +176,9 @@ fn run_table(table: Table, args: TableArgs) -> anyhow::Result<()> {
             }
             let network = read_weights(&run.weights(&args.run))?;
             let source = EstimatorSource { engine: EngineKind::Cpu, detector: detector.clone(), network };
-            let (predictions, refusals) = evaluate::predictions(&source, set)?;
-            if refusals.total() > 0 {
-                eprintln!("left out: {refusals}");
+            let (predictions, rejections) = evaluate::predictions(&source, set)?;
+            if rejections.total() > 0 {
+                eprintln!("left out: {rejections}");
             }
             let measures = Measures::of(&predictions).ok_or_else(|| anyhow!("no picture could be judged"))?;
             outcome.tests.insert(test_name.clone(), measures);

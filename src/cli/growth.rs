@@ -45,8 +45,8 @@ pub struct GrowthArgs {
 const FACES: [u32; 6] = [1, 2, 4, 8, 16, 32];
 const TILE: u32 = 256;
 const CROWD: [u32; 2] = [7 * TILE, 5 * TILE];
-/// Side of what is cut out of the picture for a tile, in sides of the face's box. A face is an eighth of the picture's long side
-/// then.
+/// Side of what is cut out of the picture for a tile, in sides of the face's box. A face is an eighth of the
+/// picture's long side then.
 const AROUND: f32 = 1.15;
 
 /// VGA, three of video, and cameras of 8 and 12 megapixels.
@@ -57,7 +57,8 @@ const SIZES: [[u32; 2]; 6] =
 const FRAMES: usize = 30;
 /// Seconds of video before it is timed: all faces have been found by then, and their estimates have settled.
 const SECONDS_BEFORE: usize = 6;
-/// How far the picture moves up and down from frame to frame, as a part of its height: frames that show nothing new are skipped.
+/// How far the picture moves up and down from frame to frame, as a part of its height: frames that show
+/// nothing new are skipped.
 const TREMBLE: f32 = 1.0 / 120.0;
 
 /// What a photo or a frame of a video took.
@@ -170,7 +171,8 @@ fn measure(args: &GrowthArgs, [width, height, faces]: [u32; 3]) -> anyhow::Resul
     Ok(Point { video: video(&estimator, canvas, args.runs)?, photo, memory: peak_memory() })
 }
 
-/// What a face more costs, from the first and the last of a series with more and more faces, in a sentence; nothing for another series.
+/// What a face more costs, from the first and the last of a series with more and more faces, in a sentence;
+/// nothing for another series.
 fn further_face(points: &[Point]) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
     let each = |of: fn(&Point) -> Cost, cost: fn(&Cost) -> f64| {
@@ -184,8 +186,8 @@ fn further_face(points: &[Point]) -> String {
     let part = |cost| each(|point| point.photo, cost).unwrap_or_default();
     let (network, crop) = (part(|cost| cost.network), part(|cost| cost.crop));
     format!(
-        "\nA further face takes {photo:.2} ms in a photo: its estimate {network:.2}, cutting it out {crop:.2}, and looking at it from close up \
-         {:.2}. (A crop's 25,600 pixels take a sample of four pixels each, or four such samples and more where the face shrinks; the close-up is for small \
+        "\nA further face takes {photo:.2} ms in a photo: its estimate {network:.2}, cutting it out {crop:.2}, and its refinement \
+         {:.2}. (A crop's 25,600 pixels take a sample of four pixels each, or four such samples and more where the face shrinks; the refinement is for small \
          faces, whose landmarks are too coarse without.) In a frame of video it takes {video:.2} ms, {:.2} times an estimate.\n",
         photo - network - crop,
         video / network

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use mien::data::batch::Dataset;
-use mien::data::corrections::{self, Known};
+use mien::data::corrections::{self, GenderCorrection};
 use mien::data::crops::Crops;
 use mien::data::split::Part;
 use mien::engine::RawEstimate;
-use mien::engine::cpu::Plan;
+use mien::engine::cpu::CpuPlan;
 use mien::net::NetworkKind;
 use mien::train::label_errors;
 use mien::train::validate::{Judged, judge};
 
-/// Find training labels that several networks contradict, and write them to a table for `mien train --exclude`
+/// Find training labels that several networks contradict, and write them to a table for
+/// `mien train --exclude`
 #[derive(clap::Args)]
 pub struct LabelErrorsArgs {
     /// Folder that `mien prepare` wrote
@@ -50,7 +51,7 @@ pub fn run(args: LabelErrorsArgs) -> anyhow::Result<()> {
     for path in &args.weights {
         let weights = super::read_weights(path)?;
         let kind = NetworkKind::of(&weights).with_context(|| path.display().to_string())?;
-        let plan = Plan::new(kind.network(), &weights).with_context(|| path.display().to_string())?;
+        let plan = CpuPlan::new(kind.network(), &weights).with_context(|| path.display().to_string())?;
         networks.push(judge(kind, &plan, &data)?);
     }
     if let Some(path) = &args.teacher {
@@ -68,7 +69,7 @@ pub fn run(args: LabelErrorsArgs) -> anyhow::Result<()> {
     }
     let mut found = label_errors::find(&data, &networks);
     if args.gender_only {
-        found.retain(|correction| correction.gender == Known::Drop);
+        found.retain(|correction| correction.gender == GenderCorrection::Drop);
         found.iter_mut().for_each(|correction| correction.weight = 1.0);
     }
     corrections::write(&args.output, &found)?;
@@ -84,7 +85,7 @@ pub fn run(args: LabelErrorsArgs) -> anyhow::Result<()> {
             "| {name} | {n} | {} | {} | {} |",
             count(&|c| c.weight == 0.0),
             count(&|c| c.weight == label_errors::DOUBTFUL),
-            count(&|c| c.gender == Known::Drop)
+            count(&|c| c.gender == GenderCorrection::Drop)
         );
     }
     Ok(())

@@ -28,9 +28,10 @@ mod sheet;
 #[cfg(feature = "train")]
 pub mod train;
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,9 +39,10 @@ use mien::engine::EngineKind;
 use mien::net::NetworkKind;
 use mien::pipeline::estimator::{Estimator, EstimatorError};
 use mien::weights::Weights;
+use rayon::ThreadPoolBuilder;
 
-/// Where weights are looked for, in this order: the folder asked for, `model-weights` here, beside the program, and in the
-/// source tree it was built from.
+/// Where weights are looked for, in this order: the folder asked for, `model-weights` here, beside the
+/// program, and in the source tree it was built from.
 fn weights_folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(folder) = asked {
         return Ok(folder.into());
@@ -117,50 +119,48 @@ impl EstimatorSource {
     }
 }
 
-/// Runs `work` on every item, on all cores with an estimator each, and hands the results to `take` in the order of the items as soon as they
-/// and those before them are there.
+/// Runs `work` on every item, on all cores with an estimator each, and hands the results to `take` in the
+/// order of the items as soon as they and those before them are there.
 fn for_each_in_order<T: Sync, R: Send>(
     source: &EstimatorSource,
     items: &[T],
     work: impl Fn(&Estimator, &T) -> R + Sync,
     mut take: impl FnMut(&T, R),
 ) -> anyhow::Result<()> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().max(1));
-    // Here, so that weights that don't fit are reported once and not by every thread.
-    source.estimator()?;
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        // Bounded: results wait for a slow picture before them, and must not pile up without end.
-        let (send, results) = std::sync::mpsc::sync_channel(4 * threads);
-        for _ in 0..threads {
-            let (send, next, work) = (send.clone(), &next, &work);
-            scope.spawn(move || {
-                let Ok(estimator) = source.estimator() else { return };
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(at) else { return };
-                    if send.send((at, work(&estimator, item))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(send);
-        let mut waiting = BTreeMap::new();
-        let mut turn = 0;
-        for (at, result) in results {
-            waiting.insert(at, result);
-            while let Some(result) = waiting.remove(&turn) {
-                take(&items[turn], result);
-                turn += 1;
+    thread_local! {
+        static ESTIMATOR: Cell<Option<Estimator>> = const { Cell::new(None) };
+    }
+    // Taken out while it works: a thread that waits for others may do another item meanwhile.
+    let run = |item: &T| {
+        let estimator = ESTIMATOR.take().map_or_else(|| source.estimator(), Ok)?;
+        let result = work(&estimator, item);
+        ESTIMATOR.set(Some(estimator));
+        Ok::<_, EstimatorError>(result)
+    };
+    // Of threads that end with it, and their estimators with them.
+    let pool = ThreadPoolBuilder::new().build()?;
+    // Results wait for a slow picture before them, and must not pile up without end.
+    let ahead = 4 * pool.current_num_threads();
+    pool.in_place_scope_fifo(|scope| {
+        let (mut items, mut begun) = (items.iter(), VecDeque::new());
+        loop {
+            for item in items.by_ref().take(ahead - begun.len()) {
+                let (send, result) = mpsc::channel();
+                let run = &run;
+                // Nobody waits for it where one before it failed.
+                scope.spawn_fifo(move |_| drop(send.send(run(item))));
+                begun.push_back((item, result));
             }
+            let Some((item, result)) = begun.pop_front() else { return Ok(()) };
+            // None comes of an item that panics, and the scope panics in its turn.
+            let Ok(result) = result.recv() else { return Ok(()) };
+            take(item, result?);
         }
-    });
-    Ok(())
+    })
 }
 
-/// Keeps freed memory in the process. A training step gives back hundreds of megabytes and takes them again; by default the C library
-/// returns such blocks to the system, and every step pays for their pages anew (about an eighth of the samples in a profile).
+/// Keeps freed memory in the process. A training step gives back hundreds of megabytes and takes them again;
+/// by default the C library returns such blocks to the system, and every step pays for their pages anew.
 #[cfg(feature = "train")]
 fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

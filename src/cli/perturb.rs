@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, RgbaImage, imageops};
-use mien::data::labels::{Refusal, Refusals};
+use mien::data::labels::{Rejection, Rejections};
 use mien::data::tars::TarSet;
 use mien::evaluation::{Prediction, Shift};
 use mien::picture::{Border, Frame, Pixels, Similarity};
@@ -13,7 +13,7 @@ use mien::picture::{Border, Frame, Pixels, Similarity};
 use super::EstimatorSource;
 use super::evaluate::judge;
 
-/// A change to a whole picture, before faces are looked for.
+/// A change to a whole picture, before the faces are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Mirrored,
@@ -44,9 +44,9 @@ const CHANGES: [(Change, &str); 9] = [
 const SMALL_FACE: f32 = 45.0;
 
 /// The unchanged pictures first, then each change against them, and what was left out.
-pub fn shifts(source: &EstimatorSource, set: &TarSet) -> anyhow::Result<(Vec<Shift>, Refusals)> {
+pub fn shifts(source: &EstimatorSource, set: &TarSet) -> anyhow::Result<(Vec<Shift>, Rejections)> {
     let bar = super::progress_bar(set.samples.len() as u64, "pictures");
-    let mut refusals = set.refusals.clone();
+    let mut rejections = set.rejections.clone();
     let mut columns = vec![Vec::<Prediction>::new(); CHANGES.len() + 1];
     super::for_each_in_order(
         source,
@@ -70,7 +70,7 @@ pub fn shifts(source: &EstimatorSource, set: &TarSet) -> anyhow::Result<(Vec<Shi
                 }
                 Err(error) => {
                     bar.suspend(|| eprintln!("mien: {}: {error:#}", sample.file));
-                    refusals.count(Refusal::UnreadablePicture);
+                    rejections.count(Rejection::UnreadablePicture);
                 }
             }
             bar.inc(1);
@@ -79,7 +79,7 @@ pub fn shifts(source: &EstimatorSource, set: &TarSet) -> anyhow::Result<(Vec<Shi
     bar.finish_and_clear();
     let names = std::iter::once("none").chain(CHANGES.map(|(_, name)| name));
     let shifts = names.zip(&columns).filter_map(|(name, column)| Shift::of(name, &columns[0], column));
-    Ok((shifts.collect(), refusals))
+    Ok((shifts.collect(), rejections))
 }
 
 /// The changed picture; `face` is the width of its face in pixels.

@@ -18,7 +18,8 @@ use super::annotate::annotate;
 /// Estimate age and gender of every face in pictures
 #[derive(clap::Args)]
 pub struct PredictArgs {
-    /// Pictures, or folders whose pictures (jpg, png, webp, gif, bmp, tiff) are taken, those in folders below included
+    /// Pictures, or folders whose pictures (jpg, png, webp, gif, bmp, tiff) are taken, those in folders below
+    /// included
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
@@ -34,14 +35,14 @@ pub struct PredictArgs {
     estimator: EstimatorArgs,
 }
 
-/// A picture to look at, and its path in the folder of annotated copies.
-struct Job {
+/// A picture to estimate, and its path in the folder of annotated copies.
+struct PredictJob {
     path: PathBuf,
     copy: PathBuf,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct PictureLine<'a> {
     file: &'a str,
     width: usize,
     height: usize,
@@ -98,13 +99,13 @@ pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Adds the pictures at `path`.
-fn collect(path: &Path, jobs: &mut Vec<Job>) -> anyhow::Result<()> {
+fn collect(path: &Path, jobs: &mut Vec<PredictJob>) -> anyhow::Result<()> {
     if !path.is_dir() {
         if !path.exists() {
             bail!("no such file or folder");
         }
         let name = path.file_name().context("not a file name")?;
-        jobs.push(Job { path: path.into(), copy: name.into() });
+        jobs.push(PredictJob { path: path.into(), copy: name.into() });
         return Ok(());
     }
     let before = jobs.len();
@@ -115,7 +116,7 @@ fn collect(path: &Path, jobs: &mut Vec<Job>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn collect_folder(root: &Path, folder: &Path, jobs: &mut Vec<Job>) -> anyhow::Result<()> {
+fn collect_folder(root: &Path, folder: &Path, jobs: &mut Vec<PredictJob>) -> anyhow::Result<()> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
     paths.sort();
@@ -128,13 +129,13 @@ fn collect_folder(root: &Path, folder: &Path, jobs: &mut Vec<Job>) -> anyhow::Re
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         if path.is_file() && EXTENSIONS.contains(&extension.as_str()) {
             let copy = path.strip_prefix(root).unwrap_or(&path).to_path_buf();
-            jobs.push(Job { path, copy });
+            jobs.push(PredictJob { path, copy });
         }
     }
     Ok(())
 }
 
-fn predict(estimator: &Estimator, job: &Job, copies: Option<&Path>) -> anyhow::Result<Done> {
+fn predict(estimator: &Estimator, job: &PredictJob, copies: Option<&Path>) -> anyhow::Result<Done> {
     let picture = Pixels::decode(&fs::read(&job.path)?)?;
     let frame = picture.frame();
     let (width, height) = (frame.width(), frame.height());
@@ -152,7 +153,7 @@ fn predict(estimator: &Estimator, job: &Job, copies: Option<&Path>) -> anyhow::R
 fn print(name: &str, done: &Done, json: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     if json {
-        let line = Line { file: name, width: done.width, height: done.height, faces: &done.faces };
+        let line = PictureLine { file: name, width: done.width, height: done.height, faces: &done.faces };
         serde_json::to_writer(&mut out, &line)?;
         writeln!(out)?;
         return Ok(());

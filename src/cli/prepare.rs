@@ -8,12 +8,13 @@ use mien::data::prepare::prepare;
 
 /// Cut the aligned crops of a data set, once, for training
 ///
-/// Takes the training pictures: the data set's own training list where it has one, all pictures where it has none. Pictures with
-/// no face, or several of about the same size, are left out, and so are rows without a usable label. Run it again to go on after
-/// an interruption.
+/// Takes the training pictures: the data set's own training list where it has one, all pictures where it has
+/// none. Pictures with no face, or several of about the same size, are left out, and so are rows without a
+/// usable label. Run it again to go on after an interruption.
 #[derive(clap::Args)]
 pub struct PrepareArgs {
-    /// Name of the data set: as in labels.csv, or one of aaf, utkface, fairface, afad, imdb-wiki, cacd, fg-net, megaage-asian
+    /// Name of the data set: as in labels.csv, or one of aaf, utkface, fairface, afad, imdb-wiki, cacd,
+    /// fg-net, megaage-asian
     #[arg(long)]
     dataset: String,
 
@@ -43,7 +44,7 @@ pub fn run(args: PrepareArgs) -> anyhow::Result<()> {
         args.dataset,
         report.kept,
         args.output.display(),
-        report.refusals
+        report.rejections
     );
     Ok(())
 }

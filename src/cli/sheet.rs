@@ -9,7 +9,7 @@ use imageproc::drawing::draw_text_mut;
 use mien::data::augment::{Augmentation, KINDS, Kind};
 use mien::data::batch::{Dataset, middle};
 use mien::data::corrections;
-use mien::data::crops::{Crops, Row};
+use mien::data::crops::{CropRow, Crops};
 use mien::data::labels::Gender;
 use mien::data::split::Part;
 use mien::vision::alignment::SIDE;
@@ -113,7 +113,7 @@ pub fn run(args: SheetArgs) -> anyhow::Result<()> {
 }
 
 /// Age and gender of a label.
-fn words(row: &Row) -> String {
+fn words(row: &CropRow) -> String {
     let gender = match row.gender {
         Some(Gender::Female) => "f",
         Some(Gender::Male) => "m",

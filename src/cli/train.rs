@@ -126,7 +126,8 @@ pub struct TrainArgs {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = KINDS.map(|(kind, _)| kind))]
     augment: Vec<Kind>,
 
-    /// Table of wrong labels, as `mien experiment label-errors` writes it: these pictures weigh less, or count as of unknown gender
+    /// Table of wrong labels, as `mien experiment label-errors` writes it: these pictures weigh less, or
+    /// count as of unknown gender
     #[arg(long, value_name = "CSV")]
     exclude: Option<PathBuf>,
 
@@ -138,7 +139,8 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 0.5)]
     teacher_weight: f32,
 
-    /// Weight of the difference between the answers to two random changes of one face: every batch is half as many faces, twice
+    /// Weight of the difference between the answers to two random changes of one face: every batch is half as
+    /// many faces, twice
     #[arg(long, default_value_t = 0.0)]
     consistency: f32,
 
@@ -154,20 +156,20 @@ pub struct TrainArgs {
     #[arg(long, value_enum, default_value_t = TrainDevice::Cpu)]
     device: TrainDevice,
 
-    /// Which of them, counted from 0; several, such as 0,1, share the batches of a step (--accumulate, a multiple of their number)
-    /// [default: the first]
+    /// Which of them, counted from 0; several, such as 0,1, share the batches of a step (--accumulate, a
+    /// multiple of their number) [default: the first]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<usize>,
 }
 
 /// What `mien train` says while it runs.
-pub(super) struct Display {
+pub(super) struct ProgressDisplay {
     bar: ProgressBar,
     began: Instant,
     losses: Option<[f32; 3]>,
 }
 
-impl Display {
+impl ProgressDisplay {
     pub(super) fn new() -> Self {
         Self { bar: super::progress_bar(0, "steps"), began: Instant::now(), losses: None }
     }
@@ -208,7 +210,7 @@ impl Display {
     }
 }
 
-impl Drop for Display {
+impl Drop for ProgressDisplay {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
@@ -276,7 +278,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
     let devices = args.device.open_each(&args.devices)?;
     let repeat = toml::to_string(&args).context("writing the configuration")?;
     let mut written = Ok(());
-    let mut display = Display::new();
+    let mut display = ProgressDisplay::new();
     train(&config, &training, &validation, init.as_ref(), &args.run, &devices, |event| {
         display.show(&event);
         // Only now is it certain that the folder holds no other run.

@@ -1,9 +1,11 @@
-//! Soft answers of a teacher to the crops of prepared data sets, to learn from beside the labels (distillation, Hinton et al. 2015).
+//! Soft answers of a teacher to the crops of prepared data sets, to learn from beside the labels
+//! (distillation, Hinton et al. 2015).
 //!
-//! A safetensors file: for each data set a tensor of its name, `F16` or `F32`, of a row for each crop in the order of `NAME.crops` and 101
-//! columns: the probabilities of the ages 0 to 99, then that of female. Its metadata says for each name the CRC-32 of `NAME.csv`, as 8 hex
-//! digits, so that answers never meet the crops of another preparation. The answers should be to the crop's middle without augmentation,
-//! best averaged over it and its mirror image.
+//! A safetensors file: for each data set a tensor of its name, `F16` or `F32`, of a row for each crop in the
+//! order of `NAME.crops` and 101 columns: the probabilities of the ages 0 to 99, then that of female. Its
+//! metadata says for each name the CRC-32 of `NAME.csv`, as 8 hex digits, so that answers never meet the
+//! crops of another preparation. The answers should be to the crop's middle without augmentation, best
+//! averaged over it and its mirror image.
 
 use std::collections::BTreeMap;
 
@@ -18,33 +20,34 @@ const COLUMNS: usize = AGES + 1;
 
 /// A teacher's answers to the crops of one data set.
 #[derive(Debug, Clone)]
-pub struct Answers(Vec<f16>);
+pub struct TeacherAnswers(Vec<f16>);
 
 /// What a teacher says of a face.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Answer {
+pub struct TeacherAnswer {
     /// Probability of each age, summing to 1.
     pub ages: [f32; AGES],
     /// Probability of female.
     pub female: f32,
 }
 
-impl Answers {
+impl TeacherAnswers {
     /// The answer to a crop.
-    pub fn of(&self, crop: usize) -> Answer {
+    pub fn of(&self, crop: usize) -> TeacherAnswer {
         let row = &self.0[crop * COLUMNS..][..COLUMNS];
         let ages: [f32; AGES] = std::array::from_fn(|age| row[age].to_f32());
         // Half precision rounds.
         let sum: f32 = ages.iter().sum();
-        Answer { ages: ages.map(|p| p / sum), female: row[AGES].to_f32() }
+        TeacherAnswer { ages: ages.map(|p| p / sum), female: row[AGES].to_f32() }
     }
 }
 
 /// The answers in a file to the crops of `sets`, in their order.
 ///
 /// # Errors
-/// In words, if the file is damaged, lacks a set, belongs to another preparation, or holds what are no probabilities.
-pub fn parse<'a>(bytes: &[u8], sets: impl Iterator<Item = &'a Crops>) -> Result<Vec<Answers>, String> {
+/// In words, if the file is damaged, lacks a set, belongs to another preparation, or holds what are no
+/// probabilities.
+pub fn parse<'a>(bytes: &[u8], sets: impl Iterator<Item = &'a Crops>) -> Result<Vec<TeacherAnswers>, String> {
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
     let none = BTreeMap::new().into_iter().collect();
     let checksums = metadata.metadata().as_ref().unwrap_or(&none);
@@ -74,7 +77,7 @@ pub fn parse<'a>(bytes: &[u8], sets: impl Iterator<Item = &'a Crops>) -> Result<
         };
         match values.chunks_exact(COLUMNS).position(|row| !whole(row)) {
             Some(row) => Err(format!("what it says of crop {row} of {name} are no probabilities")),
-            None => Ok(Answers(values)),
+            None => Ok(TeacherAnswers(values)),
         }
     })
     .collect()

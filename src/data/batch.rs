@@ -10,10 +10,10 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::DataError;
-use super::answers::{self, Answer, Answers};
+use super::answers::{self, TeacherAnswer, TeacherAnswers};
 use super::augment::Augmentation;
-use super::corrections::{Correction, Known};
-use super::crops::{Crops, Row};
+use super::corrections::{Correction, GenderCorrection};
+use super::crops::{CropRow, Crops};
 use super::sampler::Draw;
 use super::split::Part;
 use crate::engine::cpu::network_input;
@@ -29,7 +29,7 @@ pub struct Dataset {
     /// Weight of each picture.
     weights: Vec<f32>,
     /// A teacher's answers to each set, if there are any.
-    answers: Vec<Answers>,
+    answers: Vec<TeacherAnswers>,
     identity: Identity,
 }
 
@@ -53,7 +53,8 @@ pub struct Targets {
     pub age_low: Tensor<1>,
     /// Last year, `[N]`.
     pub age_high: Tensor<1>,
-    /// 1 at the class of the gender (male, female), 0 in both where it is not known, `[N, 2]`; shares of both with a teacher.
+    /// 1 at the class of the gender (male, female), 0 in both where it is not known, `[N, 2]`; shares of both
+    /// with a teacher.
     pub gender: Tensor<2>,
 }
 
@@ -74,10 +75,12 @@ impl Dataset {
         Self { sets, places, weights, answers: Vec::new(), identity }
     }
 
-    /// Weighs pictures, and forgets gender labels, as `corrections` say; returns how many of the pictures they touch.
+    /// Weighs pictures, and forgets gender labels, as `corrections` say; returns how many of the pictures
+    /// they touch.
     ///
     /// # Errors
-    /// A picture that is in no part of its set: the corrections are of another preparation. Those of sets that are not here don't matter.
+    /// A picture that is in no part of its set: the corrections are of another preparation. Those of sets
+    /// that are not here don't matter.
     pub fn correct(&mut self, corrections: &[Correction]) -> Result<usize, String> {
         let mut at = HashMap::new();
         for (s, set) in self.sets.iter().enumerate() {
@@ -94,7 +97,7 @@ impl Dataset {
             let Some(i) = here.get(place) else { continue };
             touched += 1;
             self.weights[*i] = correction.weight;
-            if correction.gender == Known::Drop {
+            if correction.gender == GenderCorrection::Drop {
                 self.sets[place.0].rows[place.1].gender = None;
             }
         }
@@ -116,7 +119,7 @@ impl Dataset {
     }
 
     /// What the teacher says of a picture; `None` without one.
-    pub fn answer(&self, index: usize) -> Option<Answer> {
+    pub fn answer(&self, index: usize) -> Option<TeacherAnswer> {
         let (set, row) = self.places[index];
         Some(self.answers.get(set)?.of(row))
     }
@@ -152,7 +155,7 @@ impl Dataset {
     }
 
     /// Label of a picture.
-    pub fn row(&self, index: usize) -> &Row {
+    pub fn row(&self, index: usize) -> &CropRow {
         let (set, row) = self.places[index];
         &self.sets[set].rows[row]
     }
@@ -193,7 +196,8 @@ impl Dataset {
         Ok(Tensor::from_data(TensorData::new(values, shape), device))
     }
 
-    /// Their labels, with soft labels of gap `gap`, of which a teacher's answers, if there are any, replace the share `teacher`.
+    /// Their labels, with soft labels of gap `gap`, of which a teacher's answers, if there are any, replace
+    /// the share `teacher`.
     pub fn targets(&self, draws: &[Draw], gap: f32, teacher: f32, device: &Device) -> Targets {
         let goals = draws.iter().map(|draw| {
             let (set, row) = self.places[draw.picture];
@@ -208,7 +212,7 @@ impl Dataset {
 }
 
 /// Labels as tensors.
-pub fn targets<'a>(rows: impl Iterator<Item = &'a Row>, gap: f32, device: &Device) -> Targets {
+pub fn targets<'a>(rows: impl Iterator<Item = &'a CropRow>, gap: f32, device: &Device) -> Targets {
     collect(rows.map(|row| Goal::of(row, gap)), device)
 }
 
@@ -221,7 +225,7 @@ struct Goal {
 }
 
 impl Goal {
-    fn of(row: &Row, gap: f32) -> Self {
+    fn of(row: &CropRow, gap: f32) -> Self {
         let mut gender = [0.0; 2];
         if let Some(known) = row.gender {
             gender[known.class()] = 1.0;
@@ -229,9 +233,9 @@ impl Goal {
         Self { ages: row.age().soft_label(gap), low: row.age_low, high: row.age_high, gender }
     }
 
-    /// Mixes in the share `part` of an answer. The range of ages narrows around the answer's mean, and an unknown gender is learned from the
-    /// answer alone, weighing `part` of a known one.
-    fn towards(&mut self, answer: &Answer, part: f32) {
+    /// Mixes in the share `part` of an answer. The range of ages narrows around the answer's mean, and an
+    /// unknown gender is learned from the answer alone, weighing `part` of a known one.
+    fn towards(&mut self, answer: &TeacherAnswer, part: f32) {
         let mix = |label: &mut f32, answer: f32| *label += (answer - *label) * part;
         let mean = answer.ages.iter().enumerate().map(|(age, p)| age as f32 * p).sum();
         self.ages.iter_mut().zip(answer.ages).for_each(|(label, p)| mix(label, p));
@@ -275,11 +279,11 @@ mod tests {
 
     #[test]
     fn a_teacher_moves_the_goal() {
-        let mut answer = Answer { ages: [0.0; AGES], female: 0.75 };
+        let mut answer = TeacherAnswer { ages: [0.0; AGES], female: 0.75 };
         answer.ages[40] = 1.0;
-        let row = |low, high, gender| Row {
+        let row = |low, high, gender| CropRow {
             file: String::new(),
-            refused: None,
+            rejected: None,
             part: Part::Train,
             age_low: low,
             age_high: high,
@@ -311,15 +315,16 @@ mod tests {
         };
         // The fifth is for validation.
         let touched = training.correct(&[
-            correction("toy", "0.png", 0.3, Known::Keep),
-            correction("toy", "1.png", 1.0, Known::Drop),
-            correction("toy", "4.png", 0.0, Known::Drop),
-            correction("other", "x.png", 0.0, Known::Drop),
+            correction("toy", "0.png", 0.3, GenderCorrection::Keep),
+            correction("toy", "1.png", 1.0, GenderCorrection::Drop),
+            correction("toy", "4.png", 0.0, GenderCorrection::Drop),
+            correction("other", "x.png", 0.0, GenderCorrection::Drop),
         ]);
         assert_eq!(touched, Ok(2));
         assert_eq!([0, 1, 2].map(|i| training.weight(i)), [0.3, 1.0, 1.0]);
         assert!(training.row(0).gender.is_some() && training.row(1).gender.is_none());
-        let error = training.correct(&[correction("toy", "90.png", 0.0, Known::Keep)]).unwrap_err();
+        let error =
+            training.correct(&[correction("toy", "90.png", 0.0, GenderCorrection::Keep)]).unwrap_err();
         assert!(error.contains("90.png"), "{error}");
     }
 

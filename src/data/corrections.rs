@@ -1,5 +1,5 @@
-//! Labels that are thought wrong, in a table: `dataset,file,weight,gender,reason`. `mien experiment label-errors` writes it and
-//! `mien train --exclude` reads it.
+//! Labels that are thought wrong, in a table: `dataset,file,weight,gender,reason`.
+//! `mien experiment label-errors` writes it and `mien train --exclude` reads it.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::DataError;
 /// Whether a gender label is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Known {
+pub enum GenderCorrection {
     /// It is.
     Keep,
     /// It is not: the face counts as one whose gender is not labelled.
@@ -27,7 +27,7 @@ pub struct Correction {
     /// How often it is drawn, 1 as often as any, 0 never.
     pub weight: f32,
     /// What becomes of its gender label.
-    pub gender: Known,
+    pub gender: GenderCorrection,
     /// Why, in words.
     pub reason: String,
 }
@@ -70,7 +70,7 @@ mod tests {
             dataset: "aaf".into(),
             file: "1, A.webp".into(),
             weight,
-            gender: Known::Drop,
+            gender: GenderCorrection::Drop,
             reason: "20 years".into(),
         };
         write(&path, &[row(0.3)]).unwrap();

@@ -1,8 +1,8 @@
 //! Aligned crops of a data set in one packed file, ready to be read in any order.
 //!
-//! `NAME.crops` holds raw [`STORED_SIDE`] x [`STORED_SIDE`] RGB pictures one behind the other; `NAME.csv` has a row for every
-//! picture looked at, in the same order, those left out with their reason. A crop counts once its row is there, so a run that
-//! was cut off at any moment goes on from the last whole row.
+//! `NAME.crops` holds raw [`STORED_SIDE`] x [`STORED_SIDE`] RGB pictures one behind the other; `NAME.csv` has
+//! a row for every picture looked at, in the same order, those left out with their reason. A crop counts once
+//! its row is there, so a run that was cut off at any moment goes on from the last whole row.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
-use super::labels::{Gender, Refusal, Refusals};
+use super::labels::{Gender, Rejection, Rejections};
 use super::split::Part;
 use crate::age::AgeLabel;
 use crate::vision::alignment::STORED_SIDE;
@@ -21,11 +21,12 @@ pub const CROP_LEN: usize = STORED_SIDE * STORED_SIDE * 3;
 
 /// A row of `NAME.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct CropRow {
     /// File name in the data set.
     pub file: String,
-    /// Why it has no crop; empty if it has one.
-    pub refused: Option<Refusal>,
+    /// Why it has no crop; empty if it has one. Files on disk call the column so.
+    #[serde(rename = "refused")]
+    pub rejected: Option<Rejection>,
     /// Train or validation.
     pub part: Part,
     /// First year of the age label.
@@ -38,7 +39,7 @@ pub struct Row {
     pub race: Option<String>,
 }
 
-impl Row {
+impl CropRow {
     /// The age label.
     pub fn age(&self) -> AgeLabel {
         if self.age_low == self.age_high {
@@ -58,11 +59,11 @@ pub fn paths(folder: &Path, dataset: &str) -> (PathBuf, PathBuf) {
 ///
 /// # Errors
 /// [`DataError`] if it can't be read.
-pub fn read_rows(table: &Path) -> Result<Vec<Row>, DataError> {
+pub fn read_rows(table: &Path) -> Result<Vec<CropRow>, DataError> {
     parse_rows(table, std::fs::read(table).map_err(DataError::io(table))?)
 }
 
-fn parse_rows(table: &Path, mut text: Vec<u8>) -> Result<Vec<Row>, DataError> {
+fn parse_rows(table: &Path, mut text: Vec<u8>) -> Result<Vec<CropRow>, DataError> {
     let mut rows = Vec::new();
     let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     text.truncate(whole);
@@ -76,9 +77,9 @@ fn parse_rows(table: &Path, mut text: Vec<u8>) -> Result<Vec<Row>, DataError> {
 #[derive(Debug)]
 pub struct Crops {
     /// Rows that have a crop; the crop of row i is the i-th.
-    pub rows: Vec<Row>,
+    pub rows: Vec<CropRow>,
     /// What was left out.
-    pub refusals: Refusals,
+    pub rejections: Rejections,
     /// Name of the data set.
     pub name: String,
     /// CRC-32 of the table, by which other files say that they belong to it.
@@ -94,13 +95,13 @@ impl Crops {
     /// [`DataError`] if a file is missing or the two do not belong together.
     pub fn open(folder: &Path, dataset: &str) -> Result<Self, DataError> {
         let (path, table) = paths(folder, dataset);
-        let mut refusals = Refusals::default();
+        let mut rejections = Rejections::default();
         let text = std::fs::read(&table).map_err(DataError::io(&table))?;
         let checksum = crc32fast::hash(&text);
         let mut rows = parse_rows(&table, text)?;
-        rows.retain(|row| match row.refused {
+        rows.retain(|row| match row.rejected {
             Some(reason) => {
-                refusals.count(reason);
+                rejections.count(reason);
                 false
             }
             None => true,
@@ -111,7 +112,7 @@ impl Crops {
             let reason = format!("has {len} bytes, too few for {} crops; run prepare again", rows.len());
             return Err(DataError::Table { path, reason });
         }
-        Ok(Self { rows, refusals, name: dataset.into(), checksum, path, file })
+        Ok(Self { rows, rejections, name: dataset.into(), checksum, path, file })
     }
 
     /// Reads the crop of row `index`.

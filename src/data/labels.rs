@@ -43,7 +43,7 @@ pub struct Sample {
 /// Why a row or picture is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Refusal {
+pub enum Rejection {
     /// A field is missing or not of its kind.
     MissingField,
     /// Age outside of 0..=100.
@@ -60,7 +60,7 @@ pub enum Refusal {
     Repeated,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::MissingField => "missing field",
@@ -76,11 +76,11 @@ impl fmt::Display for Refusal {
 
 /// How many were left out, by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refusals(BTreeMap<Refusal, usize>);
+pub struct Rejections(BTreeMap<Rejection, usize>);
 
-impl Refusals {
+impl Rejections {
     /// Counts one.
-    pub fn count(&mut self, reason: Refusal) {
+    pub fn count(&mut self, reason: Rejection) {
         *self.0.entry(reason).or_default() += 1;
     }
 
@@ -90,12 +90,12 @@ impl Refusals {
     }
 
     /// How many for one reason.
-    pub fn of(&self, reason: Refusal) -> usize {
+    pub fn of(&self, reason: Rejection) -> usize {
         self.0.get(&reason).copied().unwrap_or(0)
     }
 }
 
-impl fmt::Display for Refusals {
+impl fmt::Display for Rejections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("none left out");
@@ -111,8 +111,8 @@ impl fmt::Display for Refusals {
 /// Reads an age: `23`, `20-29`, or `more than 70`.
 ///
 /// # Errors
-/// [`Refusal::MissingField`] if it is none of these, [`Refusal::AgeOutOfRange`] outside of 0..=100.
-pub fn parse_age(text: &str) -> Result<AgeLabel, Refusal> {
+/// [`Rejection::MissingField`] if it is none of these, [`Rejection::AgeOutOfRange`] outside of 0..=100.
+pub fn parse_age(text: &str) -> Result<AgeLabel, Rejection> {
     let text = text.trim();
     let number = |t: &str| t.trim().parse::<f32>().ok().filter(|v| v.is_finite());
     let label = if let Some(low) = text.strip_prefix("more than ") {
@@ -123,10 +123,10 @@ pub fn parse_age(text: &str) -> Result<AgeLabel, Refusal> {
         let ends = text.split_once('-').and_then(|(low, high)| Some((number(low)?, number(high)?)));
         ends.filter(|(low, high)| low <= high).map(|(low, high)| AgeLabel::Range(low, high))
     };
-    let label = label.ok_or(Refusal::MissingField)?;
+    let label = label.ok_or(Rejection::MissingField)?;
     let (low, high) = label.bounds();
     if low < 0.0 || high > 100.0 {
-        return Err(Refusal::AgeOutOfRange);
+        return Err(Rejection::AgeOutOfRange);
     }
     Ok(label)
 }
@@ -134,13 +134,13 @@ pub fn parse_age(text: &str) -> Result<AgeLabel, Refusal> {
 /// Reads a gender: F, M or nothing.
 ///
 /// # Errors
-/// [`Refusal::UnknownGender`] for anything else.
-pub fn parse_gender(text: &str) -> Result<Option<Gender>, Refusal> {
+/// [`Rejection::UnknownGender`] for anything else.
+pub fn parse_gender(text: &str) -> Result<Option<Gender>, Rejection> {
     match text.trim().to_ascii_lowercase().as_str() {
         "" => Ok(None),
         "f" | "female" => Ok(Some(Gender::Female)),
         "m" | "male" => Ok(Some(Gender::Male)),
-        _ => Err(Refusal::UnknownGender),
+        _ => Err(Rejection::UnknownGender),
     }
 }
 
@@ -154,10 +154,10 @@ mod tests {
         assert_eq!(parse_age(" 20-29 "), Ok(AgeLabel::Range(20.0, 29.0)));
         assert_eq!(parse_age("more than 70"), Ok(AgeLabel::Range(70.0, 99.0)));
         for bad in ["", "old", "30-20", "-", "nan"] {
-            assert_eq!(parse_age(bad), Err(Refusal::MissingField), "{bad}");
+            assert_eq!(parse_age(bad), Err(Rejection::MissingField), "{bad}");
         }
         for bad in ["-1", "101", "90-110"] {
-            assert_eq!(parse_age(bad), Err(Refusal::AgeOutOfRange), "{bad}");
+            assert_eq!(parse_age(bad), Err(Rejection::AgeOutOfRange), "{bad}");
         }
     }
 
@@ -166,17 +166,17 @@ mod tests {
         assert_eq!(parse_gender("F"), Ok(Some(Gender::Female)));
         assert_eq!(parse_gender("male"), Ok(Some(Gender::Male)));
         assert_eq!(parse_gender(""), Ok(None));
-        assert_eq!(parse_gender("3"), Err(Refusal::UnknownGender));
+        assert_eq!(parse_gender("3"), Err(Rejection::UnknownGender));
     }
 
     #[test]
     fn refusals_are_counted_by_reason() {
-        let mut refusals = Refusals::default();
-        assert_eq!(refusals.to_string(), "none left out");
-        refusals.count(Refusal::NoFace);
-        refusals.count(Refusal::NoFace);
-        refusals.count(Refusal::MissingField);
-        assert_eq!((refusals.total(), refusals.of(Refusal::NoFace)), (3, 2));
-        assert_eq!(refusals.to_string(), "1 missing field, 2 no face found");
+        let mut rejections = Rejections::default();
+        assert_eq!(rejections.to_string(), "none left out");
+        rejections.count(Rejection::NoFace);
+        rejections.count(Rejection::NoFace);
+        rejections.count(Rejection::MissingField);
+        assert_eq!((rejections.total(), rejections.of(Rejection::NoFace)), (3, 2));
+        assert_eq!(rejections.to_string(), "1 missing field, 2 no face found");
     }
 }

@@ -1,6 +1,6 @@
 //! Labelled faces: where they come from, which part each belongs to, and how they reach the trainer.
 //!
-//! - [`labels`]: what a data set says of a picture, and why a row can be refused.
+//! - [`labels`]: what a data set says of a picture, and why a row can be rejected.
 //! - [`layouts`]: data sets by name, as tars or in their authors' own folders and tables.
 //! - [`tars`]: the layout `labels.csv` + `<dataset>-<split>.tar`.
 //! - [`split`]: train or validation, fixed by a hash of the name.

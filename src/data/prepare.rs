@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::DataError;
-use super::crops::{CROP_LEN, Row, paths, read_rows};
-use super::labels::{Refusal, Refusals, Sample};
-use super::layouts::{Source, split_name};
+use super::crops::{CROP_LEN, CropRow, paths, read_rows};
+use super::labels::{Rejection, Rejections, Sample};
+use super::layouts::{LabelledPictures, split_name};
 use super::split::part;
-use crate::engine::cpu::Detector;
+use crate::engine::cpu::DetectionNetwork;
 use crate::engine::{Outputs, Region};
 use crate::picture::Pixels;
 use crate::vision::{self, Detection, DetectionError, DetectorOptions, Rect, Search, alignment};
@@ -27,18 +27,20 @@ pub struct Report {
     /// Crops in the file, those of earlier runs included.
     pub kept: usize,
     /// Pictures and rows left out.
-    pub refusals: Refusals,
+    pub rejections: Rejections,
 }
 
-/// Cuts the crops of `source` into `folder/<dataset>.crops` and `.csv`, going on where an earlier run stopped.
+/// Cuts the crops of `source` into `folder/<dataset>.crops` and `.csv`, going on where an earlier run
+/// stopped.
 ///
-/// Memory stays bounded: beside the labels, 256 crops and a picture a thread at a time. `progress` is told how many pictures
-/// are done, from whichever thread did the last.
+/// Memory stays bounded: beside the labels, 256 crops and a picture a thread at a time. `progress` is told
+/// how many pictures are done, from whichever thread did the last.
 ///
 /// # Errors
-/// [`DataError`] if a file can't be read or written, or the folder holds the crops of other pictures under that name.
+/// [`DataError`] if a file can't be read or written, or the folder holds the crops of other pictures under
+/// that name.
 pub fn prepare(
-    source: &Source,
+    source: &LabelledPictures,
     dataset: &str,
     folder: &Path,
     detector: &Weights,
@@ -47,14 +49,14 @@ pub fn prepare(
     std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     let (crops_path, table_path) = paths(folder, dataset);
     let done = if table_path.exists() { read_rows(&table_path)? } else { Vec::new() };
-    let mut report = Report { kept: 0, refusals: source.refusals.clone() };
+    let mut report = Report { kept: 0, rejections: source.rejections.clone() };
     for (i, row) in done.iter().enumerate() {
         if source.samples.get(i).is_none_or(|sample| sample.file != row.file) {
             let reason = format!("{} is not the input's picture {i}; name another output folder", row.file);
             return Err(DataError::Table { path: table_path, reason });
         }
-        match row.refused {
-            Some(reason) => report.refusals.count(reason),
+        match row.rejected {
+            Some(reason) => report.rejections.count(reason),
             None => report.kept += 1,
         }
     }
@@ -77,13 +79,13 @@ pub fn prepare(
     let mut crops = open(&crops_path, (report.kept * CROP_LEN) as u64)?;
     let table = open(&table_path, if done.is_empty() { 0 } else { whole_rows(&table_path)? })?;
     let mut table = csv::WriterBuilder::new().has_headers(done.is_empty()).from_writer(BufWriter::new(table));
-    let write_row = |table: &mut csv::Writer<_>, row: &Row| {
+    let write_row = |table: &mut csv::Writer<_>, row: &CropRow| {
         table.serialize(row).map_err(|e| DataError::Table { path: table_path.clone(), reason: e.to_string() })
     };
 
     let count = AtomicUsize::new(done.len());
     progress(done.len());
-    let finder = || Detector::new(detector);
+    let finder = || DetectionNetwork::new(detector);
     finder().map_err(|e| DataError::Table { path: "the detector".into(), reason: e.to_string() })?;
     for chunk in source.samples.get(done.len()..).unwrap_or_default().chunks(CHUNK) {
         let results: Vec<_> = chunk
@@ -98,21 +100,21 @@ pub fn prepare(
             )
             .collect();
         for (sample, result) in chunk.iter().zip(&results) {
-            let refused = match result {
+            let rejected = match result {
                 Ok(crop) => {
                     crops.write_all(crop).map_err(DataError::io(&crops_path))?;
                     report.kept += 1;
                     None
                 }
                 Err(reason) => {
-                    report.refusals.count(*reason);
+                    report.rejections.count(*reason);
                     Some(*reason)
                 }
             };
             let (age_low, age_high) = sample.age.bounds();
-            let row = Row {
+            let row = CropRow {
                 file: sample.file.clone(),
-                refused,
+                rejected,
                 part: part(dataset, &split_name(dataset, &sample.file)),
                 age_low,
                 age_high,
@@ -134,9 +136,13 @@ fn whole_rows(table: &Path) -> Result<u64, DataError> {
     Ok(text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at as u64 + 1))
 }
 
-fn cut(source: &Source, sample: &Sample, detector: &mut Detector) -> Result<Vec<u8>, Refusal> {
-    let bytes = source.read(sample).map_err(|_| Refusal::UnreadablePicture)?;
-    let picture = Pixels::decode(&bytes).map_err(|_| Refusal::UnreadablePicture)?;
+fn cut(
+    source: &LabelledPictures,
+    sample: &Sample,
+    detector: &mut DetectionNetwork,
+) -> Result<Vec<u8>, Rejection> {
+    let bytes = source.read(sample).map_err(|_| Rejection::UnreadablePicture)?;
+    let picture = Pixels::decode(&bytes).map_err(|_| Rejection::UnreadablePicture)?;
     let frame = picture.frame();
     // Tight chips show no more than the face, which the detector has not learned to see.
     let whole = Rect::whole([frame.width(), frame.height()]).with_border();
@@ -146,9 +152,9 @@ fn cut(source: &Source, sample: &Sample, detector: &mut Detector) -> Result<Vec<
         Ok::<_, DetectionError>(())
     };
     let faces = vision::find(whole, Search::Refined, &DetectorOptions::default(), run);
-    let faces = faces.map_err(|_| Refusal::NoFace)?;
+    let faces = faces.map_err(|_| Rejection::NoFace)?;
     let face = labelled_face(&faces)?;
-    let alignment = alignment::alignment(&face.landmarks).ok_or(Refusal::NoFace)?;
+    let alignment = alignment::alignment(&face.landmarks).ok_or(Rejection::NoFace)?;
     let Region { transform, side, border } = alignment::aligned_with_margin(&alignment);
     Ok(frame.sample(&transform, side, side, border))
 }
@@ -156,12 +162,12 @@ fn cut(source: &Source, sample: &Sample, detector: &mut Detector) -> Result<Vec<
 /// The face that a label speaks of: the only one, or the one whose area is at least twice any other's.
 ///
 /// # Errors
-/// [`Refusal::NoFace`] or [`Refusal::SeveralFaces`].
-pub fn labelled_face(faces: &[Detection]) -> Result<&Detection, Refusal> {
+/// [`Rejection::NoFace`] or [`Rejection::SeveralFaces`].
+pub fn labelled_face(faces: &[Detection]) -> Result<&Detection, Rejection> {
     let area = |d: &Detection| d.bbox.width * d.bbox.height;
-    let largest = faces.iter().max_by(|a, b| area(a).total_cmp(&area(b))).ok_or(Refusal::NoFace)?;
+    let largest = faces.iter().max_by(|a, b| area(a).total_cmp(&area(b))).ok_or(Rejection::NoFace)?;
     let rivals = faces.iter().filter(|d| !std::ptr::eq(*d, largest) && 2.0 * area(d) > area(largest)).count();
-    if rivals > 0 { Err(Refusal::SeveralFaces) } else { Ok(largest) }
+    if rivals > 0 { Err(Rejection::SeveralFaces) } else { Ok(largest) }
 }
 
 #[cfg(test)]
@@ -184,20 +190,20 @@ mod tests {
         let source = open("fg-net", input.path(), None).unwrap();
         let output = tempfile::tempdir().unwrap();
         let highest = AtomicUsize::new(0);
-        let run = |source: &Source| {
+        let run = |source: &LabelledPictures| {
             let progress = |done| _ = highest.fetch_max(done, Ordering::Relaxed);
             prepare(source, "fg-net", output.path(), &detector, progress)
         };
         let whole = run(&source).unwrap();
         assert_eq!((whole.kept, highest.load(Ordering::Relaxed)), (0, 5));
-        assert_eq!(whole.refusals.to_string(), "1 missing field, 1 unreadable picture, 4 no face found");
+        assert_eq!(whole.rejections.to_string(), "1 missing field, 1 unreadable picture, 4 no face found");
 
         // Cut off in the middle of a row, with a crop that no row promises.
         let (crops, table) = paths(output.path(), "fg-net");
         let rows = std::fs::read(&table).unwrap();
         std::fs::write(&table, &rows[..rows.len() * 2 / 3]).unwrap();
         std::fs::write(&crops, "half a crop").unwrap();
-        assert_eq!(run(&source).unwrap().refusals, whole.refusals);
+        assert_eq!(run(&source).unwrap().rejections, whole.rejections);
         assert_eq!(std::fs::read(&table).unwrap(), rows);
         assert_eq!(std::fs::metadata(&crops).unwrap().len(), 0);
 

@@ -1,15 +1,18 @@
-//! Which pictures a pass draws, and in what order: a function of the seed, the pass and the labels alone, so that a resumed run meets
-//! the same batches.
+//! Which pictures a pass draws, and in what order: a function of the seed, the pass and the labels alone, so
+//! that a resumed run meets the same batches.
 //!
 //! [`SamplerKind::Balanced`] gives a picture a weight that is the product of
 //!
 //! - its age: the share of its [`BIN`]-year bin among all pictures, to the power -[`AGE_EXPONENT`];
-//! - its gender: the share of its gender within that bin, to the power -[`GENDER_EXPONENT`]; none where it is not labelled;
-//! - its set: the share of its data set, to the power -[`SET_EXPONENT`], times the set's own weight in [`SamplerConfig::set_weights`];
+//! - its gender: the share of its gender within that bin, to the power -[`GENDER_EXPONENT`]; none where it is
+//!   not labelled;
+//! - its set: the share of its data set, to the power -[`SET_EXPONENT`], times the set's own weight in
+//!   [`SamplerConfig::set_weights`];
 //! - its own weight, where labels were found wrong ([`Dataset::weight`]).
 //!
-//! The first three together are held within [`CAP`] times their mean, so that no face is seen without end. Of n draws a picture has its share of
-//! all weights, rounded up or down by chance (systematic sampling): with equal weights that is every picture once.
+//! The first three together are held within [`CAP`] times their mean, so that no face is seen without end. Of
+//! n draws a picture has its share of all weights, rounded up or down by chance (systematic sampling): with
+//! equal weights that is every picture once.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +22,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::batch::Dataset;
-use super::crops::Row;
+use super::crops::CropRow;
 use super::labels::Gender;
 
 /// Years of a bin. The middle of a range decides its bin.
@@ -70,12 +73,12 @@ pub struct Draw {
 
 /// Draws from one [`Dataset`].
 #[derive(Debug, Clone)]
-pub struct Sampler {
+pub struct DatasetSampler {
     /// Running sums of the weights, of which the last is 1.
     upto: Vec<f64>,
 }
 
-impl Sampler {
+impl DatasetSampler {
     /// `None` if no picture has any weight.
     pub fn new(config: &SamplerConfig, data: &Dataset) -> Option<Self> {
         let mut weights = match config.kind {
@@ -117,7 +120,7 @@ impl Sampler {
     }
 }
 
-fn bin_of(row: &Row) -> usize {
+fn bin_of(row: &CropRow) -> usize {
     row.age().middle().clamp(0.0, 99.0) as usize / BIN
 }
 
@@ -154,7 +157,7 @@ fn balanced(data: &Dataset) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::corrections::{Correction, Known};
+    use crate::data::corrections::{Correction, GenderCorrection};
     use crate::data::crops::Crops;
     use crate::data::split::Part;
     use crate::data::toy;
@@ -173,7 +176,7 @@ mod tests {
                 dataset: (*name).into(),
                 file: format!("{i}.png"),
                 weight: *weight,
-                gender: Known::Keep,
+                gender: GenderCorrection::Keep,
                 reason: String::new(),
             }));
         }
@@ -195,7 +198,7 @@ mod tests {
     #[test]
     fn as_they_come_is_every_picture_once() {
         let data = data(&[("a", &[(20.0, true, 1.0, 30), (70.0, false, 1.0, 7)])]);
-        let sampler = Sampler::new(&config(SamplerKind::AsTheyCome), &data).unwrap();
+        let sampler = DatasetSampler::new(&config(SamplerKind::AsTheyCome), &data).unwrap();
         let mut draws = sampler.pass(37, 4, 2);
         assert_ne!(draws, sampler.pass(37, 4, 3));
         assert_ne!(draws, sampler.pass(37, 5, 2));
@@ -212,7 +215,7 @@ mod tests {
             "a",
             &[(22.0, true, 1.0, 450), (22.0, false, 1.0, 450), (71.0, true, 1.0, 50), (71.0, false, 1.0, 50)],
         )]);
-        let draws = Sampler::new(&config(SamplerKind::Balanced), &ages).unwrap().pass(4000, 1, 0);
+        let draws = DatasetSampler::new(&config(SamplerKind::Balanced), &ages).unwrap().pass(4000, 1, 0);
         let old = share(&ages, &draws, |data, i| data.row(i).age_low == 71.0);
         assert!((old - 0.25).abs() < 0.01, "{old}");
         // Every copy of a picture is another one.
@@ -223,7 +226,7 @@ mod tests {
 
         // Within an age, 4 women to 1 man: drawn 2 to 1.
         let genders = data(&[("a", &[(22.0, true, 1.0, 400), (22.0, false, 1.0, 100)])]);
-        let draws = Sampler::new(&config(SamplerKind::Balanced), &genders).unwrap().pass(3000, 1, 0);
+        let draws = DatasetSampler::new(&config(SamplerKind::Balanced), &genders).unwrap().pass(3000, 1, 0);
         let men = share(&genders, &draws, |data, i| data.row(i).gender == Some(Gender::Male));
         assert!((men - 1.0 / 3.0).abs() < 0.01, "{men}");
 
@@ -235,7 +238,7 @@ mod tests {
                 set_weights: [("small".to_owned(), weight)].into(),
                 ..SamplerConfig::default()
             };
-            let draws = Sampler::new(&config, &sets).unwrap().pass(3000, 1, 0);
+            let draws = DatasetSampler::new(&config, &sets).unwrap().pass(3000, 1, 0);
             share(&sets, &draws, |data, i| data.set_name(data.set_of(i)) == "small")
         };
         assert!((small(1.0) - 1.0 / 3.0).abs() < 0.01 && (small(2.0) - 0.5).abs() < 0.01);
@@ -245,26 +248,26 @@ mod tests {
     fn no_picture_is_drawn_without_end_and_wrong_ones_are_left_out() {
         // The root of 1 in 1000 would weigh it 30 times the mean.
         let rare = data(&[("a", &[(22.0, true, 1.0, 999), (91.0, true, 1.0, 1)])]);
-        let sampler = Sampler::new(&config(SamplerKind::Balanced), &rare).unwrap();
+        let sampler = DatasetSampler::new(&config(SamplerKind::Balanced), &rare).unwrap();
         let times = sampler.pass(1000, 1, 0).iter().filter(|draw| draw.picture == 999).count();
         assert!((4..=6).contains(&times), "{times}");
 
         for kind in [SamplerKind::AsTheyCome, SamplerKind::Balanced] {
             let wrong =
                 data(&[("a", &[(22.0, true, 1.0, 100), (22.0, true, 0.0, 50), (22.0, true, 0.3, 100)])]);
-            let draws = Sampler::new(&config(kind), &wrong).unwrap().pass(1300, 1, 0);
+            let draws = DatasetSampler::new(&config(kind), &wrong).unwrap().pass(1300, 1, 0);
             assert_eq!(share(&wrong, &draws, |data, i| data.weight(i) == 0.0), 0.0);
             let doubtful = share(&wrong, &draws, |data, i| data.weight(i) == 0.3);
             assert!((doubtful - 0.3 / 1.3).abs() < 0.01, "{doubtful}");
         }
         let none = data(&[("a", &[(22.0, true, 0.0, 10)])]);
-        assert!(Sampler::new(&SamplerConfig::default(), &none).is_none());
+        assert!(DatasetSampler::new(&SamplerConfig::default(), &none).is_none());
     }
 
     #[test]
     fn a_range_is_as_old_as_its_middle() {
         let data = data(&[("a", &[(22.0, true, 1.0, 1)])]);
-        let range = |low, high| bin_of(&Row { age_low: low, age_high: high, ..data.row(0).clone() });
+        let range = |low, high| bin_of(&CropRow { age_low: low, age_high: high, ..data.row(0).clone() });
         assert_eq!(
             [range(22.0, 22.0), range(20.0, 29.0), range(70.0, 99.0), range(100.0, 100.0)],
             [4, 4, 16, 19]

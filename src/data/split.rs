@@ -13,8 +13,8 @@ pub enum Part {
 /// Share of a data set's training pictures that are for validation, in percent.
 pub const VALIDATION_PERCENT: u32 = 8;
 
-/// The part that a picture belongs to. Depends on the data set's name and the file's name without its extension (the same
-/// picture may come re-encoded), and on nothing else.
+/// The part that a picture belongs to. Depends on the data set's name and the file's name without its
+/// extension (the same picture may come re-encoded), and on nothing else.
 pub fn part(dataset: &str, file: &str) -> Part {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let mut hasher = crc32fast::Hasher::new();

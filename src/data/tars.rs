@@ -1,4 +1,5 @@
-//! The layout `labels.csv` + `<dataset>-<split>.tar`: many small pictures in one file, their labels in one table.
+//! The layout `labels.csv` + `<dataset>-<split>.tar`: many small pictures in one file, their labels in one
+//! table.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::DataError;
-use super::labels::{Refusal, Refusals, Sample, parse_age, parse_gender};
+use super::labels::{Rejection, Rejections, Sample, parse_age, parse_gender};
 
 /// Pictures of one data set and split, readable in any order.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub struct TarSet {
     /// The labelled pictures that are in the tar, in the table's order.
     pub samples: Vec<Sample>,
     /// Rows that were left out.
-    pub refusals: Refusals,
+    pub rejections: Rejections,
     path: PathBuf,
     tar: File,
     /// Place and length of each file in the tar.
@@ -24,7 +25,7 @@ pub struct TarSet {
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct LabelRow {
     dataset: String,
     split: String,
     file: String,
@@ -38,16 +39,16 @@ impl TarSet {
     /// Opens `folder/labels.csv` and `folder/<dataset>-<split>.tar`.
     ///
     /// # Errors
-    /// [`DataError`] if a file can't be read, the table lacks a column, or has no rows of that name. Single bad rows, and rows whose
-    /// picture is not in the tar, are counted in [`TarSet::refusals`].
+    /// [`DataError`] if a file can't be read, the table lacks a column, or has no rows of that name. Single
+    /// bad rows, and rows whose picture is not in the tar, are counted in [`TarSet::rejections`].
     pub fn open(folder: &Path, dataset: &str, split: &str) -> Result<Self, DataError> {
         let table = folder.join("labels.csv");
         let file = File::open(&table).map_err(DataError::io(&table))?;
         let path = folder.join(format!("{dataset}-{split}.tar"));
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
         let mut present = BTreeSet::new();
-        let (mut rows, mut refusals) = (Vec::new(), Refusals::default());
-        for row in reader.deserialize::<Row>() {
+        let (mut rows, mut rejections) = (Vec::new(), Rejections::default());
+        for row in reader.deserialize::<LabelRow>() {
             let row = row.map_err(|e| DataError::Table { path: table.clone(), reason: e.to_string() })?;
             if row.dataset == dataset && row.split == split {
                 rows.push(row);
@@ -69,11 +70,11 @@ impl TarSet {
         for row in rows {
             match sample(&row) {
                 Ok(sample) if places.contains_key(&sample.file) => samples.push(sample),
-                Ok(_) => refusals.count(Refusal::UnreadablePicture),
-                Err(reason) => refusals.count(reason),
+                Ok(_) => rejections.count(Rejection::UnreadablePicture),
+                Err(reason) => rejections.count(reason),
             }
         }
-        Ok(Self { samples, refusals, path, tar, places })
+        Ok(Self { samples, rejections, path, tar, places })
     }
 
     /// The encoded picture of a sample.
@@ -90,9 +91,9 @@ impl TarSet {
     }
 }
 
-fn sample(row: &Row) -> Result<Sample, Refusal> {
+fn sample(row: &LabelRow) -> Result<Sample, Rejection> {
     if row.file.is_empty() {
-        return Err(Refusal::MissingField);
+        return Err(Rejection::MissingField);
     }
     Ok(Sample {
         file: row.file.clone(),
@@ -149,8 +150,8 @@ mod tests {
         assert_eq!((first.gender, first.race.as_deref()), (Some(Gender::Female), Some("Asian")));
         assert_eq!(set.read(first).unwrap(), b"second, longer");
         assert_eq!(set.read(&set.samples[1]).unwrap(), b"first");
-        assert_eq!(set.refusals.total(), 4);
-        assert_eq!(set.refusals.of(Refusal::UnreadablePicture), 1);
+        assert_eq!(set.rejections.total(), 4);
+        assert_eq!(set.rejections.of(Rejection::UnreadablePicture), 1);
     }
 
     #[test]

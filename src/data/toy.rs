@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::batch::Dataset;
-use super::crops::{CROP_LEN, Crops, Row, paths};
+use super::crops::{CROP_LEN, CropRow, Crops, paths};
 use super::labels::Gender;
 use super::split::Part;
 
-/// Writes 40 flat pictures whose brightness tells the age and whose colour tells the gender; 32 are to train on.
+/// Writes 40 flat pictures whose brightness tells the age and whose colour tells the gender; 32 are to train
+/// on.
 pub fn write(folder: &Path, name: &str) {
     let (crops, table) = paths(folder, name);
     let mut writer = csv::Writer::from_path(table).unwrap();
@@ -17,9 +18,9 @@ pub fn write(folder: &Path, name: &str) {
         let level = 5 * i;
         let pixel = if female { [level, level, 30] } else { [30, level, level] };
         bytes.extend(pixel.into_iter().cycle().take(CROP_LEN));
-        let row = Row {
+        let row = CropRow {
             file: format!("{i}.png"),
-            refused: None,
+            rejected: None,
             part: if i % 5 == 4 { Part::Validation } else { Part::Train },
             age_low: f32::from(i),
             age_high: f32::from(i),
@@ -32,15 +33,16 @@ pub fn write(folder: &Path, name: &str) {
     std::fs::write(crops, bytes).unwrap();
 }
 
-/// Writes black pictures of exact ages and genders (whether female), all to train on, named 0.png, 1.png and so on.
+/// Writes black pictures of exact ages and genders (whether female), all to train on, named 0.png, 1.png and
+/// so on.
 pub fn write_labels(folder: &Path, name: &str, people: impl Iterator<Item = (f32, bool)>) {
     let (crops, table) = paths(folder, name);
     let mut writer = csv::Writer::from_path(table).unwrap();
     let mut count = 0;
     for (i, (age, female)) in people.enumerate() {
-        let row = Row {
+        let row = CropRow {
             file: format!("{i}.png"),
-            refused: None,
+            rejected: None,
             part: Part::Train,
             age_low: age,
             age_high: age,

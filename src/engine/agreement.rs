@@ -7,7 +7,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::cpu;
-use super::webgpu;
+use super::gpu;
 use crate::kernels::lanes;
 use crate::net::fused;
 use crate::net::heads::NUMBERS;
@@ -44,9 +44,9 @@ fn agrees(network: &Network, weights: &Weights, side: usize) {
     let crops = network.input.crops();
     let len = crops * side * side * RGB;
     let module = NetworkModule::new(network, &device).with_weights(weights).unwrap();
-    let plans = [lanes(), 16].map(|lanes| cpu::Plan::padded(network, weights, lanes).unwrap());
-    let gpu = webgpu::Plan::new(network, weights, &device).unwrap();
-    let (mut scratch, mut numbers) = (cpu::Scratch::default(), Vec::new());
+    let plans = [lanes(), 16].map(|lanes| cpu::CpuPlan::padded(network, weights, lanes).unwrap());
+    let gpu = gpu::GpuPlan::new(network, weights, &device).unwrap();
+    let (mut scratch, mut numbers) = (cpu::CpuScratch::default(), Vec::new());
 
     let pictures = noise(3 * len, side as u32);
     let expected = module.numbers(tensor(&pictures, [3, crops, side, side, RGB], &device));
@@ -102,8 +102,8 @@ fn every_network_agrees_with_its_definition() {
 #[test]
 fn scratch_can_be_used_again() {
     let file = include_bytes!("../../model-weights/blazeface/blazeface-short.safetensors");
-    let plan = cpu::Plan::new(&blaze_face::table(), &Weights::from_bytes(file).unwrap()).unwrap();
-    let mut scratch = cpu::Scratch::default();
+    let plan = cpu::CpuPlan::new(&blaze_face::table(), &Weights::from_bytes(file).unwrap()).unwrap();
+    let mut scratch = cpu::CpuScratch::default();
     let mut run = |side: usize, seed| {
         let mut numbers = Vec::new();
         plan.run(&noise(side * side * RGB, seed), side, &mut scratch, &mut numbers);
@@ -194,7 +194,8 @@ fn trained(network: &Network, start: &Weights, steps: u32, seed: u32, composed: 
     module.valid().to_weights()
 }
 
-/// A network is a table and a weight file: nothing else is needed to train it, to save it and to run it on every engine.
+/// A network is a table and a weight file: nothing else is needed to train it, to save it and to run it on
+/// every engine.
 #[test]
 fn a_table_is_all_that_a_network_takes() {
     for crops in [false, true] {

@@ -12,7 +12,7 @@ use crate::weights::{Weights, WeightsError};
 
 /// The detector and a network that estimates age and gender as their burn modules.
 #[derive(Debug)]
-pub struct Networks {
+pub struct ReferenceNetworks {
     detector: NetworkModule,
     network: NetworkModule,
     kind: NetworkKind,
@@ -20,7 +20,7 @@ pub struct Networks {
     squares: RefCell<Squares>,
 }
 
-impl Networks {
+impl ReferenceNetworks {
     /// From their weights.
     ///
     /// # Errors
@@ -66,7 +66,8 @@ impl Networks {
     }
 }
 
-/// What a network says of its crops of `side` x `side` RGB pixels: as [`cpu::Plan::run`](super::cpu::Plan::run).
+/// What a network says of its crops of `side` x `side` RGB pixels: as
+/// [`cpu::CpuPlan::run`](super::cpu::CpuPlan::run).
 ///
 /// # Errors
 /// [`EngineError::Lost`].

@@ -1,23 +1,25 @@
 //! How the networks run: a network, a picture and regions of it in, numbers out.
 //!
-//! - [`region`]: what is asked: a [`Region`] of a [`Picture`]. Whoever asks says where, and never touches a pixel: how those are reached,
-//!   in memory or in a texture, is the engine's own affair.
+//! - [`region`]: what is asked: a [`Region`] of a [`Picture`]. Whoever asks says where, and never touches a
+//!   pixel: how those are reached, in memory or in a texture, is the engine's own affair.
 //! - [`outputs`]: what is answered, and when it has to be waited for.
-//! - [`cpu`]: on the CPU, by the kernels of [`crate::kernels`]. Nothing of burn's is needed, and the small browser module has none of it.
-//! - `webgpu` (feature `burn`): on WebGPU (feature `webgpu`), by burn's convolutions.
+//! - [`cpu`]: on the CPU, by the kernels of [`crate::kernels`]. Nothing of burn's is needed, and the small
+//!   browser module has none of it.
+//! - `gpu` (feature `burn`): on WebGPU (feature `webgpu`), by burn's convolutions.
 //! - `burn` (feature `train`): the burn modules that define the networks, which everything is tested against.
 //!
-//! All three read a network's table ([`crate::net`]). An [`Engine`] holds the detector and a network that estimates age and gender. Nothing above it depends on which engine runs.
+//! All three read a network's table ([`crate::net`]). An [`Engine`] holds the detector and a network that
+//! estimates age and gender. Nothing above it depends on which engine runs.
 
 #[cfg(all(test, feature = "train"))]
 mod agreement;
 #[cfg(feature = "train")]
 pub mod burn;
 pub mod cpu;
+#[cfg(feature = "burn")]
+pub mod gpu;
 pub mod outputs;
 pub mod region;
-#[cfg(feature = "burn")]
-pub mod webgpu;
 
 use std::cell::RefCell;
 #[cfg(feature = "burn")]
@@ -90,10 +92,12 @@ impl EngineKind {
 /// What an engine's networks are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// Finding faces, by BlazeFace, in regions of a side that is a multiple of 32. The numbers of a region: for each of its
-    /// [anchors](crate::net::blaze_face::anchors) sixteen values, in pixels of the region relative to the anchor; then for each a logit.
+    /// Finding faces, by BlazeFace, in regions of a side that is a multiple of 32. The numbers of a region:
+    /// for each of its [anchors](crate::net::blaze_face::anchors) sixteen values, in pixels of the region
+    /// relative to the anchor; then for each a logit.
     Detection,
-    /// Age and gender, by one of the other networks, in aligned regions. The numbers of a region: [`RawEstimate::from_numbers`].
+    /// Age and gender, by one of the other networks, in aligned regions. The numbers of a region:
+    /// [`RawEstimate::from_numbers`].
     Estimation,
 }
 
@@ -107,33 +111,35 @@ pub struct Engine {
 
 #[derive(Debug)]
 enum Networks {
-    Cpu(Box<RefCell<(cpu::Detector, cpu::Estimator)>>),
+    Cpu(Box<RefCell<(cpu::DetectionNetwork, cpu::EstimationNetwork)>>),
     #[cfg(feature = "burn")]
     #[cfg_attr(not(feature = "webgpu"), allow(dead_code))] // but for tests
-    WebGpu(Rc<webgpu::Networks>),
+    WebGpu(Rc<gpu::GpuNetworks>),
     #[cfg(feature = "train")]
-    Reference(Box<burn::Networks>),
+    Reference(Box<burn::ReferenceNetworks>),
 }
 
 impl Engine {
     /// Starts an engine. The reference needs a build with the feature `train`, WebGPU one with `webgpu`.
     ///
     /// # Errors
-    /// [`EngineError::Weights`] for weights of another network, [`EngineError::Unavailable`] where there is no such engine.
+    /// [`EngineError::Weights`] for weights of another network, [`EngineError::Unavailable`] where there is
+    /// no such engine.
     pub async fn start(kind: EngineKind, detector: &Weights, network: &Weights) -> Result<Self, EngineError> {
         let (network, networks) = match kind {
             EngineKind::Cpu => {
-                let both = (cpu::Detector::new(detector)?, cpu::Estimator::new(network)?);
+                let both = (cpu::DetectionNetwork::new(detector)?, cpu::EstimationNetwork::new(network)?);
                 (both.1.kind(), Networks::Cpu(Box::new(RefCell::new(both))))
             }
             #[cfg(feature = "webgpu")]
             EngineKind::WebGpu => {
-                let networks = webgpu::Networks::start(detector, network).await?;
+                let networks = gpu::GpuNetworks::start(detector, network).await?;
                 (networks.kind(), Networks::WebGpu(networks.into()))
             }
             #[cfg(feature = "train")]
             EngineKind::Reference => {
-                let networks = burn::Networks::new(detector, network, ::burn::tensor::Device::flex())?;
+                let networks =
+                    burn::ReferenceNetworks::new(detector, network, ::burn::tensor::Device::flex())?;
                 (networks.kind(), Networks::Reference(networks.into()))
             }
             #[allow(unreachable_patterns)] // not in every build
@@ -150,7 +156,7 @@ impl Engine {
     /// What runs on WebGPU, on burn's CPU back end: answers have to be waited for.
     #[cfg(all(test, feature = "train"))]
     pub(crate) fn waiting(detector: &Weights, network: &Weights) -> Self {
-        let networks = webgpu::Networks::new(detector, network, ::burn::tensor::Device::flex()).unwrap();
+        let networks = gpu::GpuNetworks::new(detector, network, ::burn::tensor::Device::flex()).unwrap();
         Self {
             kind: EngineKind::WebGpu,
             network: networks.kind(),
@@ -168,16 +174,17 @@ impl Engine {
         self.network
     }
 
-    /// Takes a picture of the browser's to the device, or not: see [`webgpu::TextureSampler::upload`].
+    /// Takes a picture of the browser's to the device, or not: see [`gpu::TextureSampler::upload`].
     #[cfg(all(feature = "webgpu", target_arch = "wasm32"))]
-    pub fn upload(&self, image: &webgpu::ExternalImageSource) -> Option<webgpu::Texture> {
+    pub fn upload(&self, image: &gpu::ExternalImageSource) -> Option<gpu::Texture> {
         match &self.networks {
             Networks::WebGpu(networks) => networks.upload(image),
             Networks::Cpu(_) => None,
         }
     }
 
-    /// Has a network run on regions of a picture, and waits for the answer: [`Engine::submit`] and [`Outputs::wait`].
+    /// Has a network run on regions of a picture, and waits for the answer: [`Engine::submit`] and
+    /// [`Outputs::wait`].
     ///
     /// # Errors
     /// [`EngineError::Lost`], [`EngineError::OtherDevice`].
@@ -192,8 +199,8 @@ impl Engine {
         outputs.wait().await
     }
 
-    /// Has a network run on regions of a picture, all of them in one pass, and does not wait for the answer: a row of numbers for each
-    /// region in `outputs`, whose former content goes.
+    /// Has a network run on regions of a picture, all of them in one pass, and does not wait for the answer:
+    /// a row of numbers for each region in `outputs`, whose former content goes.
     ///
     /// # Errors
     /// [`EngineError::Lost`], [`EngineError::OtherDevice`].
@@ -228,7 +235,8 @@ impl Engine {
         }
     }
 
-    /// Runs a network on a black region of `side` x `side` pixels, for what engines and browsers put off until the first run.
+    /// Runs a network on a black region of `side` x `side` pixels, for what engines and browsers put off
+    /// until the first run.
     ///
     /// # Errors
     /// [`EngineError::Lost`].
@@ -240,8 +248,9 @@ impl Engine {
         self.run(task, frame.into(), &[region], &mut Outputs::default()).await
     }
 
-    /// Has the brightness of a picture's cells measured, by which frames are compared, and does not wait for it: a row of
-    /// [`region::CELLS`] x [`region::CELLS`] numbers (0 to 255) in `outputs`, whose former content goes.
+    /// Has the brightness of a picture's cells measured, by which frames are compared, and does not wait for
+    /// it: a row of [`region::CELLS`] x [`region::CELLS`] numbers (0 to 255) in `outputs`, whose former
+    /// content goes.
     ///
     /// # Errors
     /// [`EngineError::Lost`], [`EngineError::OtherDevice`].

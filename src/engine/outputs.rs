@@ -7,7 +7,7 @@
 
 use super::EngineError;
 #[cfg(feature = "burn")]
-use super::webgpu::Awaited;
+use super::gpu::Awaited;
 
 /// Numbers, a row of them for each region that an engine was asked about.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use crate::picture::{Border, Frame, Similarity};
 
 #[cfg(feature = "webgpu")]
-use super::webgpu::Texture;
+use super::gpu::Texture;
 
 /// Cells along each side of a picture whose brightness is measured.
 pub const CELLS: usize = 32;

@@ -1,5 +1,5 @@
-//! The inverted bottleneck of MobileNetV2 and EfficientNet in one pass: 1x1 convolution to many channels, depthwise
-//! convolution, 1x1 convolution to few, residual.
+//! The inverted bottleneck of MobileNetV2 and EfficientNet in one pass: 1x1 convolution to many channels,
+//! depthwise convolution, 1x1 convolution to few, residual.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -65,11 +65,11 @@ impl Bottleneck {
         let [rows, columns] = self.out(size);
         assert_eq!(input.len(), size[0] * size[1] * self.padded_in());
         assert_eq!(out.len(), rows * columns * self.padded_out());
-        Arch::new().dispatch(Run { of: self, input, size, out, scratch });
+        Arch::new().dispatch(RunBottleneck { of: self, input, size, out, scratch });
     }
 }
 
-struct Run<'a> {
+struct RunBottleneck<'a> {
     of: &'a Bottleneck,
     input: &'a [f32],
     size: [usize; 2],
@@ -77,7 +77,7 @@ struct Run<'a> {
     scratch: &'a mut BottleneckScratch,
 }
 
-impl WithSimd for Run<'_> {
+impl WithSimd for RunBottleneck<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -11,17 +11,17 @@ use super::{load, store};
 pub fn dense(input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) {
     assert_eq!(weights.len(), input.len() * out.len());
     assert_eq!(bias.len(), out.len());
-    Arch::new().dispatch(Dense { input, weights, bias, out });
+    Arch::new().dispatch(RunDense { input, weights, bias, out });
 }
 
-struct Dense<'a> {
+struct RunDense<'a> {
     input: &'a [f32],
     weights: &'a [f32],
     bias: &'a [f32],
     out: &'a mut [f32],
 }
 
-impl WithSimd for Dense<'_> {
+impl WithSimd for RunDense<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -47,13 +47,14 @@ impl WithSimd for Dense<'_> {
     }
 }
 
-impl Dense<'_> {
+impl RunDense<'_> {
     /// `NV` vectors of outputs from `o` on, in registers while all inputs pass by.
     #[inline(always)]
     fn columns<S: Simd, const NV: usize>(&mut self, simd: S, o: usize) {
         let n = self.out.len();
         assert!(o + NV * S::F32_LANES <= n);
-        // SAFETY: the vectors end before `n`; there are `input.len()` rows of `n` weights and `n` biases (see `dense`).
+        // SAFETY: the vectors end before `n`; there are `input.len()` rows of `n` weights and `n` biases (see
+        // `dense`).
         unsafe {
             let mut acc: [S::f32s; NV] =
                 std::array::from_fn(|v| load(simd, self.bias.as_ptr().add(o + v * S::F32_LANES)));

@@ -2,8 +2,8 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::convolution::Window;
 use super::ring::{Ring, RingShape};
+use super::row_convolution::Window;
 use super::{Activation, aligned, load, store};
 
 /// A depthwise convolution, 3x3 or 5x5, and what is kept of its bias and activation.
@@ -18,8 +18,8 @@ pub struct Depthwise {
 }
 
 impl Depthwise {
-    /// Lays out a kernel `[channels][kernel][kernel]` and its bias `[channels]`; channels are padded to a multiple of `padding`,
-    /// itself a multiple of [`lanes`](super::lanes).
+    /// Lays out a kernel `[channels][kernel][kernel]` and its bias `[channels]`; channels are padded to a
+    /// multiple of `padding`, itself a multiple of [`lanes`](super::lanes).
     ///
     /// # Panics
     /// If a length does not fit the window, or the window is no 3x3 or 5x5 with stride 1 or 2.
@@ -49,7 +49,8 @@ impl Depthwise {
         self.channels
     }
 
-    /// Runs one map of padded channels, `size` its height and width. `scratch` is resized as needed and can be used again.
+    /// Runs one map of padded channels, `size` its height and width. `scratch` is resized as needed and can
+    /// be used again.
     ///
     /// # Panics
     /// If `input` or `out` does not fit the size, or the padding this machine.
@@ -57,7 +58,7 @@ impl Depthwise {
         let [rows, columns] = self.window.out(size);
         assert_eq!(input.len(), size[0] * size[1] * self.padded());
         assert_eq!(out.len(), rows * columns * self.padded());
-        Arch::new().dispatch(Run { of: self, input, size, out, scratch });
+        Arch::new().dispatch(RunDepthwise { of: self, input, size, out, scratch });
     }
 
     pub(super) fn ring(&self, size: [usize; 2]) -> RingShape {
@@ -75,7 +76,7 @@ impl Depthwise {
             *taps = Taps { row: ring.row(stride * y + i), weights };
         }
         let taps = &taps[..kernel];
-        let row = Row { taps, bias: &self.bias, limits: self.activation.limits(), step: channels };
+        let row = DepthwiseRow { taps, bias: &self.bias, limits: self.activation.limits(), step: channels };
         match (kernel, stride) {
             (3, 1) => row.run::<S, 3, 1>(simd, out),
             (3, _) => row.run::<S, 3, 2>(simd, out),
@@ -96,7 +97,7 @@ pub(super) fn pack_depthwise(kernel: &[f32], k: usize, padded: usize) -> Vec<f32
     packed
 }
 
-struct Run<'a> {
+struct RunDepthwise<'a> {
     of: &'a Depthwise,
     input: &'a [f32],
     size: [usize; 2],
@@ -104,7 +105,7 @@ struct Run<'a> {
     scratch: &'a mut Vec<f32>,
 }
 
-impl WithSimd for Run<'_> {
+impl WithSimd for RunDepthwise<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -132,7 +133,7 @@ pub(super) struct Taps<'a> {
 
 /// One row of a depthwise convolution.
 #[derive(Clone, Copy)]
-pub(super) struct Row<'a> {
+pub(super) struct DepthwiseRow<'a> {
     /// The rows under the kernel.
     pub taps: &'a [Taps<'a>],
     /// One a channel.
@@ -143,8 +144,9 @@ pub(super) struct Row<'a> {
     pub step: usize,
 }
 
-impl Row<'_> {
-    /// Writes the pixels that `out` holds, each the sum over `TAPS` pixels of every row; the next one's are `STRIDE` pixels further.
+impl DepthwiseRow<'_> {
+    /// Writes the pixels that `out` holds, each the sum over `TAPS` pixels of every row; the next one's are
+    /// `STRIDE` pixels further.
     #[inline(always)]
     pub(super) fn run<S: Simd, const TAPS: usize, const STRIDE: usize>(self, simd: S, out: &mut [f32]) {
         let channels = self.bias.len();
@@ -181,8 +183,8 @@ impl Row<'_> {
     /// `PX` neighbouring pixels from `x` on, a vector of channels from `c` on.
     ///
     /// # Safety
-    /// Every row must hold `(x + PX - 1) * STRIDE + TAPS` pixels, every row of weights `TAPS`, and `out` the pixels' vectors; `c` and a
-    /// vector must be the channels at most.
+    /// Every row must hold `(x + PX - 1) * STRIDE + TAPS` pixels, every row of weights `TAPS`, and `out` the
+    /// pixels' vectors; `c` and a vector must be the channels at most.
     #[inline(always)]
     unsafe fn tile<S: Simd, const PX: usize, const TAPS: usize, const STRIDE: usize>(
         &self,
@@ -224,7 +226,7 @@ mod tests {
     use crate::kernels::testing::{noise, padded, plain};
     use pulp::{Scalar128b, Scalar256b, Scalar512b};
 
-    fn agrees(run: impl Fn(Run), lanes: usize) {
+    fn agrees(run: impl Fn(RunDepthwise), lanes: usize) {
         let mut scratch = Vec::new();
         for (size, channels, kernel, stride, padding) in [
             ([5, 9], 3, 3, 1, [1, 1]),
@@ -245,7 +247,7 @@ mod tests {
             let [rows, columns] = window.out(size);
             let mut out = vec![f32::NAN; rows * columns * n];
             let x_padded = padded(&x, channels, n);
-            run(Run { of: &conv, input: &x_padded, size, out: &mut out, scratch: &mut scratch });
+            run(RunDepthwise { of: &conv, input: &x_padded, size, out: &mut out, scratch: &mut scratch });
             let expected = plain(window, size, &x, &weights, &bias, true);
             let expected: Vec<f32> = expected.iter().map(|v| v.clamp(0.0, 6.0)).collect();
             for (i, (a, b)) in out.iter().zip(padded(&expected, channels, n)).enumerate() {

@@ -1,40 +1,41 @@
-//! The inner loops: 3x3 convolution over rows that stay in cache, its gradients, and normalise + rectify + pool; and the face
-//! detector's convolutions.
+//! The inner loops: 3x3 convolution over rows that stay in cache, its gradients, and normalise + rectify +
+//! pool; and the face detector's convolutions.
 //!
-//! Everything here works on one picture in NHWC layout (a row of pixels, each with its channels side by side, so
-//! that a vector register holds neighbouring channels), written once over [`pulp::Simd`] and compiled for AVX-512,
-//! AVX2, NEON and WebAssembly's simd128; which one runs is decided at run time where the target has a choice.
-//! The trainer's fused block ([`crate::net`]) and the CPU engine ([`crate::engine`]) both run on these.
+//! Everything here works on one picture in NHWC layout (a row of pixels, each with its channels side by side,
+//! so that a vector register holds neighbouring channels), written once over [`pulp::Simd`] and compiled for
+//! AVX-512, AVX2, NEON and WebAssembly's simd128; which one runs is decided at run time where the target has
+//! a choice. The trainer's fused block ([`crate::net`]) and the CPU engine ([`crate::engine`]) both run on
+//! these.
 //!
-//! A 3x3 convolution reads, for one output pixel and one kernel row, 3 x C neighbouring floats. So it is three
-//! small matrix products per output row, with K = 3 C and a row stride of C (at stride 1) instead of K: no im2col copy is made.
-//! Weights are packed `[kernel row][K][output channel]`. With many channels a quarter of the multiplications is enough
-//! ([`Winograd`]). The detector's convolutions are the same products, with channels padded
-//! to the vector length ([`Separable`], [`Stem`]), and so are those of networks with padding and depthwise convolutions
-//! ([`Convolution`], [`Pointwise`], [`Depthwise`], [`Bottleneck`]).
+//! A 3x3 convolution reads, for one output pixel and one kernel row, 3 x C neighbouring floats. So it is
+//! three small matrix products per output row, with K = 3 C and a row stride of C (at stride 1) instead of K:
+//! no im2col copy is made. Weights are packed `[kernel row][K][output channel]`. With many channels a quarter
+//! of the multiplications is enough ([`Winograd`]). The detector's convolutions are the same products, with
+//! channels padded to the vector length ([`Separable`], [`Stem`]), and so are those of networks with padding
+//! and depthwise convolutions ([`RowConvolution`], [`Pointwise`], [`Depthwise`], [`Bottleneck`]).
 //!
-//! `unsafe` is confined to the tile functions, which read and write through raw pointers so that no bounds check
-//! stands in the innermost loop; each public function asserts the lengths that make them sound.
+//! `unsafe` is confined to the tile functions, which read and write through raw pointers so that no bounds
+//! check stands in the innermost loop; each public function asserts the lengths that make them sound.
 
 mod bottleneck;
-mod conv;
-mod convolution;
 mod dense;
 mod depthwise;
 mod pointwise;
 mod product;
+mod relu_pool;
 mod ring;
+mod row_convolution;
 mod separable;
 mod stem;
 pub mod training;
 mod winograd;
 
 pub use bottleneck::{Bottleneck, BottleneckScratch};
-pub use conv::{ConvShape, conv3x3_relu_pool, pack};
-pub use convolution::{Convolution, Window};
 pub use dense::dense;
 pub use depthwise::Depthwise;
 pub use pointwise::Pointwise;
+pub use relu_pool::{ConvShape, conv3x3_relu_pool, pack};
+pub use row_convolution::{RowConvolution, Window};
 pub use separable::{Separable, SeparableShape};
 pub use stem::Stem;
 pub use winograd::Winograd;
@@ -77,8 +78,9 @@ pub fn lanes() -> usize {
     Arch::new().dispatch(Lanes)
 }
 
-/// The first `n` floats of `buffer` that start with a cache line; it grows as needed. Whole vectors at whole vectors' places never lie
-/// across two lines then, which AVX-512 pays double for. What the floats are is left open.
+/// The first `n` floats of `buffer` that start with a cache line; it grows as needed. Whole vectors at whole
+/// vectors' places never lie across two lines then, which AVX-512 pays double for. What the floats are is
+/// left open.
 pub fn aligned(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
     const LINE: usize = 64;
     let slack = LINE / size_of::<f32>() - 1;
@@ -130,8 +132,8 @@ mod testing {
         values.chunks_exact(channels).flat_map(pixel).collect()
     }
 
-    /// A convolution by the definition, without padded channels. Weights are `[out][in][k][k]`, or `[channels][k][k]` where it is
-    /// depthwise.
+    /// A convolution by the definition, without padded channels. Weights are `[out][in][k][k]`, or
+    /// `[channels][k][k]` where it is depthwise.
     pub fn plain(
         window: super::Window,
         [height, width]: [usize; 2],

@@ -1,7 +1,7 @@
 //! 1x1 convolution.
 //!
-//! Channels are padded with zeros to a multiple of the vector length, so that no kernel has a remainder; what is computed in
-//! the padding is zero again.
+//! Channels are padded with zeros to a multiple of the vector length, so that no kernel has a remainder; what
+//! is computed in the padding is zero again.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -20,8 +20,8 @@ pub struct Pointwise {
 }
 
 impl Pointwise {
-    /// Lays out a kernel `[out][in]` and its bias `[out]`; channels are padded to multiples of `padding`, itself a multiple of
-    /// [`lanes`](super::lanes). No activation follows.
+    /// Lays out a kernel `[out][in]` and its bias `[out]`; channels are padded to multiples of `padding`,
+    /// itself a multiple of [`lanes`](super::lanes). No activation follows.
     ///
     /// # Panics
     /// If the kernel's length is not a multiple of the bias's.
@@ -56,15 +56,15 @@ impl Pointwise {
         self.bias.len()
     }
 
-    /// Convolves pixels of the padded input channels to pixels of the padded output channels. A `shortcut` of as many pixels
-    /// of the output's channels is added before the activation.
+    /// Convolves pixels of the padded input channels to pixels of the padded output channels. A `shortcut` of
+    /// as many pixels of the output's channels is added before the activation.
     ///
     /// # Panics
     /// If the lengths are not those of the same number of pixels.
     pub fn run(&self, input: &[f32], shortcut: Option<&[f32]>, out: &mut [f32]) {
         assert!(input.len().is_multiple_of(self.padded_in));
         assert_eq!(input.len() / self.padded_in * self.bias.len(), out.len());
-        Arch::new().dispatch(Run { of: self, input, shortcut, out });
+        Arch::new().dispatch(RunPointwise { of: self, input, shortcut, out });
     }
 
     /// With the only row in `rows`.
@@ -92,14 +92,14 @@ impl Pointwise {
     }
 }
 
-struct Run<'a> {
+struct RunPointwise<'a> {
     of: &'a Pointwise,
     input: &'a [f32],
     shortcut: Option<&'a [f32]>,
     out: &'a mut [f32],
 }
 
-impl WithSimd for Run<'_> {
+impl WithSimd for RunPointwise<'_> {
     type Output = ();
 
     #[inline(always)]

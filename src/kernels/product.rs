@@ -1,14 +1,15 @@
-//! The product under every convolution of the detector: a run of pixels by the weights, many of both in registers at once.
+//! The product under every convolution of the detector: a run of pixels by the weights, many of both in
+//! registers at once.
 
 use pulp::Simd;
 
 use super::{load, store};
 
-/// `out[p][o] = bias[o] + shortcut[p][o] + sum over r, i of rows[r][p * step + i] * weights[r][i][o]`, i below `depth`, and kept
-/// within `limits`.
+/// `out[p][o] = bias[o] + shortcut[p][o] + sum over r, i of rows[r][p * step + i] * weights[r][i][o]`, i
+/// below `depth`, and kept within `limits`.
 ///
-/// A pointwise convolution is this with one row; a convolution with a larger kernel reads a row of the picture for each of the
-/// kernel's rows, and in each of them the pixels under the kernel lie side by side.
+/// A pointwise convolution is this with one row; a convolution with a larger kernel reads a row of the
+/// picture for each of the kernel's rows, and in each of them the pixels under the kernel lie side by side.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
     /// R of them.
@@ -21,7 +22,8 @@ pub(super) struct Product<'a> {
     pub weights: &'a [f32],
     /// `[n]`.
     pub bias: &'a [f32],
-    /// Pixels of `shortcut_channels`, a multiple of the lanes and at most n. The channels beyond get nothing added.
+    /// Pixels of `shortcut_channels`, a multiple of the lanes and at most n. The channels beyond get nothing
+    /// added.
     pub shortcut: &'a [f32],
     /// 0 for no shortcut.
     pub shortcut_channels: usize,
@@ -79,9 +81,10 @@ impl Product<'_> {
                     }
                 };
             }
-            // Sums, weights, one input and (without fused multiply-add) one product must fit the registers: with simd128 on x86,
-            // six pixels are slower than four by a third and more. So are steps unrolled by hand, for the compiler loads too many inputs ahead
-            // then. A single vector leaves room for eight, and would have too few sums in flight otherwise.
+            // Sums, weights, one input and (without fused multiply-add) one product must fit the registers:
+            // with simd128 on x86, six pixels are slower than four (docs/measurements.md). So are steps
+            // unrolled by hand, for the compiler loads too many inputs ahead then. A single vector leaves room for
+            // eight, and would have too few sums in flight otherwise.
             if wide::<S>() || NV == 1 {
                 tiles!(8);
             } else if S::F32_LANES == 8 {
@@ -92,11 +95,12 @@ impl Product<'_> {
         }
     }
 
-    /// Pixels `x` to `x + PX`, channels `c` to `c + NV` vectors, in registers while all weights of theirs pass by.
+    /// Pixels `x` to `x + PX`, channels `c` to `c + NV` vectors, in registers while all weights of theirs
+    /// pass by.
     ///
     /// # Safety
-    /// Every row must hold `(x + PX - 1) * step + depth` floats, `out` `x + PX` pixels, `shortcut` as many of its channels, and
-    /// `c` and `NV` vectors must be n at most.
+    /// Every row must hold `(x + PX - 1) * step + depth` floats, `out` `x + PX` pixels, `shortcut` as many of
+    /// its channels, and `c` and `NV` vectors must be n at most.
     #[inline(always)]
     unsafe fn tile<S: Simd, const PX: usize, const NV: usize>(
         &self,

@@ -1,6 +1,7 @@
 //! The rows under a kernel that goes down a picture.
 
-/// As many rows of a padded picture as a kernel has, each laid down where the oldest one was. Rows and pixels of padding are zeros.
+/// As many rows of a padded picture as a kernel has, each laid down where the oldest one was. Rows and pixels
+/// of padding are zeros.
 pub(super) struct Ring<'a> {
     buffer: &'a mut [f32],
     /// Rows that it holds.
@@ -51,7 +52,8 @@ impl<'a> Ring<'a> {
         Self { buffer, kernel, height, above, before, row, padded, ready: 0 }
     }
 
-    /// The next row of the picture to fill in, and where, as long as one is missing of the padded picture's first `end`.
+    /// The next row of the picture to fill in, and where, as long as one is missing of the padded picture's
+    /// first `end`.
     #[inline(always)]
     pub fn next(&mut self, end: usize) -> Option<(usize, &mut [f32])> {
         while self.ready < end {

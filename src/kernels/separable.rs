@@ -1,15 +1,17 @@
-//! The blaze block of the face detector in one pass: depthwise convolution, pointwise convolution, shortcut, ReLU.
+//! The blaze block of the face detector in one pass: depthwise convolution, pointwise convolution, shortcut,
+//! ReLU.
 //!
-//! Channels are padded with zeros to a multiple of the vector length, so that no kernel has a remainder: a map is `[height][width]
-//! [padded channels]`, and what the blocks compute in the padding is zero again.
+//! Channels are padded with zeros to a multiple of the vector length, so that no kernel has a remainder: a
+//! map is `[height][width] [padded channels]`, and what the blocks compute in the padding is zero again.
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::depthwise::Taps;
 use super::product::Product;
 use super::{Activation, Pointwise, aligned, load, store};
 
-/// Output pixels that go through depthwise and pointwise convolution together: few enough for what lies between to stay in the
-/// nearest cache, many enough to fill the registers with on the smallest maps.
+/// Output pixels that go through depthwise and pointwise convolution together: few enough for what lies
+/// between to stay in the nearest cache, many enough to fill the registers with on the smallest maps.
 const BAND: usize = 64;
 
 /// Extents of a [`Separable`]; those of its maps come with each run.
@@ -52,8 +54,9 @@ impl SeparableShape {
     }
 }
 
-/// `relu(pointwise(depthwise3x3(x)) + shortcut(x))`, with TensorFlow's padding `SAME`. The shortcut is x itself at stride 1 and its 2x2
-/// max pooling at stride 2, with zeros for the channels that the output has more.
+/// `relu(pointwise(depthwise3x3(x)) + shortcut(x))`, with TensorFlow's padding `SAME`. The shortcut is x
+/// itself at stride 1 and its 2x2 max pooling at stride 2, with zeros for the channels that the output has
+/// more.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Separable {
     shape: SeparableShape,
@@ -94,7 +97,8 @@ impl Separable {
         &self.shape
     }
 
-    /// Runs one map, `size` its height and width: 2 at least, and even at stride 2. `scratch` is resized as needed and can be used again.
+    /// Runs one map, `size` its height and width: 2 at least, and even at stride 2. `scratch` is resized as
+    /// needed and can be used again.
     ///
     /// # Panics
     /// If there is no such map, `input` or `out` does not fit it, or the padding this machine.
@@ -136,7 +140,8 @@ impl WithSimd for RunSeparable<'_> {
             let first = band * rows;
             let floats = out.len() / co * ci;
             for (y, middle) in middle[..floats].chunks_exact_mut(middle_row).enumerate() {
-                // The row of the picture under the kernel's first; above the picture in the first row at stride 1.
+                // The row of the picture under the kernel's first; above the picture in the first row at
+                // stride 1.
                 let top = (stride * (first + y)).wrapping_sub(usize::from(stride == 1));
                 let mut taps = [Taps::default(); 3];
                 let mut inside = 0;
@@ -166,13 +171,6 @@ impl WithSimd for RunSeparable<'_> {
     }
 }
 
-/// A row under the kernel, and the row of the kernel: `[3][channels]`.
-#[derive(Clone, Copy, Default)]
-struct Taps<'a> {
-    row: &'a [f32],
-    weights: &'a [f32],
-}
-
 /// One output row of a depthwise 3x3 convolution, by the kernel's rows that lie over the picture.
 #[inline(always)]
 fn depthwise_row<S: Simd>(simd: S, taps: &[Taps], channels: usize, stride: usize, out: &mut [f32]) {
@@ -183,8 +181,9 @@ fn depthwise_row<S: Simd>(simd: S, taps: &[Taps], channels: usize, stride: usize
     assert!(taps.iter().all(fits));
     for c in (0..channels).step_by(S::F32_LANES) {
         let mut x = 0;
-        // SAFETY: c + lanes <= channels, and the pixels are the row's. Of the input's columns, the first pixel at stride 1 lacks the one before
-        // them, and the last pixel the one after them at either stride; the pixels between have all three.
+        // SAFETY: c + lanes <= channels, and the pixels are the row's. Of the input's columns, the first
+        // pixel at stride 1 lacks the one before them, and the last pixel the one after them at either
+        // stride; the pixels between have all three.
         unsafe {
             macro_rules! tile {
                 ($($is:literal),*) => {
@@ -216,11 +215,13 @@ fn depthwise_row<S: Simd>(simd: S, taps: &[Taps], channels: usize, stride: usize
     }
 }
 
-/// `PX` neighbouring pixels of an output row from `x` on, a vector of channels from `c` on. The first pixel lacks `BEFORE` (0 or 1) columns of the
-/// input under its kernel, the last one `AFTER`. Each input is read once for all the pixels whose kernels lie over it.
+/// `PX` neighbouring pixels of an output row from `x` on, a vector of channels from `c` on. The first pixel
+/// lacks `BEFORE` (0 or 1) columns of the input under its kernel, the last one `AFTER`. Each input is read
+/// once for all the pixels whose kernels lie over it.
 ///
 /// # Safety
-/// A vector must be readable at every row's other columns under the kernels, and writable at the pixels of `out`.
+/// A vector must be readable at every row's other columns under the kernels, and writable at the pixels of
+/// `out`.
 #[inline(always)]
 unsafe fn depthwise_tile<
     S: Simd,

@@ -12,8 +12,8 @@ const CHANNELS: usize = 3;
 /// Pixels of zeros before a row and after it: TensorFlow's padding `SAME` at stride 2.
 const PAD: [usize; 2] = [1, 2];
 
-/// A 5x5 convolution of an RGB picture at stride 2 with padding `SAME`, and ReLU. The picture is bytes; they become numbers from -1 to 1
-/// row by row, as the convolution gets to them.
+/// A 5x5 convolution of an RGB picture at stride 2 with padding `SAME`, and ReLU. The picture is bytes; they
+/// become numbers from -1 to 1 row by row, as the convolution gets to them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stem {
     /// `[5][5 * 3][padded out]`.
@@ -22,8 +22,8 @@ pub struct Stem {
 }
 
 impl Stem {
-    /// Lays out the kernel `[out][3][5][5]` and its bias `[out]`; output channels are padded to a multiple of `padding`, itself a
-    /// multiple of [`lanes`](super::lanes).
+    /// Lays out the kernel `[out][3][5][5]` and its bias `[out]`; output channels are padded to a multiple of
+    /// `padding`, itself a multiple of [`lanes`](super::lanes).
     ///
     /// # Panics
     /// If the kernel does not fit the bias.
@@ -44,21 +44,24 @@ impl Stem {
         Self { weights, bias }
     }
 
-    /// Floats in the output for a picture of that height and width: half as many rows and columns, padded channels.
+    /// Floats in the output for a picture of that height and width: half as many rows and columns, padded
+    /// channels.
     pub fn out_len(&self, [height, width]: [usize; 2]) -> usize {
         height / 2 * (width / 2) * self.bias.len()
     }
 
-    /// Runs one picture of RGB bytes, `size` its height and width. `scratch` is resized as needed and can be used again.
+    /// Runs one picture of RGB bytes, `size` its height and width. `scratch` is resized as needed and can be
+    /// used again.
     ///
     /// # Panics
-    /// If a side is odd or zero, `rgb` or `out` has another length than the picture, or the padding does not fit this machine.
+    /// If a side is odd or zero, `rgb` or `out` has another length than the picture, or the padding does not
+    /// fit this machine.
     pub fn run(&self, rgb: &[u8], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
-        Arch::new().dispatch(Run { of: self, rgb, size, out, scratch });
+        Arch::new().dispatch(RunStem { of: self, rgb, size, out, scratch });
     }
 }
 
-struct Run<'a> {
+struct RunStem<'a> {
     of: &'a Stem,
     rgb: &'a [u8],
     size: [usize; 2],
@@ -66,7 +69,7 @@ struct Run<'a> {
     scratch: &'a mut Vec<f32>,
 }
 
-impl WithSimd for Run<'_> {
+impl WithSimd for RunStem<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -117,7 +120,7 @@ mod tests {
     use crate::kernels::lanes;
     use pulp::{Scalar128b, Scalar256b};
 
-    fn agrees(run: impl Fn(Run), padding: usize) {
+    fn agrees(run: impl Fn(RunStem), padding: usize) {
         let (height, width, n) = (6usize, 14usize, 5usize);
         let rgb: Vec<u8> = (0..height * width * 3).map(|i| (i * i * 31 + i * 7) as u8).collect();
         let kernel: Vec<f32> = (0..n * 75).map(|i| (i as f32 * 0.37).sin()).collect();
@@ -125,7 +128,7 @@ mod tests {
         let stem = Stem::new(&kernel, &bias, padding);
         let size = [height, width];
         let mut out = vec![f32::NAN; stem.out_len(size)];
-        run(Run { of: &stem, rgb: &rgb, size, out: &mut out, scratch: &mut Vec::new() });
+        run(RunStem { of: &stem, rgb: &rgb, size, out: &mut out, scratch: &mut Vec::new() });
         let padded = n.next_multiple_of(padding);
         for (p, pixel) in out.chunks(padded).enumerate() {
             let (oy, ox) = (p / (width / 2), p % (width / 2));

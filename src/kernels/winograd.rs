@@ -1,12 +1,13 @@
 //! 3x3 convolution by Winograd's method F(4x4, 3x3).
 //!
-//! A tile of 4x4 outputs reads 6x6 inputs. Seen as polynomials, the one-dimensional convolution is a product; it is
-//! taken at the six points 0, 1, -1, 2, -2 and infinity, in both directions, and a product of points costs one multiplication for each
-//! pair of channels: 36 for a tile, where the definition has 144. To and from the points lead short sums of whole vectors. (Lavin and Gray 2015,
-//! "Fast Algorithms for Convolutional Neural Networks", whose matrices these are.)
+//! A tile of 4x4 outputs reads 6x6 inputs. Seen as polynomials, the one-dimensional convolution is a product;
+//! it is taken at the six points 0, 1, -1, 2, -2 and infinity, in both directions, and a product of points
+//! costs one multiplication for each pair of channels: 36 for a tile, where the definition has 144. To and
+//! from the points lead short sums of whole vectors. (Lavin and Gray 2015, "Fast Algorithms for Convolutional
+//! Neural Networks", whose matrices these are.)
 //!
-//! Values at the points are larger than those that they stand for, so that rounding weighs more: about ten times as much as by the
-//! definition. The tests say how much.
+//! Values at the points are larger than those that they stand for, so that rounding weighs more
+//! than by the definition. The tests say how much.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -19,10 +20,11 @@ const TILE: usize = 4;
 /// Inputs of a tile in one direction, and points.
 const POINTS: usize = TILE + 2;
 const AREA: usize = POINTS * POINTS;
-/// Tiles that go through together: enough to fill the registers with at every vector length and to read the weights rarely, few enough
-/// for their points to stay in the second-nearest cache.
+/// Tiles that go through together: enough to fill the registers with at every vector length and to read the
+/// weights rarely, few enough for their points to stay in the second-nearest cache.
 const GROUP: usize = 24;
-/// Floats between the points of a group, so that the points of one tile do not all fall on the same few lines of the cache.
+/// Floats between the points of a group, so that the points of one tile do not all fall on the same few lines
+/// of the cache.
 const GAP: usize = 16;
 
 /// From a kernel's three weights to its points.
@@ -35,7 +37,8 @@ const KERNEL_POINTS: [[f64; 3]; POINTS] = [
     [0.0, 0.0, 1.0],
 ];
 
-/// The point at 1 in both directions. A constant polynomial is itself there and nothing at the others, so the bias is added here.
+/// The point at 1 in both directions. A constant polynomial is itself there and nothing at the others, so the
+/// bias is added here.
 const BIAS_POINT: usize = POINTS + 1;
 
 /// From six neighbouring inputs to their points.
@@ -106,8 +109,9 @@ impl Winograd {
         Self { shape, weights, bias: bias.to_vec(), zeros: vec![0.0; co] }
     }
 
-    /// The transposed convolution, which takes the gradient at the output of a convolution with this kernel to the one at its input: turned by
-    /// 180 degrees, channels exchanged. The shape is that of the transposed one, whose input is the gradient within as many zeros as it needs.
+    /// The transposed convolution, which takes the gradient at the output of a convolution with this kernel
+    /// to the one at its input: turned by 180 degrees, channels exchanged. The shape is that of the
+    /// transposed one, whose input is the gradient within as many zeros as it needs.
     ///
     /// # Panics
     /// As [`Winograd::new`].
@@ -123,7 +127,8 @@ impl Winograd {
         Self::new(shape, &turned, &vec![0.0; co])
     }
 
-    /// Whether a convolution can be run this way: at stride 1, with channels of the input that are a multiple of 16.
+    /// Whether a convolution can be run this way: at stride 1, with channels of the input that are a multiple
+    /// of 16.
     pub fn serves(shape: &ConvShape) -> bool {
         shape.stride == 1 && shape.channels_in.is_multiple_of(16)
     }
@@ -133,8 +138,8 @@ impl Winograd {
         &self.shape
     }
 
-    /// Convolution, ReLU and 2x2 average pooling of one picture, for use once trained. `scratch` is resized as needed and can be used
-    /// again.
+    /// Convolution, ReLU and 2x2 average pooling of one picture, for use once trained. `scratch` is resized
+    /// as needed and can be used again.
     ///
     /// # Panics
     /// If `input` or `out` does not fit the shape, or its pooling is not 2.
@@ -142,10 +147,11 @@ impl Winograd {
         assert_eq!(self.shape.pool, 2);
         assert_eq!(input.len(), self.shape.in_len());
         assert_eq!(out.len(), self.shape.pooled_len());
-        Arch::new().dispatch(Run::<2> { of: self, input, out, sums: &mut [], scratch });
+        Arch::new().dispatch(RunWinograd::<2> { of: self, input, out, sums: &mut [], scratch });
     }
 
-    /// The convolution alone. `sums` receives each output channel's sum, then each one's sum of squares over the picture; it may be empty.
+    /// The convolution alone. `sums` receives each output channel's sum, then each one's sum of squares over
+    /// the picture; it may be empty.
     ///
     /// # Panics
     /// If a length does not fit the shape.
@@ -153,12 +159,12 @@ impl Winograd {
         assert_eq!(input.len(), self.shape.in_len());
         assert_eq!(out.len(), self.shape.out_len());
         assert!(sums.is_empty() || sums.len() == 2 * self.shape.channels_out);
-        Arch::new().dispatch(Run::<1> { of: self, input, out, sums, scratch });
+        Arch::new().dispatch(RunWinograd::<1> { of: self, input, out, sums, scratch });
     }
 }
 
 /// `P` is 2 to rectify and pool, 1 to leave the convolution as it is.
-struct Run<'a, const P: usize> {
+struct RunWinograd<'a, const P: usize> {
     of: &'a Winograd,
     input: &'a [f32],
     out: &'a mut [f32],
@@ -166,7 +172,7 @@ struct Run<'a, const P: usize> {
     scratch: &'a mut Vec<f32>,
 }
 
-impl<const P: usize> WithSimd for Run<'_, P> {
+impl<const P: usize> WithSimd for RunWinograd<'_, P> {
     type Output = ();
 
     #[inline(always)]
@@ -218,7 +224,8 @@ impl<const P: usize> WithSimd for Run<'_, P> {
     }
 }
 
-/// The points of one tile's inputs: `points` from the tile's first on, those of the next point `step` floats further.
+/// The points of one tile's inputs: `points` from the tile's first on, those of the next point `step` floats
+/// further.
 #[inline(always)]
 fn to_points<S: Simd>(
     simd: S,
@@ -255,7 +262,7 @@ fn to_points<S: Simd>(
     }
 }
 
-/// One tile's outputs from its products, which are laid out as the points are. `P` as in [`Run`].
+/// One tile's outputs from its products, which are laid out as the points are. `P` as in [`RunWinograd`].
 #[inline(always)]
 fn from_points<S: Simd, const P: usize>(
     simd: S,
@@ -283,7 +290,8 @@ fn from_points<S: Simd, const P: usize>(
             }
         }
         for i in 0..TILE / P {
-            // Loops, for a closure given to `map` may be compiled by itself, and without the vector instructions.
+            // Loops, for a closure given to `map` may be compiled by itself, and without the vector
+            // instructions.
             let mut values = [zero; TILE];
             for half in &half[P * i..P * (i + 1)] {
                 for (value, v) in values.iter_mut().zip(outputs(simd, *half)) {
@@ -313,12 +321,18 @@ mod tests {
     use crate::kernels::{Window, conv3x3_relu_pool, pack};
 
     /// The largest difference to the convolution by its definition, in units of the largest output.
-    fn difference(shape: ConvShape, run: impl Fn(Run<2>)) -> f32 {
+    fn difference(shape: ConvShape, run: impl Fn(RunWinograd<2>)) -> f32 {
         let (input, kernel) = (noise(shape.in_len(), 1), noise(shape.weight_len(), 2));
         let bias = noise(shape.channels_out, 3);
         let winograd = Winograd::new(shape, &kernel, &bias);
         let mut out = vec![f32::NAN; shape.pooled_len()];
-        run(Run { of: &winograd, input: &input, out: &mut out, sums: &mut [], scratch: &mut Vec::new() });
+        run(RunWinograd {
+            of: &winograd,
+            input: &input,
+            out: &mut out,
+            sums: &mut [],
+            scratch: &mut Vec::new(),
+        });
         let mut expected = vec![0.0; shape.pooled_len()];
         let packed = pack(&kernel, &shape);
         conv3x3_relu_pool(&shape, &input, &packed, &bias, &mut expected);

@@ -1,5 +1,5 @@
-//! BlazeFace, short range (Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs"; this is the
-//! variant with single blaze blocks that MediaPipe ships).
+//! BlazeFace, short range (Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on
+//! Mobile GPUs"; this is the variant with single blaze blocks that MediaPipe ships).
 //!
 //! ```text
 //! picture 128x128x3
@@ -8,9 +8,9 @@
 //!   backbone2   5 blaze blocks                     8x8x96  -> 6 anchors a cell: 384
 //! ```
 //!
-//! A blaze block is `relu(pointwise(depthwise3x3(x)) + shortcut(x))`; where it has stride 2 the shortcut is a 2x2 max
-//! pooling, and where it widens, the shortcut's new channels are zero. Each anchor gets 16 regressed values and
-//! one logit from a 1x1 convolution on its map.
+//! A blaze block is `relu(pointwise(depthwise3x3(x)) + shortcut(x))`; where it has stride 2 the shortcut is a
+//! 2x2 max pooling, and where it widens, the shortcut's new channels are zero. Each anchor gets 16 regressed
+//! values and one logit from a 1x1 convolution on its map.
 
 use super::{Convolution, Input, Network, Op, Padding, conv, depthwise};
 

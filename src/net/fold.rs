@@ -1,6 +1,7 @@
 //! A network as it is used: batch normalisation folded into the layer before or after it, dropout gone.
 //!
-//! Both engines lay out what they need from this one form: the CPU's packs it for its kernels, WebGPU's uploads it.
+//! Both engines lay out what they need from this one form: the CPU's packs it for its kernels, WebGPU's
+//! uploads it.
 
 use super::blaze_face::{FeatureMap, VALUES};
 use super::heads::{self, AGES, LOGITS, RawEstimate};
@@ -12,11 +13,11 @@ use crate::weights::{Weights, WeightsError};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     /// See [`Op::Convolution`].
-    Convolution(Convolution),
+    Convolution(FoldedConvolution),
     /// See [`Op::Dense`].
-    Dense(Dense),
+    Dense(FoldedDense),
     /// An activation that stands behind none of those that have one of their own.
-    Activation(Activation),
+    Activation(FoldedActivation),
     /// See [`Op::AveragePool`].
     AveragePool,
     /// See [`Op::MaxPool`].
@@ -24,7 +25,7 @@ pub enum Step {
     /// See [`Op::GlobalAveragePool`].
     GlobalAveragePool,
     /// See [`Op::Residual`]; the activation comes after the addition.
-    Residual(Vec<Step>, Activation),
+    Residual(Vec<Step>, FoldedActivation),
     /// See [`Op::Flatten`].
     Flatten,
     /// See [`Op::EachCrop`].
@@ -34,17 +35,17 @@ pub enum Step {
         /// Of how many cells and anchors.
         map: FeatureMap,
         /// 1x1, to the regressed values.
-        values: Convolution,
+        values: FoldedConvolution,
         /// 1x1, to the logits.
-        logits: Convolution,
+        logits: FoldedConvolution,
     },
     /// See [`Op::Heads`].
-    Heads(Heads),
+    Heads(FoldedHeads),
 }
 
 /// What a rectifier makes of each number.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum Activation {
+pub enum FoldedActivation {
     /// Leaves it as it is.
     #[default]
     None,
@@ -56,7 +57,7 @@ pub enum Activation {
     PRelu(Vec<f32>),
 }
 
-impl Activation {
+impl FoldedActivation {
     /// As the kernels know it: a trained one not at all.
     pub fn kernel(&self) -> kernels::Activation {
         match self {
@@ -77,7 +78,7 @@ impl Activation {
 
 /// A convolution, and the activation behind it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Convolution {
+pub struct FoldedConvolution {
     /// Outputs, inputs of each output, height and width of the kernel.
     pub shape: [usize; 4],
     /// In the order of `shape`.
@@ -91,27 +92,27 @@ pub struct Convolution {
     /// See [`super::Convolution::padding`].
     pub padding: Padding,
     /// Of the outputs.
-    pub activation: Activation,
+    pub activation: FoldedActivation,
 }
 
 /// A dense layer, and the activation behind it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dense {
+pub struct FoldedDense {
     /// `[inputs][outputs]`.
     pub weights: Vec<f32>,
     /// One an output.
     pub bias: Vec<f32>,
     /// Of the outputs.
-    pub activation: Activation,
+    pub activation: FoldedActivation,
 }
 
 /// Age and gender, from a vector.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heads {
+pub struct FoldedHeads {
     /// Both classifications as one layer with [`LOGITS`] outputs.
-    pub logits: Dense,
+    pub logits: FoldedDense,
     /// From the [`AGES`] probabilities to the age.
-    pub regression: Dense,
+    pub regression: FoldedDense,
 }
 
 /// A scale and a shift of each channel.
@@ -133,7 +134,7 @@ fn steps(ops: &[Op], mut shape: Shape, crops: usize, weights: &Weights) -> Resul
         let channels = shape.channels;
         match op {
             Op::Convolution(it) => {
-                let mut conv = Convolution::new(it, channels, weights)?;
+                let mut conv = FoldedConvolution::new(it, channels, weights)?;
                 if let Some(affine) = &folding.affine
                     && it.padding.ends(it.kernel, it.stride, shape.side) == [0, 0]
                 {
@@ -143,11 +144,11 @@ fn steps(ops: &[Op], mut shape: Shape, crops: usize, weights: &Weights) -> Resul
                 folding.push(Step::Convolution(conv));
             }
             Op::Norm(name) => folding.normalise(norm(weights, name, channels)?),
-            Op::Relu => folding.activate(Activation::Relu),
-            Op::Relu6 => folding.activate(Activation::Relu6),
+            Op::Relu => folding.activate(FoldedActivation::Relu),
+            Op::Relu6 => folding.activate(FoldedActivation::Relu6),
             Op::PRelu(name) => {
                 let alpha = weights.tensor(&format!("{name}.alpha"), &[channels])?;
-                folding.activate(Activation::PRelu(alpha.values.clone()));
+                folding.activate(FoldedActivation::PRelu(alpha.values.clone()));
             }
             // What comes before them may as well come after.
             Op::AveragePool => folding.steps.push(Step::AveragePool),
@@ -155,7 +156,7 @@ fn steps(ops: &[Op], mut shape: Shape, crops: usize, weights: &Weights) -> Resul
             Op::MaxPool => folding.push(Step::MaxPool),
             Op::Residual(body) => {
                 let body = steps(body, shape, crops, weights)?;
-                folding.push(Step::Residual(body, Activation::None));
+                folding.push(Step::Residual(body, FoldedActivation::None));
             }
             Op::Flatten => {
                 let pixels = shape.side * shape.side;
@@ -164,7 +165,7 @@ fn steps(ops: &[Op], mut shape: Shape, crops: usize, weights: &Weights) -> Resul
                 folding.steps.push(Step::Flatten);
             }
             Op::Dense(name, out) => {
-                let mut dense = Dense::new(weights, name, [channels, *out])?;
+                let mut dense = FoldedDense::new(weights, name, [channels, *out])?;
                 if let Some(affine) = folding.affine.take() {
                     dense.absorb(&affine);
                 }
@@ -179,18 +180,18 @@ fn steps(ops: &[Op], mut shape: Shape, crops: usize, weights: &Weights) -> Resul
                 let [values, logits] = map.convolutions();
                 folding.push(Step::Anchors {
                     map: *map,
-                    values: Convolution::new(&values, channels, weights)?,
-                    logits: Convolution::new(&logits, channels, weights)?,
+                    values: FoldedConvolution::new(&values, channels, weights)?,
+                    logits: FoldedConvolution::new(&logits, channels, weights)?,
                 });
             }
             Op::Heads => {
                 let [ages, regression, gender] =
-                    heads::layers(channels).map(|(name, extents)| Dense::new(weights, name, extents));
+                    heads::layers(channels).map(|(name, extents)| FoldedDense::new(weights, name, extents));
                 let mut logits = ages?.beside(&gender?);
                 if let Some(affine) = folding.affine.take() {
                     logits.absorb(&affine);
                 }
-                folding.steps.push(Step::Heads(Heads { logits, regression: regression? }));
+                folding.steps.push(Step::Heads(FoldedHeads { logits, regression: regression? }));
             }
         }
         shape = op.output(shape, crops);
@@ -215,21 +216,21 @@ impl Folding {
                     (*before, *offset) = (*before * scale, *offset * scale + shift);
                 }
             }
-            (None, Some(Step::Convolution(conv))) if conv.activation == Activation::None => {
+            (None, Some(Step::Convolution(conv))) if conv.activation == FoldedActivation::None => {
                 conv.scale(&(scale, shift));
             }
             (affine, _) => *affine = Some((scale, shift)),
         }
     }
 
-    fn activate(&mut self, new: Activation) {
+    fn activate(&mut self, new: FoldedActivation) {
         self.flush();
         match self.steps.last_mut() {
             Some(
-                Step::Convolution(Convolution { activation, .. })
-                | Step::Dense(Dense { activation, .. })
+                Step::Convolution(FoldedConvolution { activation, .. })
+                | Step::Dense(FoldedDense { activation, .. })
                 | Step::Residual(_, activation),
-            ) if *activation == Activation::None => *activation = new,
+            ) if *activation == FoldedActivation::None => *activation = new,
             _ => self.steps.push(Step::Activation(new)),
         }
     }
@@ -243,20 +244,20 @@ impl Folding {
     /// A normalisation that nothing takes in is a convolution of single pixels.
     fn flush(&mut self) {
         if let Some((scale, shift)) = self.affine.take() {
-            self.steps.push(Step::Convolution(Convolution {
+            self.steps.push(Step::Convolution(FoldedConvolution {
                 shape: [scale.len(), 1, 1, 1],
                 kernel: scale,
                 bias: shift,
                 depthwise: true,
                 stride: 1,
                 padding: Padding::Valid,
-                activation: Activation::None,
+                activation: FoldedActivation::None,
             }));
         }
     }
 }
 
-impl Convolution {
+impl FoldedConvolution {
     fn new(it: &super::Convolution, channels: usize, weights: &Weights) -> Result<Self, WeightsError> {
         let shape = it.shape(channels);
         let bias = match it.bias {
@@ -270,7 +271,7 @@ impl Convolution {
             depthwise: it.groups == Groups::Depthwise,
             stride: it.stride,
             padding: it.padding,
-            activation: Activation::None,
+            activation: FoldedActivation::None,
         })
     }
 
@@ -298,12 +299,12 @@ impl Convolution {
     }
 }
 
-impl Dense {
+impl FoldedDense {
     fn new(weights: &Weights, name: &str, [inputs, outputs]: [usize; 2]) -> Result<Self, WeightsError> {
         Ok(Self {
             weights: weights.tensor(&format!("{name}.weight"), &[inputs, outputs])?.values.clone(),
             bias: weights.tensor(&format!("{name}.bias"), &[outputs])?.values.clone(),
-            activation: Activation::None,
+            activation: FoldedActivation::None,
         })
     }
 
@@ -313,7 +314,7 @@ impl Dense {
         let others = other.weights.chunks_exact(other.bias.len());
         let weights = rows.zip(others).flat_map(|(a, b)| a.iter().chain(b).copied()).collect();
         let bias = [self.bias.as_slice(), &other.bias].concat();
-        Self { weights, bias, activation: Activation::None }
+        Self { weights, bias, activation: FoldedActivation::None }
     }
 
     /// Works a scale and a shift of its inputs in.
@@ -328,7 +329,7 @@ impl Dense {
     }
 }
 
-impl Heads {
+impl FoldedHeads {
     /// What the [`LOGITS`] numbers say of a face.
     ///
     /// # Panics
@@ -343,8 +344,8 @@ impl Heads {
     }
 }
 
-/// Appends the regressed values and then the logits of all anchors of a picture of `side` x `side`, from those of its maps one after
-/// the other, of each cell first all anchors' values, then their logits.
+/// Appends the regressed values and then the logits of all anchors of a picture of `side` x `side`, from
+/// those of its maps one after the other, of each cell first all anchors' values, then their logits.
 pub fn by_anchor(maps: &[FeatureMap], side: usize, values: &[f32], numbers: &mut Vec<f32>) {
     for part in [0, 1] {
         let mut rest = values;
@@ -375,7 +376,7 @@ mod tests {
 
     #[test]
     fn two_layers_beside_each_other_keep_their_outputs() {
-        let dense = |weights, bias| Dense { weights, bias, activation: Activation::None };
+        let dense = |weights, bias| FoldedDense { weights, bias, activation: FoldedActivation::None };
         let both = dense(vec![1.0, 2.0, 3.0, 4.0], vec![5.0, 6.0]).beside(&dense(vec![7.0, 8.0], vec![9.0]));
         assert_eq!(both.weights, [1.0, 2.0, 7.0, 3.0, 4.0, 8.0]);
         assert_eq!(both.bias, [5.0, 6.0, 9.0]);
@@ -383,9 +384,10 @@ mod tests {
 
     #[test]
     fn the_age_is_a_regression_on_the_probabilities() {
-        let dense = |weights, bias| Dense { weights, bias, activation: Activation::None };
+        let dense = |weights, bias| FoldedDense { weights, bias, activation: FoldedActivation::None };
         let ages = (0..AGES).map(|age| age as f32).collect();
-        let heads = Heads { logits: dense(vec![], vec![0.0; LOGITS]), regression: dense(ages, vec![1.0]) };
+        let heads =
+            FoldedHeads { logits: dense(vec![], vec![0.0; LOGITS]), regression: dense(ages, vec![1.0]) };
         let estimate = heads.estimate(&[0.0; LOGITS]);
         assert!((estimate.age - 50.5).abs() < 1e-4 && (estimate.female - 0.5).abs() < 1e-6, "{estimate:?}");
     }

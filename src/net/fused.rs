@@ -1,13 +1,15 @@
 //! The training step of convolution blocks as one operation of burn's, on the CPU.
 //!
-//! A block is a convolution, its batch normalisation, an activation and perhaps average pooling. Composed of burn's own operations,
-//! each passes its maps through memory a dozen times in a step. Here a convolution's output is written once, and all else is made of it
-//! where it is needed: what stands behind the activation when the next block reads it, forward and backward, and the gradient at it a few
-//! rows at a time. So blocks that follow each other are one operation, a chain, which may be a residual's body. All runs on
-//! [`crate::kernels::training`], one picture to a thread. The gradients are tested against the composed operations.
+//! A block is a convolution, its batch normalisation, an activation and perhaps average pooling. Composed of
+//! burn's own operations, each passes its maps through memory a dozen times in a step. Here a convolution's
+//! output is written once, and all else is made of it where it is needed: what stands behind the activation
+//! when the next block reads it, forward and backward, and the gradient at it a few rows at a time. So blocks
+//! that follow each other are one operation, a chain, which may be a residual's body. All runs on
+//! [`crate::kernels::training`], one picture to a thread. The gradients are tested against the composed
+//! operations.
 //!
-//! Sums over the batch are taken in the order of the batch, over pictures or over groups of pictures that depend on the shapes alone, so
-//! the result does not depend on the number of threads.
+//! Sums over the batch are taken in the order of the batch, over pictures or over groups of pictures that
+//! depend on the shapes alone, so the result does not depend on the number of threads.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,8 +27,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::kernels::training::{
-    Backward, Block, BlockShape, NormGradient, Normalisation, Scratch, Source, norm_gradient_sums, normalise,
-    repad,
+    Backward, Block, BlockInput, BlockScratch, BlockShape, NormGradient, Normalisation, norm_gradient_sums,
+    normalise, repad,
 };
 use crate::kernels::{Activation, Window};
 
@@ -57,7 +59,7 @@ pub struct BlockOptions {
 /// A block of a chain.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainBlock<'a> {
-    /// The convolution. Its own stride, padding and groups are not looked at.
+    /// The convolution. Its own stride, padding and groups are not read.
     pub conv: &'a Conv2d,
     /// The normalisation behind it.
     pub norm: &'a BatchNorm,
@@ -84,8 +86,8 @@ struct ChainBlock {
 /// The operation, for burn's dispatch.
 #[backend_extension(Autodiff, Flex)]
 pub trait FusedChain: Backend {
-    /// `x` is `[N, H, W, C]`, and so is the output. `parameters` is a vector: of each block the kernel `[out][in][k][k]`, the bias where there is
-    /// one, gamma and beta.
+    /// `x` is `[N, H, W, C]`, and so is the output. `parameters` is a vector: of each block the kernel
+    /// `[out][in][k][k]`, the bias where there is one, gamma and beta.
     fn fused_chain(x: FloatTensor<Self>, parameters: FloatTensor<Self>, chain: Chain) -> ChainTrain<Self>;
 }
 
@@ -108,13 +110,14 @@ impl Drop for Suspended {
     }
 }
 
-/// Whether [`chain_train`] can run there: in training on the CPU. Elsewhere blocks are composed of burn's operations.
+/// Whether [`chain_train`] can run there: in training on the CPU. Elsewhere blocks are composed of burn's
+/// operations.
 pub fn available(device: &Device) -> bool {
     SUSPENDED.load(Ordering::SeqCst) == 0 && device.is_autodiff() && device.clone().inner() == Device::flex()
 }
 
-/// Runs blocks one after the other on `[N, H, W, C]`, adds `x` to the result if it is a `residual`'s body, and updates the running statistics
-/// of the normalisations.
+/// Runs blocks one after the other on `[N, H, W, C]`, adds `x` to the result if it is a `residual`'s body,
+/// and updates the running statistics of the normalisations.
 ///
 /// # Panics
 /// If there is no block, a kernel does not fit its block or input, or a residual's shape changes.
@@ -199,14 +202,14 @@ impl BackwardOp<Flex, 2> for FusedChainBackward {
 struct Saved {
     batch: usize,
     x: FlexTensor,
-    stages: Vec<Stage>,
+    stages: Vec<BatchedBlock>,
     residual: bool,
     parameters: usize,
 }
 
 /// A block in its batch.
 #[derive(Debug)]
-struct Stage {
+struct BatchedBlock {
     block: Block,
     bias: bool,
     conv_out: Buffer,
@@ -227,35 +230,35 @@ fn floats(tensor: &FlexTensor) -> &[f32] {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<BlockScratch> = RefCell::default();
 }
 
 /// What a block reads: pictures of the same length, and what they have still to pass.
 #[derive(Clone, Copy)]
-struct Input<'a> {
+struct BatchInput<'a> {
     values: &'a [f32],
     through: Option<&'a Normalisation>,
 }
 
-impl<'a> Input<'a> {
-    fn of(stages: &'a [Stage], x: &'a [f32]) -> Self {
+impl<'a> BatchInput<'a> {
+    fn of(stages: &'a [BatchedBlock], x: &'a [f32]) -> Self {
         match stages.last() {
             None => Self { values: x, through: None },
-            Some(Stage { pooled: Some(pooled), .. }) => Self { values: &pooled.0, through: None },
+            Some(BatchedBlock { pooled: Some(pooled), .. }) => Self { values: &pooled.0, through: None },
             Some(stage) => Self { values: &stage.conv_out.0, through: Some(&stage.norm) },
         }
     }
 
-    fn picture(self, i: usize, len: usize) -> Source<'a> {
-        Source { values: &self.values[i * len..][..len], through: self.through }
+    fn picture(self, i: usize, len: usize) -> BlockInput<'a> {
+        BlockInput { values: &self.values[i * len..][..len], through: self.through }
     }
 }
 
-impl Stage {
+impl BatchedBlock {
     /// Convolves the batch and takes its statistics. Also says the variance.
     fn forward(
         block: Block,
-        input: Input,
+        input: BatchInput,
         batch: usize,
         it: &ChainBlock,
         [gamma, beta]: [&[f32]; 2],
@@ -303,9 +306,9 @@ impl Stage {
             .for_each(|(out, conv_out)| normalise(shape, conv_out, &self.norm, out));
     }
 
-    /// With r the gradient behind the activation, v the convolution's output, n = (v - mean) * inverse_deviation and M pixels:
-    /// dbeta = sum r, dgamma = sum r n, dv = scale * (r - dbeta / M - n * dgamma / M). `sums` are those of r and of r v. Gives dgamma and
-    /// dbeta, too.
+    /// With r the gradient behind the activation, v the convolution's output, n = (v - mean) *
+    /// inverse_deviation and M pixels: dbeta = sum r, dgamma = sum r n, dv = scale * (r - dbeta / M - n *
+    /// dgamma / M). `sums` are those of r and of r v. Gives dgamma and dbeta, too.
     fn norm_gradient(&self, sums: &[f64], batch: usize) -> (NormGradient, [Vec<f32>; 2]) {
         let shape = self.block.shape();
         let (channels, padded) = (shape.channels_out, shape.padded_out());
@@ -327,7 +330,7 @@ impl Stage {
         (norm, [d_gamma, d_beta])
     }
 
-    /// The sums that [`Stage::norm_gradient`] needs, of each picture, from the gradient at the output.
+    /// The sums that [`BatchedBlock::norm_gradient`] needs, of each picture, from the gradient at the output.
     fn gradient_sums(&self, gradient: &[f32]) -> Vec<f64> {
         let shape = self.block.shape();
         let mut sums = vec![0.0; gradient.len() / shape.pooled_len() * 2 * shape.padded_out()];
@@ -359,7 +362,7 @@ impl Saved {
             front
         };
         let (mut size, mut channels, mut step) = ([height, width], channels_in, channels_in);
-        let mut stages: Vec<Stage> = Vec::new();
+        let mut stages: Vec<BatchedBlock> = Vec::new();
         let (mut means, mut variances) = (Vec::new(), Vec::new());
         for it in &chain.blocks {
             // What this one reads is smaller than what it is made of.
@@ -385,8 +388,8 @@ impl Saved {
                 take(it.channels);
             }
             let affine = [take(it.channels), take(it.channels)];
-            let input = Input::of(&stages, pictures);
-            let (stage, variance) = Stage::forward(block, input, batch, it, affine);
+            let input = BatchInput::of(&stages, pictures);
+            let (stage, variance) = BatchedBlock::forward(block, input, batch, it, affine);
             means.extend(stage.mean.iter().map(|v| *v as f32));
             variances.extend(variance.iter().map(|v| *v as f32));
             stages.push(stage);
@@ -448,7 +451,7 @@ impl Saved {
         for (at, stage) in stages.iter().enumerate().rev() {
             let (block, shape) = (&stage.block, *stage.block.shape());
             let (norm, [d_gamma, d_beta]) = stage.norm_gradient(&sums, batch);
-            let input = Input::of(&stages[..at], floats(x));
+            let input = BatchInput::of(&stages[..at], floats(x));
             let group = stage.group();
             let groups = batch.div_ceil(group);
             // One group's sums for the block before.
@@ -537,8 +540,8 @@ fn sum(vectors: &[f32], n: usize) -> Vec<f32> {
     result
 }
 
-/// Large buffers that go back to a shelf when dropped. Fresh memory of this size costs a page fault every 4 KiB,
-/// which profiles of a training step show.
+/// Large buffers that go back to a shelf when dropped. Fresh memory of this size costs a page fault every 4
+/// KiB, which profiles of a training step show.
 #[derive(Debug)]
 struct Buffer(Vec<f32>);
 
@@ -590,15 +593,16 @@ mod tests {
         norms: Vec<BatchNorm>,
     }
 
-    /// Channels of a block's output, its kernel, stride and padding, whether it is depthwise, its activation, its pooling.
-    type Plan = (usize, usize, usize, [usize; 2], bool, Activation, usize);
+    /// Channels of a block's output, its kernel, stride and padding, whether it is depthwise, its activation,
+    /// its pooling.
+    type BlockSpec = (usize, usize, usize, [usize; 2], bool, Activation, usize);
 
-    fn options((_, kernel, stride, padding, depthwise, activation, pool): Plan) -> BlockOptions {
+    fn options((_, kernel, stride, padding, depthwise, activation, pool): BlockSpec) -> BlockOptions {
         BlockOptions { window: Window { kernel, stride, padding }, depthwise, activation, pool }
     }
 
     impl Net {
-        fn new(mut channels: usize, plan: &[Plan], device: &Device) -> Self {
+        fn new(mut channels: usize, plan: &[BlockSpec], device: &Device) -> Self {
             let (mut convs, mut norms) = (Vec::new(), Vec::new());
             for (i, (out, kernel, stride, [before, after], depthwise, ..)) in plan.iter().enumerate() {
                 let conv = Conv2dConfig::new([channels, *out], [*kernel; 2])
@@ -623,7 +627,7 @@ mod tests {
         }
 
         /// On `[N, H, W, C]`, of burn's own operations.
-        fn composed(&self, x: Tensor<4>, plan: &[Plan], residual: bool) -> Tensor<4> {
+        fn composed(&self, x: Tensor<4>, plan: &[BlockSpec], residual: bool) -> Tensor<4> {
             let mut y = x.clone().permute([0, 3, 1, 2]);
             for ((conv, norm), (.., activation, pool)) in self.convs.iter().zip(&self.norms).zip(plan) {
                 y = norm.forward(conv.forward(y));
@@ -638,7 +642,7 @@ mod tests {
             if residual { x + y } else { y }
         }
 
-        fn fused(&self, x: Tensor<4>, plan: &[Plan], residual: bool) -> Tensor<4> {
+        fn fused(&self, x: Tensor<4>, plan: &[BlockSpec], residual: bool) -> Tensor<4> {
             let parts = self.convs.iter().zip(&self.norms).zip(plan);
             let blocks: Vec<_> = parts
                 .map(|((conv, norm), plan)| TrainBlock { conv, norm, options: options(*plan) })
@@ -651,7 +655,7 @@ mod tests {
     fn step(
         net: &Net,
         x: &Tensor<4>,
-        plan: &[Plan],
+        plan: &[BlockSpec],
         residual: bool,
         fused: bool,
     ) -> Vec<(String, TensorData)> {
@@ -689,7 +693,7 @@ mod tests {
         found.iter().zip(&expected).fold(0.0, worst) / largest
     }
 
-    fn check(size: [usize; 2], channels: usize, plan: &[Plan], residual: bool) {
+    fn check(size: [usize; 2], channels: usize, plan: &[BlockSpec], residual: bool) {
         let device = Device::flex().autodiff();
         device.seed(7);
         let net = Net::new(channels, plan, &device);

@@ -1,8 +1,8 @@
 //! The study's heads, a cascade of classification and regression.
 //!
-//! Age classes = softmax over 100 logits, class i is the age of i years; age = a dense layer *on that softmax*, which starts as the
-//! expectation (weights 0, 1, ..., 99, bias 0); gender = softmax over 2, male and female. Both classifications read the same
-//! vector.
+//! Age classes = softmax over 100 logits, class i is the age of i years; age = a dense layer *on that
+//! softmax*, which starts as the expectation (weights 0, 1, ..., 99, bias 0); gender = softmax over 2, male
+//! and female. Both classifications read the same vector.
 
 pub use crate::age::AGES;
 
@@ -12,7 +12,8 @@ pub const LOGITS: usize = AGES + 2;
 /// Numbers of a face: probabilities of the ages, the age in years, the probability of female.
 pub const NUMBERS: usize = AGES + 2;
 
-/// Name, inputs and outputs of the three dense layers on a vector of so many features: ages, regression, gender.
+/// Name, inputs and outputs of the three dense layers on a vector of so many features: ages, regression,
+/// gender.
 pub fn layers(features: usize) -> [(&'static str, [usize; 2]); 3] {
     [
         ("heads.age_class", [features, AGES]),

@@ -1,5 +1,6 @@
-//! EfficientNet-Lite0 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"; the variant
-//! without squeeze-and-excitation) cut after ten blocks, with the study's heads: 606,027 parameters, about 70 M multiply-adds.
+//! EfficientNet-Lite0 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+//! Networks"; the variant without squeeze-and-excitation) cut after ten blocks, with the study's heads:
+//! 606,027 parameters, about 70 M multiply-adds.
 //!
 //! | layer | output |
 //! |---|---|
@@ -12,8 +13,9 @@
 //! | Conv1x1, global average pooling, Dropout 0.1 | 256 |
 //! | heads | |
 //!
-//! A block is Conv1x1 to six times the channels, a depthwise convolution and Conv1x1 to its output, with the input added where
-//! that has the same shape. No convolution has a bias, each is followed by BN, and all but a block's last by ReLU6.
+//! A block is Conv1x1 to six times the channels, a depthwise convolution and Conv1x1 to its output, with the
+//! input added where that has the same shape. No convolution has a bias, each is followed by BN, and all but
+//! a block's last by ReLU6.
 
 use super::{Convolution, Input, Network, Op, Padding, conv, depthwise, norm};
 

@@ -1,8 +1,8 @@
 //! A network is data: a table of operations, written once.
 //!
-//! [`base`], [`d_cnn`], [`m_cnn`], [`lite`] and [`blaze_face`] have a table each, and a network's layers stand nowhere else. What
-//! trains it (`module`), what folds its normalisation away ([`fold`]), and the engines that run it read the table. A new network is
-//! a new table and a weight file.
+//! [`base`], [`d_cnn`], [`m_cnn`], [`lite`] and [`blaze_face`] have a table each, and a network's layers
+//! stand nowhere else. What trains it (`module`), what folds its normalisation away ([`fold`]), and the
+//! engines that run it read the table. A new network is a new table and a weight file.
 //!
 //! A map is square, `side` x `side` pixels of so many channels; a vector is a map of one pixel.
 
@@ -26,7 +26,7 @@ use crate::picture::Similarity;
 use crate::weights::{Weights, WeightsError};
 pub use heads::{AGES, LOGITS, RawEstimate};
 #[cfg(feature = "train")]
-pub use module::{NetworkModule, Outputs};
+pub use module::{HeadOutputs, NetworkModule};
 
 /// Added to the variance by every normalisation: Keras' default, and EfficientNet-Lite's.
 pub const NORM_EPSILON: f32 = 1e-3;
@@ -34,14 +34,14 @@ pub const NORM_EPSILON: f32 = 1e-3;
 /// Channels of a picture.
 pub const RGB: usize = 3;
 
-/// A network: what it looks at, and what it does with that.
+/// A network: what it is shown, and what it does with that.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     /// The name in weight files, options and the page.
     pub name: &'static str,
     /// The name in tables.
     pub title: &'static str,
-    /// What it looks at.
+    /// What it is shown.
     pub input: Input,
     /// In the order that they run. Tensors are named after them.
     pub ops: Vec<Op>,
@@ -50,7 +50,8 @@ pub struct Network {
 /// Squares of RGB pixels, whose bytes become numbers from -1 to 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// Pixels of a side of each square. A network of convolutions and [anchors](Op::Anchors) alone takes others, too.
+    /// Pixels of a side of each square. A network of convolutions and [anchors](Op::Anchors) alone takes
+    /// others, too.
     pub side: usize,
     /// The side of each crop in pixels of the aligned crop. One for all but [`m_cnn`].
     pub extents: &'static [f32],
@@ -77,8 +78,8 @@ pub enum Op {
     MaxPool,
     /// The mean of all pixels.
     GlobalAveragePool,
-    /// What the operations make of the input, and the input added: its 2x2 maximum where they halve the (even) side, with channels of
-    /// zeros at the end where they have more.
+    /// What the operations make of the input, and the input added: its 2x2 maximum where they halve the
+    /// (even) side, with channels of zeros at the end where they have more.
     Residual(Vec<Op>),
     /// A vector of all numbers by row, column, channel.
     Flatten,
@@ -88,8 +89,8 @@ pub enum Op {
     Dropout(f64),
     /// The same operations on each crop, and the vectors of all numbers side by side. Only at the beginning.
     EachCrop(Vec<Op>),
-    /// Reads faces from the map and passes it on: regressed values and a logit for each anchor of each cell, by 1x1
-    /// convolutions `regressor_{cell}` and `classifier_{cell}`.
+    /// Reads faces from the map and passes it on: regressed values and a logit for each anchor of each cell,
+    /// by 1x1 convolutions `regressor_{cell}` and `classifier_{cell}`.
     Anchors(blaze_face::FeatureMap),
     /// Age and gender from a vector: see [`heads`]. At the end.
     Heads,
@@ -129,8 +130,9 @@ pub enum Groups {
 pub enum Padding {
     /// None.
     Valid,
-    /// TensorFlow's: the output's side is the input's over the stride, and what padding that takes is split in halves, the odd
-    /// pixel going to the bottom and the right. A 3x3 kernel pads (1, 1) at stride 1 but (0, 1) at stride 2.
+    /// TensorFlow's: the output's side is the input's over the stride, and what padding that takes is split
+    /// in halves, the odd pixel going to the bottom and the right. A 3x3 kernel pads (1, 1) at stride 1 but
+    /// (0, 1) at stride 2.
     Same,
     /// PyTorch's usual: half the kernel at both ends.
     Centred,
@@ -325,7 +327,8 @@ impl Network {
         Shape { side: self.input.side, channels: RGB }
     }
 
-    /// Calls `each` for every operation, those within others in their place, with the shape of the map that it gets.
+    /// Calls `each` for every operation, those within others in their place, with the shape of the map that
+    /// it gets.
     pub fn visit<'a>(&'a self, each: &mut impl FnMut(&'a Op, Shape)) {
         fn walk<'a>(ops: &'a [Op], mut shape: Shape, crops: usize, each: &mut impl FnMut(&'a Op, Shape)) {
             for op in ops {
@@ -408,7 +411,7 @@ impl NetworkKind {
         })
     }
 
-    /// Crops of one face that the network looks at.
+    /// Crops of one face that the network is shown.
     pub fn crops(self) -> usize {
         self.network().input.crops()
     }

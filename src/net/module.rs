@@ -25,7 +25,7 @@ use crate::weights::{Weights, WeightsError};
 #[derive(Module, Debug)]
 pub struct NetworkModule {
     /// What has tensors, in the order of the table.
-    layers: Vec<Layer>,
+    layers: Vec<ModuleLayer>,
     #[module(skip)]
     network: Arc<Network>,
     /// Of `layers`.
@@ -35,7 +35,7 @@ pub struct NetworkModule {
 
 /// A layer with tensors.
 #[derive(Module, Debug)]
-enum Layer {
+enum ModuleLayer {
     Convolution(Conv2d),
     Norm(BatchNorm),
     PRelu(PRelu),
@@ -44,7 +44,7 @@ enum Layer {
 
 /// What a network says of N faces.
 #[derive(Debug, Clone)]
-pub struct Outputs {
+pub struct HeadOutputs {
     /// Logits of the age classes 0..99, `[N, 100]`.
     pub age_logits: Tensor<2>,
     /// Age in years from the cascaded regression, `[N]`.
@@ -53,7 +53,7 @@ pub struct Outputs {
     pub gender_logits: Tensor<2>,
 }
 
-impl Outputs {
+impl HeadOutputs {
     /// Probability of each age, `[N, 100]`.
     pub fn age_distribution(&self) -> Tensor<2> {
         softmax(self.age_logits.clone(), 1)
@@ -71,30 +71,32 @@ impl NetworkModule {
                 layers.push(layer);
             };
             match op {
-                Op::Convolution(it) => add(&it.name, Layer::Convolution(convolution(it, channels, device))),
+                Op::Convolution(it) => {
+                    add(&it.name, ModuleLayer::Convolution(convolution(it, channels, device)))
+                }
                 Op::Norm(name) => {
                     let config = BatchNormConfig::new(channels).with_epsilon(NORM_EPSILON.into());
-                    add(name, Layer::Norm(config.init(device)));
+                    add(name, ModuleLayer::Norm(config.init(device)));
                 }
                 Op::PRelu(name) => {
                     let config = PReluConfig::new().with_num_parameters(channels);
-                    add(name, Layer::PRelu(config.init(device)));
+                    add(name, ModuleLayer::PRelu(config.init(device)));
                 }
                 Op::Dense(name, out) => {
-                    add(name, Layer::Dense(LinearConfig::new(channels, *out).init(device)));
+                    add(name, ModuleLayer::Dense(LinearConfig::new(channels, *out).init(device)));
                 }
                 Op::Anchors(map) => {
                     for it in map.convolutions() {
-                        add(&it.name, Layer::Convolution(convolution(&it, channels, device)));
+                        add(&it.name, ModuleLayer::Convolution(convolution(&it, channels, device)));
                     }
                 }
                 Op::Heads => {
                     let [classes, regression, gender] = heads::layers(channels);
                     let dense =
                         |(_, [inputs, out]): (&str, [usize; 2])| LinearConfig::new(inputs, out).init(device);
-                    add(classes.0, Layer::Dense(dense(classes)));
-                    add(regression.0, Layer::Dense(expectation(device)));
-                    add(gender.0, Layer::Dense(dense(gender)));
+                    add(classes.0, ModuleLayer::Dense(dense(classes)));
+                    add(regression.0, ModuleLayer::Dense(expectation(device)));
+                    add(gender.0, ModuleLayer::Dense(dense(gender)));
                 }
                 _ => {}
             }
@@ -122,10 +124,10 @@ impl NetworkModule {
             .zip(&*self.names)
             .map(|(layer, name)| {
                 Ok(match layer {
-                    Layer::Convolution(it) => Layer::Convolution(weights.into_part(name, it)?),
-                    Layer::Norm(it) => Layer::Norm(weights.into_part(name, it)?),
-                    Layer::PRelu(it) => Layer::PRelu(weights.into_part(name, it)?),
-                    Layer::Dense(it) => Layer::Dense(weights.into_part(name, it)?),
+                    ModuleLayer::Convolution(it) => ModuleLayer::Convolution(weights.into_part(name, it)?),
+                    ModuleLayer::Norm(it) => ModuleLayer::Norm(weights.into_part(name, it)?),
+                    ModuleLayer::PRelu(it) => ModuleLayer::PRelu(weights.into_part(name, it)?),
+                    ModuleLayer::Dense(it) => ModuleLayer::Dense(weights.into_part(name, it)?),
                 })
             })
             .collect::<Result<_, WeightsError>>()?;
@@ -137,10 +139,10 @@ impl NetworkModule {
         let mut weights = Weights { network: self.network.name.into(), ..Weights::default() };
         for (layer, name) in self.layers.iter().zip(&*self.names) {
             match layer {
-                Layer::Convolution(it) => weights.take_part(name, it),
-                Layer::Norm(it) => weights.take_part(name, it),
-                Layer::PRelu(it) => weights.take_part(name, it),
-                Layer::Dense(it) => weights.take_part(name, it),
+                ModuleLayer::Convolution(it) => weights.take_part(name, it),
+                ModuleLayer::Norm(it) => weights.take_part(name, it),
+                ModuleLayer::PRelu(it) => weights.take_part(name, it),
+                ModuleLayer::Dense(it) => weights.take_part(name, it),
             }
         }
         weights
@@ -155,15 +157,16 @@ impl NetworkModule {
     ///
     /// # Panics
     /// If the table has no [`Op::Heads`], or the crops are not those of its input.
-    pub fn forward(&self, crops: Tensor<5>) -> Outputs {
+    pub fn forward(&self, crops: Tensor<5>) -> HeadOutputs {
         let [n, k, height, width, channels] = crops.dims();
         let mut pass = self.pass(k);
         pass.run(&self.network.ops, crops.reshape([n * k, height, width, channels]));
         pass.outputs.expect("a network with heads")
     }
 
-    /// All numbers of each row as an engine gives them: of a face its [`NUMBERS`](heads::NUMBERS), of a picture all regressed values and
-    /// then all logits of the anchors. The input is as for [`NetworkModule::forward`].
+    /// All numbers of each row as an engine gives them: of a face its [`NUMBERS`](heads::NUMBERS), of a
+    /// picture all regressed values and then all logits of the anchors. The input is as for
+    /// [`NetworkModule::forward`].
     pub fn numbers(&self, crops: Tensor<5>) -> Tensor<2> {
         let [n, k, height, width, channels] = crops.dims();
         let mut pass = self.pass(k);
@@ -180,9 +183,9 @@ impl NetworkModule {
         }
     }
 
-    fn pass(&self, crops: usize) -> Pass<'_> {
+    fn pass(&self, crops: usize) -> ForwardPass<'_> {
         let layers = self.layers.iter();
-        Pass { layers, crops, values: vec![], logits: vec![], outputs: None }
+        ForwardPass { layers, crops, values: vec![], logits: vec![], outputs: None }
     }
 }
 
@@ -211,25 +214,25 @@ fn expectation(device: &Device) -> Linear {
 }
 
 /// A network on its way through the table.
-struct Pass<'a> {
-    layers: slice::Iter<'a, Layer>,
+struct ForwardPass<'a> {
+    layers: slice::Iter<'a, ModuleLayer>,
     crops: usize,
     values: Vec<Tensor<3>>,
     logits: Vec<Tensor<3>>,
-    outputs: Option<Outputs>,
+    outputs: Option<HeadOutputs>,
 }
 
 /// The next layer, of the kind that the table says.
 macro_rules! next {
     ($pass:expr, $kind:ident) => {
         match $pass.layers.next() {
-            Some(Layer::$kind(layer)) => layer,
+            Some(ModuleLayer::$kind(layer)) => layer,
             other => unreachable!("the table has {} here, the module {other:?}", stringify!($kind)),
         }
     };
 }
 
-impl Pass<'_> {
+impl ForwardPass<'_> {
     /// `x` is `[N, side, side, channels]`, and so is what comes out.
     fn run(&mut self, mut ops: &[Op], mut x: Tensor<4>) -> Tensor<4> {
         while let [op, rest @ ..] = ops {
@@ -311,15 +314,15 @@ impl Pass<'_> {
                 let age_logits = next!(self, Dense).forward(features.clone());
                 let age = next!(self, Dense).forward(softmax(age_logits.clone(), 1)).reshape([n]);
                 let gender_logits = next!(self, Dense).forward(features);
-                self.outputs = Some(Outputs { age_logits, age, gender_logits });
+                self.outputs = Some(HeadOutputs { age_logits, age, gender_logits });
                 x
             }
         }
     }
 }
 
-/// The blocks that operations on `x` begin with, a convolution, its normalisation and perhaps a rectifier and average pooling each, as far
-/// as [`fused`] knows them; and how many operations they are.
+/// The blocks that operations on `x` begin with, a convolution, its normalisation and perhaps a rectifier and
+/// average pooling each, as far as [`fused`] knows them; and how many operations they are.
 fn chain(ops: &[Op], x: &Tensor<4>) -> (Vec<BlockOptions>, usize) {
     let (mut side, mut rest, mut blocks) = (x.dims()[1], ops, Vec::new());
     while let [Op::Convolution(it), Op::Norm(_), after @ ..] = rest {
@@ -354,7 +357,8 @@ fn dropout(probability: f64) -> Dropout {
     DropoutConfig::new(probability).init()
 }
 
-/// Shows `[N, H, W, C]` to `f` as burn's convolutions want to see it, `[N, C, H, W]`, and its result the other way. Nothing moves.
+/// Shows `[N, H, W, C]` to `f` as burn's convolutions want to see it, `[N, C, H, W]`, and its result the
+/// other way. Nothing moves.
 fn channels_first(x: Tensor<4>, f: impl FnOnce(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
     f(x.permute([0, 3, 1, 2])).permute([0, 2, 3, 1])
 }
@@ -363,7 +367,8 @@ fn max_pool(x: Tensor<4>) -> Tensor<4> {
     max_pool2d(x, MaxPoolOptions::new([2, 2]))
 }
 
-/// `[N, side, side, anchors * V]` to `[N, side * side * anchors, V]`: cells in reading order, then the anchors of a cell.
+/// `[N, side, side, anchors * V]` to `[N, side * side * anchors, V]`: cells in reading order, then the
+/// anchors of a cell.
 fn per_anchor<const V: usize>(map: Tensor<4>) -> Tensor<3> {
     let [n, height, width, channels] = map.dims();
     map.reshape([n, height * width * channels / V, V])

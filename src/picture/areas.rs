@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use super::{Border, Frame, Sampler, Similarity};
+use super::{Border, Frame, SampleBuffers, Similarity};
 
 /// Means of so many numbers whose sum fits 16 bits: division by multiplication, exact (Granlund & Montgomery
 /// 1994, section 4).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mean {
+pub(super) struct RoundedMean {
     half: u32,
     inverse: u64,
     shift: u32,
 }
 
-impl Mean {
+impl RoundedMean {
     /// Of 1 to 256.
     pub(super) fn of(count: usize) -> Self {
         let count = count as u32;
@@ -63,7 +63,7 @@ impl Frame<'_> {
         out: &mut Vec<u8>,
     ) {
         let (left, right) = (columns.start * factor, (columns.end * factor).min(self.width));
-        let mean = Mean::of(factor * factor);
+        let mean = RoundedMean::of(factor * factor);
         sums.clear();
         sums.reserve(self.width * 4);
         sums.resize((right - left) * 4, 0);
@@ -104,7 +104,7 @@ impl Frame<'_> {
         transform: &Similarity,
         [width, height]: [usize; 2],
         border: Border,
-        Sampler { columns, rows, sums, .. }: &mut Sampler,
+        SampleBuffers { columns, rows, sums, .. }: &mut SampleBuffers,
         out: &mut [u8],
     ) {
         columns.lay_out([transform.tx, transform.a], width, self.width, border);
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn means_are_exact() {
         for count in (1..=16).map(|side| side * side) {
-            let mean = Mean::of(count);
+            let mean = RoundedMean::of(count);
             let count = count as u32;
             for sum in 0..=255 * count {
                 assert_eq!(u32::from(mean.round(sum)), (sum + count / 2) / count, "{sum} / {count}");

@@ -184,7 +184,7 @@ impl<'a> Frame<'a> {
     /// the work).
     pub fn sample(&self, transform: &Similarity, width: usize, height: usize, border: Border) -> Vec<u8> {
         let mut out = vec![0; width * height * 3];
-        self.sample_into(transform, [width, height], border, &mut Sampler::default(), &mut out);
+        self.sample_into(transform, [width, height], border, &mut SampleBuffers::default(), &mut out);
         out
     }
 
@@ -198,7 +198,7 @@ impl<'a> Frame<'a> {
         transform: &Similarity,
         [width, height]: [usize; 2],
         border: Border,
-        sampler: &mut Sampler,
+        sampler: &mut SampleBuffers,
         out: &mut [u8],
     ) {
         assert_eq!(out.len(), width * height * 3);
@@ -212,7 +212,7 @@ impl<'a> Frame<'a> {
         if factor == 1 {
             return self.sample_places(transform, width, border, out);
         }
-        let Sampler { sums, reduced, .. } = sampler;
+        let SampleBuffers { sums, reduced, .. } = sampler;
         let (columns, rows) = self.blocks_under(transform, [width, height], factor);
         // The most that a turned cut of that size can need, so that nothing is allocated when it turns.
         let longest = (1.5 * (width as f32).hypot(height as f32)) as usize + 4;
@@ -243,7 +243,7 @@ impl<'a> Frame<'a> {
 
 /// What [`Frame::sample_into`] computes with: buffers that may serve for any number of cuts.
 #[derive(Debug, Clone, Default)]
-pub struct Sampler {
+pub struct SampleBuffers {
     columns: Spans,
     rows: Spans,
     /// Four channels to a pixel.

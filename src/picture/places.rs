@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::areas::Mean;
+use super::areas::RoundedMean;
 use super::{Border, Frame, Similarity};
 
 /// Neighbouring pixels of a cut that are computed together. Loops over them are left to the compiler, which
@@ -41,7 +41,7 @@ impl WithSimd for Places<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { frame, transform, grid, border, width, out } = self;
-        let mean = Mean::of(grid * grid);
+        let mean = RoundedMean::of(grid * grid);
         let within = |i: usize| (i as f32 + 0.5) / grid as f32;
         for (y, row) in out.chunks_exact_mut(width * 3).enumerate() {
             for (run, pixels) in row.chunks_mut(RUN * 3).enumerate() {

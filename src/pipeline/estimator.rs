@@ -8,7 +8,9 @@ use crate::age::AgeDistribution;
 use crate::engine::{Engine, EngineError, EngineKind, Outputs, Picture, RawEstimate, Region, Task};
 use crate::net::{AGES, NetworkKind};
 use crate::picture::Similarity;
-use crate::vision::{CLOSE_UP_SIDE, Detection, DetectionError, Finder, INPUT_SIDE, Rect, Search, alignment};
+use crate::vision::{
+    Detection, DetectionError, Finder, INPUT_SIDE, REFINEMENT_SIDE, Rect, Search, alignment,
+};
 use crate::weights::{Weights, WeightsError};
 
 /// Name of the detector in its weight file.
@@ -65,7 +67,7 @@ pub struct Face {
     pub bbox: [f32; 4],
     /// How sure the detector is, 0..1.
     pub score: f32,
-    /// Six key points in frame pixels: see [`Detection::landmarks`].
+    /// Six landmarks in frame pixels: see [`Detection::landmarks`].
     pub landmarks: [[f32; 2]; 6],
     /// Age and gender.
     #[serde(flatten)]
@@ -74,7 +76,7 @@ pub struct Face {
 
 /// Where the time of a frame went: milliseconds of each stage, in their order. (Whoever waits for a graphics
 /// device waits for all that it has to do: in a video also for the estimates that the frame before began,
-/// while looking for faces.)
+/// while finding faces.)
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Timings {
     /// Finding the faces.
@@ -107,15 +109,15 @@ impl Stopwatch {
 pub enum WarmUp {
     /// A whole picture.
     Search,
-    /// A face from close up.
-    CloseUp,
+    /// The refinement of a face.
+    Refinement,
     /// An estimate.
     Estimate,
 }
 
 impl WarmUp {
-    /// All of it. The close-up comes first: it runs the same code as a search, on less.
-    pub const ALL: [Self; 3] = [Self::CloseUp, Self::Estimate, Self::Search];
+    /// All of it. The refinement comes first: it runs the same code as a search, on less.
+    pub const ALL: [Self; 3] = [Self::Refinement, Self::Estimate, Self::Search];
 }
 
 /// Finds faces and estimates their age and gender, of single pictures; for the frames of a video there is
@@ -189,7 +191,7 @@ impl Estimator {
     pub async fn warm_up(&self, part: WarmUp) -> Result<(), EstimatorError> {
         let (task, side) = match part {
             WarmUp::Search => (Task::Detection, INPUT_SIDE),
-            WarmUp::CloseUp => (Task::Detection, CLOSE_UP_SIDE),
+            WarmUp::Refinement => (Task::Detection, REFINEMENT_SIDE),
             WarmUp::Estimate => (Task::Estimation, alignment::SIDE),
         };
         Ok(self.engine.warm_up(task, side).await?)

@@ -1,10 +1,7 @@
 //! Whether a frame shows anything new: by the brightness of its cells, which engines measure.
 
-/// By how much the mean brightness of a cell must differ (of 255) for something to have moved.
-///
-/// `cargo test --release --lib noise_and_motion -- --ignored --nocapture`, on frames of 640 x 480 pixels:
-/// noise of a standard deviation of 5 makes the most different cell differ by 2.4, noise of 10 by 4.7; a face
-/// 60 pixels wide that moves by a hundredth of that by 10, larger ones by more.
+/// By how much the mean brightness of a cell must differ (of 255) for something to have moved: more than a
+/// camera's noise in a dim room makes it, less than the least motion of a small face (docs/measurements.md).
 const MOVED: f32 = 4.0;
 
 /// The brightness of a picture, cell by cell.

@@ -18,15 +18,14 @@ const TILE_MS: f64 = 100.0;
 const ESTIMATE_MS: f64 = 200.0;
 
 /// A face is estimated in each frame until it has this many estimates, so that its first number is soon a
-/// steady one: one face, a little moved and turned from estimate to estimate, scattered by 2.48 years, and
-/// means of five by 0.96 (`cargo test --release --lib how_estimates_scatter -- --ignored --nocapture`).
+/// steady one: single estimates scatter, means of five much less (docs/measurements.md).
 const SETTLED: u32 = 5;
 
 /// How long a picture must have stood still before frames are left out, in milliseconds: boxes come to rest
 /// meanwhile.
 const STILL_MS: f64 = 500.0;
 
-/// How often a frame is compared with those before, in milliseconds, as long as frames are looked at whatever
+/// How often a frame is compared with those before, in milliseconds, as long as frames are processed whatever
 /// they show.
 const COMPARE_MS: f64 = 100.0;
 
@@ -57,8 +56,8 @@ impl FrameMode {
 
 /// What is known of the faces when a frame comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    /// Faces in the last frame that was looked at.
+pub struct KnownFaces {
+    /// Faces in the last frame that was processed.
     pub faces: usize,
     /// Whether a face was out of sight in it and may come back.
     pub misses_one: bool,
@@ -66,15 +65,15 @@ pub struct Known {
 
 /// Decides what each frame needs.
 #[derive(Debug, Clone, Default)]
-pub struct Schedule {
+pub struct FrameSchedule {
     /// When the last frame came, whatever was done with it.
     frame: Option<f64>,
     /// Milliseconds from the frame before to this one: a guess at how far the next one is.
     gap: f64,
-    /// When something new was seen last, and when it was looked for.
+    /// When something new was seen last, and when frames were compared, processed and searched.
     changed: Option<f64>,
     compared: Option<f64>,
-    looked: Option<f64>,
+    processed: Option<f64>,
     searched: Option<f64>,
     /// When a tile was searched last, or the first frame.
     tiled: Option<f64>,
@@ -86,8 +85,8 @@ pub struct Schedule {
     waiting: Vec<(f64, usize)>,
 }
 
-impl Schedule {
-    /// Whether a frame of time `now` is to be compared with those before: see [`Schedule::compared`].
+impl FrameSchedule {
+    /// Whether a frame of time `now` is to be compared with those before: see [`FrameSchedule::compared`].
     pub fn compares(&self, now: f64) -> bool {
         self.is_still(now) || since(self.compared, now) >= COMPARE_MS
     }
@@ -95,11 +94,12 @@ impl Schedule {
     /// Whether a frame of time `now` is left out unless it is known to show something new.
     pub fn skips(&self, now: f64) -> bool {
         // In time, even if it is the next frame that would come too late.
-        self.is_still(now) && since(self.looked, now) + self.gap(now) <= RECHECK_MS
+        self.is_still(now) && since(self.processed, now) + self.gap(now) <= RECHECK_MS
     }
 
     /// A frame of time `now` was compared with those before: says whether it shows anything else. Where the
-    /// frame is [left out](Schedule::skips) otherwise, this has to be known before [`Schedule::mode`].
+    /// frame is [left out](FrameSchedule::skips) otherwise, this has to be known before
+    /// [`FrameSchedule::mode`].
     pub fn compared(&mut self, now: f64, changed: bool) {
         self.compared = Some(now);
         if changed {
@@ -108,14 +108,14 @@ impl Schedule {
     }
 
     /// What a frame of time `now` gets.
-    pub fn mode(&mut self, now: f64, known: Known) -> FrameMode {
+    pub fn mode(&mut self, now: f64, known: KnownFaces) -> FrameMode {
         let skips = self.skips(now);
         self.gap = self.gap(now);
         self.frame = Some(now);
         if skips {
             return FrameMode::Skip;
         }
-        self.looked = Some(now);
+        self.processed = Some(now);
         if known.faces == 0 || known.misses_one || since(self.searched, now) + self.gap > SEARCH_MS {
             return FrameMode::Search;
         }
@@ -185,12 +185,12 @@ fn since(last: Option<f64>, now: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const ONE: Known = Known { faces: 1, misses_one: false };
-    const NONE: Known = Known { faces: 0, misses_one: false };
+    const ONE: KnownFaces = KnownFaces { faces: 1, misses_one: false };
+    const NONE: KnownFaces = KnownFaces { faces: 0, misses_one: false };
 
-    /// Looks at frames `gap` apart, of a picture that always changes; returns how.
-    fn modes(gap: f64, frames: u32, known: impl Fn(u32) -> Known) -> Vec<FrameMode> {
-        let mut schedule = Schedule::default();
+    /// Takes frames `gap` apart, of a picture that always changes; returns how.
+    fn modes(gap: f64, frames: u32, known: impl Fn(u32) -> KnownFaces) -> Vec<FrameMode> {
+        let mut schedule = FrameSchedule::default();
         let mut mode = |frame| {
             let now = 5000.0 + gap * f64::from(frame);
             schedule.compared(now, true);
@@ -230,14 +230,14 @@ mod tests {
     #[test]
     fn without_a_face_and_with_one_missing_each_frame_is_searched() {
         assert_eq!(searches(&modes(33.0, 10, |_| NONE)).len(), 10);
-        let missing = |frame| Known { misses_one: (3..6).contains(&frame), ..ONE };
+        let missing = |frame| KnownFaces { misses_one: (3..6).contains(&frame), ..ONE };
         assert_eq!(searches(&modes(33.0, 10, missing)), [0, 3, 4, 5]);
     }
 
     #[test]
     fn tiles_take_turns() {
         let tiles = |gap: f64, frames: u32| -> Vec<_> {
-            let mut schedule = Schedule::default();
+            let mut schedule = FrameSchedule::default();
             let tile = |frame| schedule.search(5000.0 + gap * f64::from(frame)).map(|tile| (frame, tile));
             (0..frames).filter_map(tile).collect()
         };
@@ -246,25 +246,25 @@ mod tests {
     }
 
     #[test]
-    fn a_still_picture_is_looked_at_once_a_second() {
-        let mut schedule = Schedule::default();
-        let mut looked = Vec::new();
+    fn a_still_picture_is_processed_once_a_second() {
+        let mut schedule = FrameSchedule::default();
+        let mut processed = Vec::new();
         for frame in 0..160u32 {
             let now = 25.0 * f64::from(frame);
             schedule.compared(now, frame == 0 || frame == 120);
             if schedule.mode(now, ONE) != FrameMode::Skip {
                 schedule.search(now);
-                looked.push(frame);
+                processed.push(frame);
             }
         }
         // Half a second until all is at rest, then once a second; and at once when something moves.
         let expected: Vec<u32> = (0..20).chain([59, 99]).chain(120..140).collect();
-        assert_eq!(looked, expected);
+        assert_eq!(processed, expected);
     }
 
     #[test]
     fn moving_pictures_are_compared_now_and_then_and_still_ones_always() {
-        let mut schedule = Schedule::default();
+        let mut schedule = FrameSchedule::default();
         let mut compared = Vec::new();
         for frame in 0..48u32 {
             let now = 25.0 * f64::from(frame);
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn clocks_that_cannot_be_trusted_make_everything_due() {
-        let mut schedule = Schedule::default();
+        let mut schedule = FrameSchedule::default();
         for now in [1000.0, 500.0, f64::NAN, 400.0, f64::INFINITY, -1e300, f64::NEG_INFINITY] {
             schedule.compared(now, false);
             assert_eq!(schedule.mode(now, ONE), FrameMode::Search, "{now}");
@@ -292,7 +292,7 @@ mod tests {
     /// Runs `faces` settled faces for three seconds; returns how many were estimated in each frame, and the
     /// longest that one waited.
     fn rounds(faces: usize, gap: f64) -> (Vec<usize>, f64) {
-        let mut schedule = Schedule::default();
+        let mut schedule = FrameSchedule::default();
         let mut last = vec![0.0f64; faces];
         let (mut counts, mut longest, mut chosen) = (Vec::new(), 0.0f64, Vec::new());
         let mut now = 0.0;
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn new_and_unsettled_faces_are_estimated_at_once() {
-        let mut schedule = Schedule::default();
+        let mut schedule = FrameSchedule::default();
         let known = |estimates, seconds| Some(Recognised { id: 1, estimates, seconds });
         let mut chosen = vec![7];
         for frame in 0..3 {

@@ -2,8 +2,8 @@
 //!
 //! - A frame that shows what the one before showed is skipped ([`scene`](super::scene)).
 //! - The whole frame is searched now and then, and at once where no face is known or one is missed, with one
-//!   of its tiles at a time for faces that are far away; in between, known faces are followed, each seen from
-//!   close up where it is expected ([`schedule`](super::schedule)).
+//!   of its tiles at a time for faces that are far away; in between, known faces are followed, each
+//!   refined where it is expected ([`schedule`](super::schedule)).
 //! - A face whose estimate has settled is not estimated in every frame. Where the engine has to be waited
 //!   for, estimates come with the next frame, except for new faces.
 //!
@@ -13,7 +13,7 @@
 
 use super::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings, estimate};
 use super::scene::Scene;
-use super::schedule::{FrameMode, Known, Schedule};
+use super::schedule::{FrameMode, FrameSchedule, KnownFaces};
 use super::track::{Observation, Recognised, StateError, Track, Tracker};
 use crate::engine::{Outputs, Picture, Region, Task};
 use crate::picture::Similarity;
@@ -23,12 +23,12 @@ use crate::vision::{Detection, Finder, Rect, alignment, tiles};
 /// too, and followed, nothing is allocated on the CPU engine until there are more faces than ever before.
 #[derive(Debug, Clone, Default)]
 pub struct Video {
-    schedule: Schedule,
+    schedule: FrameSchedule,
     scene: Scene,
     finder: Finder,
     tracker: Tracker,
     faces: Vec<TrackedFace>,
-    buffers: Buffers,
+    buffers: VideoBuffers,
 }
 
 /// A face of a video.
@@ -52,7 +52,7 @@ pub struct FrameReport {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Buffers {
+struct VideoBuffers {
     cells: Outputs,
     expected: Vec<Rect>,
     detections: Vec<Detection>,
@@ -69,7 +69,7 @@ struct Buffers {
 impl Video {
     /// Forgets all faces: for another video. Buffers stay.
     pub fn reset(&mut self) {
-        self.schedule = Schedule::default();
+        self.schedule = FrameSchedule::default();
         self.scene = Scene::default();
         self.tracker.reset();
         self.faces.clear();
@@ -111,7 +111,7 @@ impl Video {
         timestamp_ms: f64,
     ) -> Result<FrameReport, EstimatorError> {
         let Self { schedule, scene, finder, tracker, faces, buffers } = self;
-        let Buffers {
+        let VideoBuffers {
             cells,
             expected,
             detections,
@@ -127,7 +127,7 @@ impl Video {
         let whole = Rect::whole(frame.size());
         let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
 
-        let known = Known { faces: tracker.in_sight(), misses_one: tracker.misses_one() };
+        let known = KnownFaces { faces: tracker.in_sight(), misses_one: tracker.misses_one() };
         let compares = schedule.compares(timestamp_ms);
         if compares {
             engine.submit_brightness(frame, cells)?;

@@ -1,28 +1,18 @@
 //! Made-up videos: the sample picture, moved about before a grey wall.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
-use super::super::scene;
 use super::*;
-use crate::engine::cpu::brightness;
 use crate::engine::{Engine, EngineKind};
-use crate::picture::Pixels;
-use crate::picture::{Border, Frame};
+use crate::picture::{Border, Frame, Pixels};
 use crate::vision::Search;
 use crate::weights::Weights;
+use pollster::block_on;
 
-const WIDTH: usize = 640;
-const HEIGHT: usize = 480;
+#[path = "../../tests/heads/moving.rs"]
+mod moving;
+
+use moving::{At, HEIGHT, Head, WIDTH, at, noisy};
+
 const FRAME_MS: f64 = 1000.0 / 30.0;
-
-/// Waits for what needs no waiting: the CPU engine is done when it returns.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => unreachable!("nothing in it waits"),
-    }
-}
 
 /// Detector and network.
 fn weights() -> [Weights; 2] {
@@ -33,7 +23,7 @@ fn weights() -> [Weights; 2] {
 
 fn on(kind: EngineKind) -> Estimator {
     let [detector, network] = weights();
-    now(Estimator::new(kind, &detector, &network)).unwrap()
+    block_on(Estimator::new(kind, &detector, &network)).unwrap()
 }
 
 fn estimator() -> Estimator {
@@ -46,81 +36,8 @@ fn waiting() -> Estimator {
     Estimator { engine: Engine::waiting(&detector, &network), ..estimator() }
 }
 
-/// The head of the sample picture, which is square.
-struct Head {
-    picture: Pixels,
-    face: Detection,
-}
-
-/// Where a head is in a frame: centre of the face, its width in pixels, and how far it is turned, in degrees.
-#[derive(Clone, Copy)]
-struct At {
-    x: f32,
-    y: f32,
-    width: f32,
-    degrees: f32,
-}
-
-impl Head {
-    fn new(estimator: &Estimator) -> Self {
-        let picture = Pixels::decode(include_bytes!("../../www/sample.jpg")).unwrap();
-        let faces = now(estimator.detect(&picture.frame(), Search::Refined)).unwrap();
-        let [face] = faces[..] else { panic!("{faces:?}") };
-        Self { picture, face }
-    }
-
-    /// From pixels of a frame to pixels of the picture.
-    fn view(&self, at: &At) -> Similarity {
-        let turn = Similarity::new(self.face.bbox.width / at.width, -at.degrees.to_radians(), 0.0, 0.0);
-        let ([fx, fy], [cx, cy]) = (turn.apply([at.x, at.y]), self.face.bbox.centre());
-        turn.shifted(cx - fx, cy - fy)
-    }
-
-    /// A frame with this head in some places.
-    fn frame(&self, places: &[At]) -> Vec<u8> {
-        let places: Vec<_> = places.iter().map(|at| (*at, *at)).collect();
-        self.windows(&places)
-    }
-
-    /// A frame with windows (the first of each pair) through which the head is seen (where the second one
-    /// says).
-    fn windows(&self, places: &[(At, At)]) -> Vec<u8> {
-        let mut rgba = [120, 118, 115, 255].repeat(WIDTH * HEIGHT);
-        for (at, head) in places {
-            let from_frame = self.view(head);
-            let half = (1.05 * at.width) as i32;
-            let (left, top) = (at.x as i32 - half, at.y as i32 - half);
-            let side = 2 * half as usize;
-            let patch = Similarity::new(1.0, 0.0, left as f32, top as f32);
-            let patch = self.picture.frame().sample(&from_frame.after(&patch), side, side, Border::Replicate);
-            for (i, rgb) in patch.chunks_exact(3).enumerate() {
-                let (x, y) = (left + (i % side) as i32, top + (i / side) as i32);
-                if (0..WIDTH as i32).contains(&x) && (0..HEIGHT as i32).contains(&y) {
-                    rgba[(y as usize * WIDTH + x as usize) * 4..][..3].copy_from_slice(rgb);
-                }
-            }
-        }
-        rgba
-    }
-}
-
-fn at(x: f32, y: f32) -> At {
-    At { x, y, width: 120.0, degrees: 0.0 }
-}
-
 fn process(video: &mut Video, estimator: &Estimator, rgba: &[u8], ms: f64) -> FrameReport {
-    now(video.process(estimator, &Frame::new(WIDTH, HEIGHT, rgba).unwrap(), ms)).unwrap()
-}
-
-/// Adds noise of a standard deviation (sums of four uniform numbers).
-fn noisy(rgba: &[u8], deviation: f32, seed: u32) -> Vec<u8> {
-    let mut state = seed;
-    let mut uniform = move || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1u32 << 24) as f32 - 0.5
-    };
-    let mut noise = || (uniform() + uniform() + uniform() + uniform()) * 3f32.sqrt() * deviation;
-    rgba.iter().map(|value| (f32::from(*value) + noise()).round() as u8).collect()
+    block_on(video.process(estimator, &Frame::new(WIDTH, HEIGHT, rgba).unwrap(), ms)).unwrap()
 }
 
 #[test]
@@ -252,20 +169,20 @@ fn frames_that_show_nothing_new_are_skipped() {
     let head = Head::new(&estimator);
     let still = head.frame(&[at(320.0, 240.0)]);
     let mut video = Video::default();
-    let mut looked = Vec::new();
+    let mut processed = Vec::new();
     for frame in 0..90u32 {
         // A camera's noise in a dim room.
         let seen = process(&mut video, &estimator, &noisy(&still, 5.0, frame), FRAME_MS * f64::from(frame));
         assert_eq!(video.faces().len(), 1);
         if seen.mode != FrameMode::Skip {
-            looked.push(frame);
+            processed.push(frame);
         }
     }
-    println!("{looked:?}");
-    // Half a second, and then a look each second.
-    assert!(looked[..15].iter().copied().eq(0..15));
-    assert_eq!(looked.len(), 17, "{looked:?}");
-    // When the face moves by a thirtieth of its width, the frame is looked at.
+    println!("{processed:?}");
+    // Half a second, and then one frame each second.
+    assert!(processed[..15].iter().copied().eq(0..15));
+    assert_eq!(processed.len(), 17, "{processed:?}");
+    // When the face moves by a thirtieth of its width, the frame is processed.
     let moved = head.frame(&[at(324.0, 240.0)]);
     assert_ne!(process(&mut video, &estimator, &moved, 90.0 * FRAME_MS).mode, FrameMode::Skip);
 }
@@ -404,126 +321,11 @@ fn a_face_that_fills_the_frame_is_followed() {
         assert_eq!((seen.mode, video.faces().len()), (expected, 1));
         // As good as a search.
         let searched =
-            now(estimator.detect(&Frame::new(WIDTH, HEIGHT, &rgba).unwrap(), Search::Refined)).unwrap();
+            block_on(estimator.detect(&Frame::new(WIDTH, HEIGHT, &rgba).unwrap(), Search::Refined)).unwrap();
         let [face] = searched[..] else { panic!("{searched:?}") };
         let off = face.landmarks.iter().zip(video.faces()[0].face.landmarks);
         let off = off.map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1])).sum::<f32>() / 6.0 / 340.0;
         println!("{:?}: landmarks differ by {:.1} % of the width", seen.mode, 100.0 * off);
         assert!(off < 0.04, "{off}");
-    }
-}
-
-/// `cargo test --release --lib noise_and_motion -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn noise_and_motion() {
-    let estimator = estimator();
-    let head = Head::new(&estimator);
-    for width in [60.0, 120.0, 200.0] {
-        let place = At { width, ..at(320.0, 240.0) };
-        let still = head.frame(&[place]);
-        for deviation in [2.0, 5.0, 10.0] {
-            let differences = (0..20).map(|i| {
-                let frames = [noisy(&still, deviation, 2 * i), noisy(&still, deviation, 2 * i + 1)];
-                difference_of(&frames[0], &frames[1])
-            });
-            let largest = differences.fold(0.0, f32::max);
-            println!("face of {width} pixels, noise of {deviation}: cells differ by up to {largest:.2}");
-        }
-        for part in [0.01, 0.02, 0.03, 0.05] {
-            let moved = head.windows(&[(place, At { x: place.x + part * width, ..place })]);
-            let difference = difference_of(&still, &moved);
-            println!("face of {width} pixels, moved by {part} of its width: {difference:.2}");
-        }
-        let turned = head.windows(&[(place, At { degrees: 2.0, ..place })]);
-        println!("face of {width} pixels, turned by 2 degrees: {:.2}", difference_of(&still, &turned));
-    }
-}
-
-fn difference_of(a: &[u8], b: &[u8]) -> f32 {
-    let [a, b] = [a, b].map(|rgba| {
-        let mut cells = Vec::new();
-        brightness(&Frame::new(WIDTH, HEIGHT, rgba).unwrap(), &mut cells);
-        cells
-    });
-    scene::difference(&a, &b)
-}
-
-/// `cargo test --release --lib how_far_a_face_is_followed -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn how_far_a_face_is_followed() {
-    let estimator = estimator();
-    let head = Head::new(&estimator);
-    let whole = Rect::whole([WIDTH, HEIGHT]);
-    let mut finder = Finder::default();
-    for width in [60.0, 120.0, 200.0] {
-        for part in [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7] {
-            let (mut followed, mut off, mut count) = (0, 0.0, 0);
-            for i in 0..24u32 {
-                let (angle, degrees) = (i as f32 * 0.2618, (i % 5) as f32 * 8.0 - 16.0);
-                let from = At { width, degrees, ..at(310.0 + i as f32, 240.0) };
-                let to = At {
-                    x: from.x + part * width * angle.cos(),
-                    y: from.y + part * width * angle.sin(),
-                    ..from
-                };
-                let place =
-                    |at: &At| Rect { x: at.x - width / 2.0, y: at.y - width / 2.0, width, height: width };
-                let rgba = head.frame(&[to]);
-                let frame = Frame::new(WIDTH, HEIGHT, &rgba).unwrap();
-                count += 1;
-                let run = async |regions: &[Region], outputs: &mut Outputs| {
-                    let engine = &estimator.engine;
-                    Ok::<_, EstimatorError>(
-                        engine.run(Task::Detection, frame.into(), regions, outputs).await?,
-                    )
-                };
-                if now(finder.follow(whole, &[place(&from)], run)).unwrap() {
-                    followed += 1;
-                    let to_frame = head.view(&to).inverse().unwrap();
-                    let truth = head.face.landmarks.map(|p| to_frame.apply(p));
-                    let found = finder.faces()[0].landmarks;
-                    off +=
-                        found.iter().zip(truth).map(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1])).sum::<f32>()
-                            / 6.0
-                            / width;
-                }
-            }
-            println!(
-                "face of {width} pixels, off by {part} of its width: {followed} of {count} followed, landmarks off by {:.1} %",
-                100.0 * off / followed as f32
-            );
-        }
-    }
-}
-
-/// `cargo test --release --lib how_estimates_scatter -- --ignored --nocapture`
-#[test]
-#[ignore = "a measurement"]
-fn how_estimates_scatter() {
-    let estimator = estimator();
-    let head = Head::new(&estimator);
-    let mut ages = Vec::new();
-    for i in 0..60u32 {
-        let spread = |k: f32| (i as f32 * k) % 1.0 - 0.5;
-        let place = At {
-            x: 320.0 + 20.0 * spread(0.618),
-            y: 240.0 + 20.0 * spread(0.755),
-            width: 120.0,
-            degrees: 10.0 * spread(0.569),
-        };
-        let rgba = noisy(&head.frame(&[place]), 3.0, i);
-        let frame = Frame::new(WIDTH, HEIGHT, &rgba).unwrap();
-        ages.push(now(estimator.estimate(&frame, Search::Refined)).unwrap()[0].estimate.age);
-    }
-    let deviation = |ages: &[f32]| {
-        let mean = ages.iter().sum::<f32>() / ages.len() as f32;
-        (ages.iter().map(|age| (age - mean).powi(2)).sum::<f32>() / ages.len() as f32).sqrt()
-    };
-    println!("standard deviation of {} estimates: {:.2} years", ages.len(), deviation(&ages));
-    for n in [2, 3, 5, 10] {
-        let means: Vec<f32> = ages.chunks_exact(n).map(|some| some.iter().sum::<f32>() / n as f32).collect();
-        println!("of means of {n}: {:.2} years", deviation(&means));
     }
 }

@@ -1,9 +1,10 @@
-//! The exponential moving average of the weights: smoother than any single step, and better on pictures not seen.
+//! The exponential moving average of the weights: smoother than any single step, and better on pictures not
+//! seen.
 
 use crate::weights::Weights;
 
-/// Averages `latest` into `average`. `step` counts from 0; early on the average forgets faster, so that it does not keep the
-/// random start.
+/// Averages `latest` into `average`. `step` counts from 0; early on the average forgets faster, so that it
+/// does not keep the random start.
 ///
 /// # Panics
 /// If the two are of different networks.

@@ -12,7 +12,7 @@ use super::loss::{LossConfig, losses};
 use crate::age::AgeLabel;
 use crate::data::augment::Augmentation;
 use crate::data::batch::targets;
-use crate::data::crops::{CROP_LEN, Row};
+use crate::data::crops::{CROP_LEN, CropRow};
 use crate::data::labels::Gender;
 use crate::data::split::Part;
 use crate::engine::cpu::network_input;
@@ -32,9 +32,9 @@ pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -
         .into_iter()
         .map(|v| v as u8)
         .collect();
-    let row = Row {
+    let row = CropRow {
         file: String::new(),
-        refused: None,
+        rejected: None,
         part: Part::Train,
         age_low: 30.0,
         age_high: 30.0,

@@ -1,8 +1,8 @@
 //! How wide the stated age range must be.
 //!
-//! A network's distribution is as sure of itself as its training made it, not as it is right. The range that is stated is
-//! the central one with whatever mass makes it meet the label on 80 % of validation pictures (a conformal calibration: Romano et
-//! al. 2019, by the level of the quantiles).
+//! A network's distribution is as sure of itself as its training made it, not as it is right. The range that
+//! is stated is the central one with whatever mass makes it meet the label on 80 % of validation pictures (a
+//! conformal calibration: Romano et al. 2019, by the level of the quantiles).
 
 use super::validate::Judged;
 use crate::age::AgeLabel;
@@ -10,9 +10,11 @@ use crate::age::AgeLabel;
 /// Share of people whose age the stated range is to hold.
 pub const COVERAGE: f64 = 0.8;
 
-/// The mass (0..1) of the central range that covers [`COVERAGE`] of `judged`, by bisection: coverage grows with the mass.
+/// The mass (0..1) of the central range that covers [`COVERAGE`] of `judged`, by bisection: coverage grows
+/// with the mass.
 ///
-/// Those whose age is known to the year count where there are any: a label that is itself a range is met by almost anything.
+/// Those whose age is known to the year count where there are any: a label that is itself a range is met by
+/// almost anything.
 pub fn range_mass(judged: &[Judged]) -> f32 {
     let exact: Vec<&Judged> = judged.iter().filter(|j| matches!(j.age, AgeLabel::Exact(_))).collect();
     let judged = if exact.is_empty() { judged.iter().collect() } else { exact };

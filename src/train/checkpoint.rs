@@ -1,7 +1,8 @@
 //! A run on disk.
 //!
-//! A checkpoint is one file: a JSON line with the state, then the network, the average and the optimiser, each behind
-//! its length. It is written beside the old one and renamed over it, so whenever the process dies a whole one is there.
+//! A checkpoint is one file: a JSON line with the state, then the network, the average and the optimiser,
+//! each behind its length. It is written beside the old one and renamed over it, so whenever the process dies
+//! a whole one is there.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,7 +15,7 @@ use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::schedule::Schedule;
+use super::schedule::LearningRateSchedule;
 use crate::weights::{Precision, Weights, WeightsError};
 
 /// Why a checkpoint can't be written or read.
@@ -48,11 +49,11 @@ impl From<burn::store::RecordError> for CheckpointError {
 
 /// Where a run stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct State {
+pub struct CheckpointState {
     /// Steps done.
     pub step: usize,
     /// Learning rate schedule.
-    pub schedule: Schedule,
+    pub schedule: LearningRateSchedule,
     /// Lowest validation MAE so far; none yet is infinity, which JSON does not have.
     pub best_mae: Option<f64>,
     /// The configuration and what the run was given, as text: it is not to go on under another one.
@@ -62,7 +63,7 @@ pub struct State {
 /// Everything a run goes on from.
 pub struct Checkpoint<M> {
     /// Where it stands.
-    pub state: State,
+    pub state: CheckpointState,
     /// The network as of the last step.
     pub network: M,
     /// Moving average of its weights.

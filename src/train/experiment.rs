@@ -1,9 +1,11 @@
-//! The study's experiments, on data sets of one's own choice: which networks are trained and how, and the tables of what came out.
+//! The study's experiments, on data sets of one's own choice: which networks are trained and how, and the
+//! tables of what came out.
 //!
-//! Every cell of a table is a pre-training and a fine-tuning that starts from its best weights, both ordinary runs of [`trainer`](super::trainer) in
-//! folders of their own. A folder is named for what is trained in it, so cells of different tables that train the same share
-//! their runs. Budget, rates and everything else are equal for all cells. In both stages the pass is chosen by the validation
-//! part of the data sets of the second one; test pictures are read by whoever fills in [`Outcome::tests`], when all runs are done.
+//! Every cell of a table is a pre-training and a fine-tuning that starts from its best weights, both ordinary
+//! runs of [`trainer`](super::trainer) in folders of their own. A folder is named for what is trained in it,
+//! so cells of different tables that train the same share their runs. Budget, rates and everything else are
+//! equal for all cells. In both stages the pass is chosen by the validation part of the data sets of the
+//! second one; test pictures are read by whoever fills in [`Outcome::tests`], when all runs are done.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -139,7 +141,8 @@ impl Table {
         }
     }
 
-    /// All runs that it needs, each behind the one that it starts from: seed by seed, so that a whole table is there early.
+    /// All runs that it needs, each behind the one that it starts from: seed by seed, so that a whole table
+    /// is there early.
     pub fn runs(self, models: &[NetworkKind], seeds: &[u64]) -> Vec<Run> {
         let mut runs = Vec::new();
         for &seed in seeds {
@@ -172,8 +175,8 @@ impl Table {
         }
     }
 
-    /// MAE that the study reports on AFAD for a row, fine-tuned, where it is known: of the first runs, before its split was
-    /// drawn anew on resuming.
+    /// MAE that the study reports on AFAD for a row, fine-tuned, where it is known: of the first runs, before
+    /// its split was drawn anew on resuming.
     fn study(self, Setting { network, loss }: &Setting) -> Option<f64> {
         match (self, network, loss.class) {
             (Self::Networks, NetworkKind::DCnn, ClassLoss::Kl) => Some(3.74),
@@ -182,7 +185,8 @@ impl Table {
         }
     }
 
-    /// The table in Markdown, with what it was measured on. `test` is the test set among [`Outcome::tests`] to show.
+    /// The table in Markdown, with what it was measured on. `test` is the test set among [`Outcome::tests`]
+    /// to show.
     pub fn markdown(
         self,
         models: &[NetworkKind],
@@ -346,12 +350,12 @@ impl Run {
         self.folder(experiment).join(BEST)
     }
 
-    /// Trains on the prepared crops in `crops` unless that was done before, going on where an earlier call was cut off. `None` if `on_event`
-    /// stopped it.
+    /// Trains on the prepared crops in `crops` unless that was done before, going on where an earlier call
+    /// was cut off. `None` if `on_event` stopped it.
     ///
     /// # Errors
-    /// [`TrainError`]; [`TrainError::OtherRun`] if its folder holds what was trained otherwise; [`TrainError::Data`] if the run that it starts from is
-    /// not done.
+    /// [`TrainError`]; [`TrainError::OtherRun`] if its folder holds what was trained otherwise;
+    /// [`TrainError::Data`] if the run that it starts from is not done.
     pub fn train(
         &self,
         budget: &Budget,
@@ -487,7 +491,8 @@ mod tests {
                 *times += 1;
             }
         }
-        // D-CNN by KL with the default gap and weights is in all three tables: 13 cells, 11 of them different.
+        // D-CNN by KL with the default gap and weights is in all three tables: 13 cells, 11 of them
+        // different.
         assert_eq!(folders.len(), 11 * 2 * 2);
         assert_eq!(folders.values().filter(|(_, times)| *times == 3).count(), 2 * 2);
         let first = folders.keys().next().unwrap();

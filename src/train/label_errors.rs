@@ -1,15 +1,16 @@
 //! Labels that several networks contradict.
 //!
-//! Networks lean: they take the oldest for younger, and more so some than others. So an age is held against what a network usually
-//! says of such a label: its error less the median error at that age. A label is thought wrong where every network is further off
-//! than [`far`] to the same side, and its picture is then drawn [`DOUBTFUL`] as often, or never if every one is [`SURE`] times as far off.
-//! A gender label is forgotten where every network gives the other gender more than [`CONTRADICTED`].
+//! Networks lean: they take the oldest for younger, and more so some than others. So an age is held against
+//! what a network usually says of such a label: its error less the median error at that age. A label is
+//! thought wrong where every network is further off than [`far`] to the same side, and its picture is then
+//! drawn [`DOUBTFUL`] as often, or never if every one is [`SURE`] times as far off. A gender label is
+//! forgotten where every network gives the other gender more than [`CONTRADICTED`].
 
 use std::collections::BTreeMap;
 
 use super::validate::Judged;
 use crate::data::batch::Dataset;
-use crate::data::corrections::{Correction, Known};
+use crate::data::corrections::{Correction, GenderCorrection};
 use crate::data::labels::Gender;
 use crate::data::sampler::BIN;
 
@@ -74,7 +75,7 @@ pub fn find(data: &Dataset, networks: &[Vec<Judged>]) -> Vec<Correction> {
                 dataset: data.set_name(data.set_of(i)).into(),
                 file: row.file.clone(),
                 weight,
-                gender: if contradicted { Known::Drop } else { Known::Keep },
+                gender: if contradicted { GenderCorrection::Drop } else { GenderCorrection::Keep },
                 reason: format!("said {}", said.join(" ")),
             })
         })
@@ -105,7 +106,8 @@ mod tests {
                 })
                 .collect()
         };
-        // One is contradicted a little, one without doubt, one by one network alone; two differ in gender, one of them for one network.
+        // One is contradicted a little, one without doubt, one by one network alone; two differ in gender,
+        // one of them for one network.
         let one = judged([(30.0, 0.9), (16.0, 0.9), (16.0, 0.9), (55.0, 0.01), (55.0, 0.01), (80.0, 0.9)]);
         let two = judged([(25.0, 0.9), (12.0, 0.9), (50.0, 0.9), (55.0, 0.0), (55.0, 0.3), (81.0, 0.9)]);
         let found = find(&data, &[one, two]);
@@ -114,10 +116,10 @@ mod tests {
         assert_eq!(
             short,
             [
-                ("30.png", DOUBTFUL, Known::Keep, "said 30 25"),
-                ("31.png", 0.0, Known::Keep, "said 16 12"),
-                ("33.png", 1.0, Known::Drop, "said 55 55 other gender"),
-                ("35.png", DOUBTFUL, Known::Keep, "said 80 81"),
+                ("30.png", DOUBTFUL, GenderCorrection::Keep, "said 30 25"),
+                ("31.png", 0.0, GenderCorrection::Keep, "said 16 12"),
+                ("33.png", 1.0, GenderCorrection::Drop, "said 55 55 other gender"),
+                ("35.png", DOUBTFUL, GenderCorrection::Keep, "said 80 81"),
             ]
         );
         assert_eq!(found[0].dataset, "toy");

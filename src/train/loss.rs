@@ -14,7 +14,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::data::batch::Targets;
-use crate::net::{AGES, Outputs};
+use crate::net::{AGES, HeadOutputs};
 
 /// Loss on the age classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +44,8 @@ pub struct LossConfig {
     pub regression_weight: f32,
     /// Weight of the gender loss.
     pub gender_weight: f32,
-    /// Share of a gender label that both genders get alike, 0..1: a network is not taught to be surer than labels are.
+    /// Share of a gender label that both genders get alike, 0..1: a network is not taught to be surer than
+    /// labels are.
     pub gender_smoothing: f32,
     /// Weight of [`consistency`]; 0 for none.
     pub consistency: f32,
@@ -78,8 +79,14 @@ pub struct Losses {
     pub gender: Tensor<1>,
 }
 
-/// Means over the batch; for [`consistency`] its second half must be the faces of the first once more. `balance` are class weights `[100]` for the focal loss (see [`class_balance`]).
-pub fn losses(config: &LossConfig, out: Outputs, targets: &Targets, balance: Option<&Tensor<1>>) -> Losses {
+/// Means over the batch; for [`consistency`] its second half must be the faces of the first once more.
+/// `balance` are class weights `[100]` for the focal loss (see [`class_balance`]).
+pub fn losses(
+    config: &LossConfig,
+    out: HeadOutputs,
+    targets: &Targets,
+    balance: Option<&Tensor<1>>,
+) -> Losses {
     let log_p = log_softmax(out.age_logits, 1);
     let class = match config.class {
         ClassLoss::Kl => kl(log_p.clone(), targets.age_label.clone()),
@@ -135,8 +142,9 @@ fn smoothed(target: Tensor<2>, part: f32) -> Tensor<2> {
     target * (1.0 - part) + even
 }
 
-/// How far two answers to each face differ: the mean of both KL divergences between row i and row i + N/2, both learning from the other.
-/// `log_p` are log probabilities, `[N, classes]`; an odd last row counts for nothing.
+/// How far two answers to each face differ: the mean of both KL divergences between row i and row i + N/2,
+/// both learning from the other. `log_p` are log probabilities, `[N, classes]`; an odd last row counts for
+/// nothing.
 pub fn consistency(log_p: Tensor<2>) -> Tensor<1> {
     let half = log_p.dims()[0] / 2;
     let (one, two) = (log_p.clone().narrow(0, 0, half), log_p.narrow(0, half, half));
@@ -152,8 +160,8 @@ pub fn gender_accuracy(logits: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
     (side(logits) * side(target)).greater_elem(0.0).float().sum() / known
 }
 
-/// Class weights from the ages of the training pictures: inverse to the square root of the smoothed share of each age, so that their
-/// mean over the training pictures is 1.
+/// Class weights from the ages of the training pictures: inverse to the square root of the smoothed share of
+/// each age, so that their mean over the training pictures is 1.
 pub fn class_balance(labels: impl Iterator<Item = [f32; AGES]>, device: &Device) -> Tensor<1> {
     let mut share = [0.0f32; AGES];
     let mut n = 0.0;
@@ -252,7 +260,7 @@ mod tests {
                 );
                 let age =
                     (burn::tensor::activation::softmax(logits.clone(), 1) * ages).sum_dim(1).reshape([2]);
-                let out = Outputs {
+                let out = HeadOutputs {
                     age_logits: logits.clone(),
                     age,
                     gender_logits: logits.clone().slice([0..2, 0..2]),

@@ -1,15 +1,18 @@
 //! A run on several devices: data-parallel training.
 //!
-//! Each device has a replica of the network, in a thread of its own; the first is the run's network itself, in the caller's. The batches of a
-//! step are dealt out, of n replicas the r-th gets batches r, r + n and so on, and each takes the gradient of its own. Gradients and losses
-//! are then averaged over the replicas, and all take the same step of AdamW: equal at the start, they stay equal. A step is thus what one device
-//! does with as many batches, up to the order of the sums.
+//! Each device has a replica of the network, in a thread of its own; the first is the run's network itself,
+//! in the caller's. The batches of a step are dealt out, of n replicas the r-th gets batches r, r + n and so
+//! on, and each takes the gradient of its own. Gradients and losses are then averaged over the replicas, and
+//! all take the same step of AdamW: equal at the start, they stay equal. A step is thus what one device does
+//! with as many batches, up to the order of the sums.
 //!
-//! The running statistics of batch normalisation, which training itself does not use, are averaged over the replicas after each step. One device
-//! updates them once a batch, n devices once for every n batches, with the mean of their statistics.
+//! The running statistics of batch normalisation, which training itself does not use, are averaged over the
+//! replicas after each step. One device updates them once a batch, n devices once for every n batches, with
+//! the mean of their statistics.
 //!
-//! burn draws dropout from one generator for the whole process, so forward passes take turns in the order of the batches, and each
-//! gets the numbers that it would get on one device. A graphics processor only queues its work meanwhile, and on the CPU one pass has all cores.
+//! burn draws dropout from one generator for the whole process, so forward passes take turns in the order of
+//! the batches, and each gets the numbers that it would get on one device. A graphics processor only queues
+//! its work meanwhile, and on the CPU one pass has all cores.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -35,7 +38,7 @@ use crate::net::NetworkModule;
 /// The replicas beside the run's own network. They end when this is dropped.
 pub(super) struct Replicas {
     shared: Arc<Shared>,
-    jobs: Vec<Sender<Job>>,
+    jobs: Vec<Sender<StepJob>>,
 }
 
 struct Shared {
@@ -45,14 +48,15 @@ struct Shared {
 
 /// A step.
 #[derive(Clone)]
-struct Job {
+struct StepJob {
     pictures: Arc<[Draw]>,
     epoch: usize,
     rate: f64,
 }
 
 impl Replicas {
-    /// Starts a replica of `run` on each of `devices` but the first, which is the run's own and that of `work`.
+    /// Starts a replica of `run` on each of `devices` but the first, which is the run's own and that of
+    /// `work`.
     pub(super) fn start<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         work: &Work<'env>,
@@ -64,7 +68,8 @@ impl Replicas {
         let jobs = devices.iter().enumerate().skip(1).map(|(rank, device)| {
             let (sender, jobs) = channel();
             let (shared, work) = (shared.clone(), work.on(device));
-            // Not in the thread: a new network may draw random numbers, which would come between those of the first step.
+            // Not in the thread: a new network may draw random numbers, which would come between those of the
+            // first step.
             let network = NetworkModule::new(work.config.network.network(), &work.device);
             let network = network.load_record(run.network.clone().into_record());
             let optimizer = work.config.optimizer().load_record(run.optimizer.to_record());
@@ -76,8 +81,8 @@ impl Replicas {
         Self { jobs: jobs.collect(), shared }
     }
 
-    /// The gradients and losses of a step, averaged over all replicas, and in `network` the running statistics; the other replicas take the
-    /// step at `rate` with them.
+    /// The gradients and losses of a step, averaged over all replicas, and in `network` the running
+    /// statistics; the other replicas take the step at `rate` with them.
     ///
     /// # Errors
     /// [`TrainError::Replica`] if another one failed, and [`TrainError`] for this one's own reasons.
@@ -89,7 +94,7 @@ impl Replicas {
         rate: f64,
         network: &mut NetworkModule,
     ) -> Result<(GradientsParams, [f32; 4]), TrainError> {
-        let job = Job { pictures: pictures.into(), epoch, rate };
+        let job = StepJob { pictures: pictures.into(), epoch, rate };
         for replica in &self.jobs {
             // One that has failed takes no more jobs; the meeting knows why.
             let _ = replica.send(job.clone());
@@ -111,7 +116,7 @@ fn follow(
     work: &Work,
     mut network: NetworkModule,
     mut optimizer: ModuleOptimizer,
-    jobs: &Receiver<Job>,
+    jobs: &Receiver<StepJob>,
 ) -> Result<(), TrainError> {
     for job in jobs {
         let (gradients, _) = shared.gradients(rank, work, &job, &mut network)?;
@@ -126,7 +131,7 @@ impl Shared {
         &self,
         rank: usize,
         work: &Work,
-        job: &Job,
+        job: &StepJob,
         network: &mut NetworkModule,
     ) -> Result<(GradientsParams, [f32; 4]), TrainError> {
         let batches = job.pictures.chunks_exact(work.config.batch).skip(rank).step_by(self.meeting.replicas);
@@ -240,12 +245,12 @@ impl Collective {
 /// Where the threads of the replicas wait for each other: none for one that has failed.
 struct Meeting {
     replicas: usize,
-    state: Mutex<State>,
+    state: Mutex<MeetingState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct MeetingState {
     /// Turns taken.
     turns: usize,
     /// What each replica brings to the next mean.
@@ -259,17 +264,20 @@ struct State {
 
 impl Meeting {
     fn new(replicas: usize) -> Self {
-        let state = State { brought: vec![None; replicas], ..State::default() };
+        let state = MeetingState { brought: vec![None; replicas], ..MeetingState::default() };
         Self { replicas, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MeetingState> {
         self.state.lock().expect("nothing panics while it is held")
     }
 
     /// Waits until `ready`.
-    fn wait(&self, ready: impl Fn(&State) -> bool) -> Result<MutexGuard<'_, State>, TrainError> {
-        let over = |state: &mut State| !ready(state) && state.failure.is_none();
+    fn wait(
+        &self,
+        ready: impl Fn(&MeetingState) -> bool,
+    ) -> Result<MutexGuard<'_, MeetingState>, TrainError> {
+        let over = |state: &mut MeetingState| !ready(state) && state.failure.is_none();
         let state = self.changed.wait_while(self.lock(), over).expect("nothing panics while it is held");
         match &state.failure {
             Some((rank, reason)) if !ready(&state) => {
@@ -288,7 +296,8 @@ impl Meeting {
         Ok(result)
     }
 
-    /// The mean of what all replicas bring, once all have come; summed in their order, so that it is the same for any timing.
+    /// The mean of what all replicas bring, once all have come; summed in their order, so that it is the same
+    /// for any timing.
     fn mean(&self, rank: usize, values: Vec<f32>) -> Result<Arc<[f32]>, TrainError> {
         let mut state = self.lock();
         let before = state.means;
@@ -315,7 +324,8 @@ impl Meeting {
         self.changed.notify_all();
     }
 
-    /// Runs what the replica `rank` does. If it fails or panics, as burn does when a device is lost, the others are told.
+    /// Runs what the replica `rank` does. If it fails or panics, as burn does when a device is lost, the
+    /// others are told.
     fn guard(&self, rank: usize, f: impl FnOnce() -> Result<(), TrainError>) {
         match catch_unwind(AssertUnwindSafe(f)) {
             Ok(Ok(())) => {}
@@ -337,9 +347,9 @@ mod tests {
     use crate::data::sampler::SamplerConfig;
     use crate::data::toy;
     use crate::net::NetworkKind;
-    use crate::train::checkpoint::State;
+    use crate::train::checkpoint::CheckpointState;
     use crate::train::loss::LossConfig;
-    use crate::train::schedule::{Schedule, ScheduleKind};
+    use crate::train::schedule::{LearningRateSchedule, ScheduleKind};
     use crate::train::trainer::{Length, TrainConfig};
 
     struct Gradients(GradientsParams, Vec<f32>);
@@ -395,9 +405,9 @@ mod tests {
         let (expected, expected_losses, _) = alone(&[0, 1, 2, 3]);
         let statistics = [alone(&[0, 2]).2, alone(&[1, 3]).2];
 
-        let state = State {
+        let state = CheckpointState {
             step: 0,
-            schedule: Schedule::new(config.schedule, config.rate, 1),
+            schedule: LearningRateSchedule::new(config.schedule, config.rate, 1),
             best_mae: None,
             config: String::new(),
         };

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum ScheduleKind {
-    /// Linear warm-up over the first 3 % of the steps, then half a cosine down to a hundredth: for a budget known beforehand.
+    /// Linear warm-up over the first 3 % of the steps, then half a cosine down to a hundredth: for a budget
+    /// known beforehand.
     Cosine,
     /// The study's: times 0.1 when the validation MAE has not improved for 10 passes, down to 1e-5.
     Plateau,
@@ -15,7 +16,7 @@ pub enum ScheduleKind {
 
 /// State of the schedule, part of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Schedule {
+pub struct LearningRateSchedule {
     kind: ScheduleKind,
     base: f64,
     steps: usize,
@@ -30,7 +31,7 @@ const PATIENCE: usize = 10;
 /// The plateau schedule's lowest rate.
 const FLOOR: f64 = 1e-5;
 
-impl Schedule {
+impl LearningRateSchedule {
     /// A run of `steps` steps with the highest rate `base`.
     pub fn new(kind: ScheduleKind, base: f64, steps: usize) -> Self {
         Self { kind, base, steps, rate: base, best: None, waited: 0 }
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn cosine_rises_and_falls() {
-        let schedule = Schedule::new(ScheduleKind::Cosine, 1e-3, 1000);
+        let schedule = LearningRateSchedule::new(ScheduleKind::Cosine, 1e-3, 1000);
         assert!((schedule.rate(0) - 1e-3 / 30.0).abs() < 1e-9);
         assert!((schedule.rate(30) - 1e-3).abs() < 1e-9);
         assert!((schedule.rate(515) - 0.505e-3).abs() < 1e-6);
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn plateau_waits_ten_passes() {
-        let mut schedule = Schedule::new(ScheduleKind::Plateau, 1e-3, 0);
+        let mut schedule = LearningRateSchedule::new(ScheduleKind::Plateau, 1e-3, 0);
         schedule.validated(5.0);
         (0..9).for_each(|_| schedule.validated(5.0));
         assert_eq!(schedule.rate(0), 1e-3);

@@ -16,17 +16,17 @@ use thiserror::Error;
 
 use super::average;
 use super::calibrate;
-use super::checkpoint::{Checkpoint, CheckpointError, State, write_atomically};
+use super::checkpoint::{Checkpoint, CheckpointError, CheckpointState, write_atomically};
 use super::loss::{self, LossConfig, Losses, class_balance, losses};
 use super::replicas::Replicas;
-use super::schedule::{Schedule, ScheduleKind};
+use super::schedule::{LearningRateSchedule, ScheduleKind};
 use super::validate::{SetMetrics, by_set, judge, summary};
 use crate::data::DataError;
 use crate::data::augment::Augmentation;
 use crate::data::batch::Dataset;
-use crate::data::sampler::{Draw, Sampler, SamplerConfig};
-use crate::engine::cpu::Plan;
-use crate::net::{NetworkKind, NetworkModule, Outputs};
+use crate::data::sampler::{DatasetSampler, Draw, SamplerConfig};
+use crate::engine::cpu::CpuPlan;
+use crate::net::{HeadOutputs, NetworkKind, NetworkModule};
 use crate::plot::{self, PlotError};
 use crate::weights::{Precision, Weights, WeightsError};
 
@@ -70,7 +70,8 @@ pub struct TrainConfig {
 pub enum Length {
     /// So many passes over the training pictures, at least 1.
     Epochs(usize),
-    /// So many pictures seen, at least 1, rounded up to whole steps: the same work whatever the size of the data sets.
+    /// So many pictures seen, at least 1, rounded up to whole steps: the same work whatever the size of the
+    /// data sets.
     Pictures(usize),
 }
 
@@ -180,8 +181,8 @@ pub struct EpochMetrics {
 
 impl EpochMetrics {
     /// What the run's charts show of it.
-    fn drawn(&self) -> plot::Pass {
-        plot::Pass {
+    fn drawn(&self) -> plot::PlottedPass {
+        plot::PlottedPass {
             epoch: self.epoch,
             mae: [self.regression, self.validation_mae],
             gender_accuracy: [self.gender_accuracy, self.validation_gender],
@@ -286,8 +287,9 @@ impl TrainConfig {
         }
     }
 
-    /// The draws of a pass of `steps` steps. For consistency, the second half of each batch is the first once more.
-    fn pass(&self, sampler: &Sampler, steps: usize, pass: usize) -> Vec<Draw> {
+    /// The draws of a pass of `steps` steps. For consistency, the second half of each batch is the first once
+    /// more.
+    fn pass(&self, sampler: &DatasetSampler, steps: usize, pass: usize) -> Vec<Draw> {
         let n = steps * self.batch * self.accumulate;
         if self.loss.consistency == 0.0 {
             return sampler.pass(n, self.seed, pass);
@@ -300,10 +302,12 @@ impl TrainConfig {
     }
 }
 
-/// Trains in `folder`, going on from its checkpoint if there is one, and leaves the best weights by validation MAE in
-/// [`BEST`], single precision, with their calibration. Stops, with a checkpoint, as soon as `on_event` says so.
+/// Trains in `folder`, going on from its checkpoint if there is one, and leaves the best weights by
+/// validation MAE in [`BEST`], single precision, with their calibration. Stops, with a checkpoint, as soon as
+/// `on_event` says so.
 ///
-/// Several `devices` share the batches of each step; see `replicas`. A run may go on on others than it began on.
+/// Several `devices` share the batches of each step; see `replicas`. A run may go on on others than it began
+/// on.
 ///
 /// # Errors
 /// [`TrainError`].
@@ -355,7 +359,7 @@ fn train_in<'scope, 'env>(
     if validation.is_empty() {
         return Err(TrainError::NoValidation);
     }
-    let sampler = Sampler::new(&config.sampler, training)
+    let sampler = DatasetSampler::new(&config.sampler, training)
         .ok_or(TrainError::Setting("no training picture has any weight"))?;
     let steps = match config.length {
         Length::Epochs(epochs) => per_epoch * epochs,
@@ -409,7 +413,7 @@ fn train_in<'scope, 'env>(
         }
         let taken = taken as f64;
         let pictures_per_second = taken * step_len as f64 / began.elapsed().as_secs_f64();
-        let plan = Plan::new(config.network.network(), &run.average)?;
+        let plan = CpuPlan::new(config.network.network(), &run.average)?;
         let judged = judge(config.network, &plan, validation)?;
         let sets = by_set(&judged, validation);
         let (mae, gender) = summary(&sets);
@@ -472,9 +476,9 @@ fn start(
         }
         None => network,
     };
-    let state = State {
+    let state = CheckpointState {
         step: 0,
-        schedule: Schedule::new(config.schedule, config.rate, steps),
+        schedule: LearningRateSchedule::new(config.schedule, config.rate, steps),
         best_mae: None,
         config: described.into(),
     };
@@ -561,14 +565,14 @@ impl<'a> Work<'a> {
         Self::new(self.config, self.training, &device.clone().autodiff())
     }
 
-    /// The mean gradients of `network` over `batches`, run by `forward`, and the means of class, regression and gender loss and of the
-    /// gender accuracy.
+    /// The mean gradients of `network` over `batches`, run by `forward`, and the means of class, regression
+    /// and gender loss and of the gender accuracy.
     pub(super) fn gradients<'b>(
         &self,
         epoch: usize,
         batches: impl ExactSizeIterator<Item = &'b [Draw]>,
         network: &NetworkModule,
-        forward: impl Fn(Tensor<5>) -> Result<Outputs, TrainError>,
+        forward: impl Fn(Tensor<5>) -> Result<HeadOutputs, TrainError>,
     ) -> Result<(GradientsParams, [f32; 4]), TrainError> {
         let Self { config, training, balance, device } = self;
         let seed = config.seed.wrapping_add(1 + epoch as u64);
@@ -647,7 +651,7 @@ fn log(folder: &Path, metrics: &EpochMetrics) -> Result<(), TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::corrections::{Correction, Known};
+    use crate::data::corrections::{Correction, GenderCorrection};
     use crate::data::crops::Crops;
     use crate::data::sampler::SamplerKind;
     use crate::data::split::Part;
@@ -728,9 +732,10 @@ mod tests {
     fn whichever_device_fails_ends_the_run_and_the_checkpoint_is_good() {
         let init = NetworkModule::new(NetworkKind::MCnn.network(), &Device::flex()).to_weights();
         for failing in [0, 1] {
-            // The last training picture is lost during the second pass. It falls to the device that is to fail.
+            // The last training picture is lost during the second pass. It falls to the device that is to
+            // fail.
             let probe = tempfile::tempdir().unwrap();
-            let sampler = Sampler::new(&config(2).sampler, &open(probe.path()).0).unwrap();
+            let sampler = DatasetSampler::new(&config(2).sampler, &open(probe.path()).0).unwrap();
             let rank = |seed: u64| {
                 let draws = sampler.pass(32, seed, 1);
                 draws.iter().position(|draw| draw.picture == 31).unwrap() % 8 / 4
@@ -818,7 +823,13 @@ mod tests {
             let (mut training, validation) = (open(trained, Part::Train), open(judged, Part::Validation));
             if let Some(weight) = wrong {
                 let (dataset, file) = ("toy".into(), "0.png".into());
-                let row = Correction { dataset, file, weight, gender: Known::Keep, reason: String::new() };
+                let row = Correction {
+                    dataset,
+                    file,
+                    weight,
+                    gender: GenderCorrection::Keep,
+                    reason: String::new(),
+                };
                 training.correct(&[row]).unwrap();
             }
             let first = |event: Event| match event {

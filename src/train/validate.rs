@@ -9,7 +9,7 @@ use crate::age::{AgeDistribution, AgeLabel};
 use crate::data::DataError;
 use crate::data::batch::{Dataset, middle};
 use crate::data::labels::Gender;
-use crate::engine::cpu::{InputMaker, Plan, Scratch};
+use crate::engine::cpu::{CpuPlan, CpuScratch, InputMaker};
 use crate::net::{AGES, NetworkKind, RawEstimate};
 
 /// A prediction beside its label.
@@ -49,16 +49,16 @@ impl Judged {
 const NONE: RawEstimate = RawEstimate { age_distribution: [f32::NAN; AGES], age: f32::NAN, female: f32::NAN };
 
 /// What each thread needs.
-type Buffers = (InputMaker, Scratch, Vec<f32>);
+type ValidationBuffers = (InputMaker, CpuScratch, Vec<f32>);
 
 /// Runs a network, `plan`, on every picture of `data`.
 ///
 /// # Errors
 /// [`DataError`] if a crop can't be read.
-pub fn judge(kind: NetworkKind, plan: &Plan, data: &Dataset) -> Result<Vec<Judged>, DataError> {
+pub fn judge(kind: NetworkKind, plan: &CpuPlan, data: &Dataset) -> Result<Vec<Judged>, DataError> {
     (0..data.len())
         .into_par_iter()
-        .map_init(Buffers::default, |(maker, scratch, numbers), i| {
+        .map_init(ValidationBuffers::default, |(maker, scratch, numbers), i| {
             let stored = data.stored(i)?;
             numbers.clear();
             plan.run(maker.run(kind, &middle(&stored)), kind.side(), scratch, numbers);
@@ -99,8 +99,8 @@ pub fn by_set(judged: &[Judged], data: &Dataset) -> Vec<SetMetrics> {
     sets.into_iter().map(measure).collect()
 }
 
-/// Mean absolute error in years, and share of right genders (0 if none is labelled): the means over the data sets, each counting the same
-/// whatever its size.
+/// Mean absolute error in years, and share of right genders (0 if none is labelled): the means over the data
+/// sets, each counting the same whatever its size.
 pub fn summary(sets: &[SetMetrics]) -> (f64, f64) {
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
     (mean(sets.iter().map(|set| set.mae).collect()), mean(sets.iter().filter_map(|set| set.gender).collect()))

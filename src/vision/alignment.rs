@@ -1,4 +1,4 @@
-//! From a face's key points to the region that a network is shown.
+//! From a face's landmarks to the region that a network is shown.
 //!
 //! A similarity transform (rotation, scale, shift) brings the eyes and the mouth to fixed places of a 160x160
 //! picture, by least squares. Training crops are such regions, too, with a margin for augmentation around
@@ -16,7 +16,7 @@ pub const MARGIN: usize = 16;
 /// Side of a stored training crop.
 pub const STORED_SIDE: usize = SIDE + 2 * MARGIN;
 
-/// Where the key points go, in pixels of the crop: the subject's right eye (left in the picture), left eye,
+/// Where the landmarks go, in pixels of the crop: the subject's right eye (left in the picture), left eye,
 /// and the mouth's centre.
 ///
 /// The eyes' distance of 46 leaves the forehead up to the hair, the chin and the ears inside.
@@ -24,7 +24,7 @@ pub const PLACES: [[f32; 2]; 3] = [[57.0, 56.0], [103.0, 56.0], [80.0, 107.0]];
 
 /// The transform from pixels of the crop to pixels of the frame.
 ///
-/// `landmarks` are a detection's six key points in frame pixels (see [`crate::vision`]). `None` if eyes and
+/// `landmarks` are a detection's six, in frame pixels (see [`crate::vision`]). `None` if eyes and
 /// mouth fall on one point.
 pub fn alignment(landmarks: &[[f32; 2]; 6]) -> Option<Similarity> {
     let [right_eye, left_eye, _nose, mouth, ..] = *landmarks;

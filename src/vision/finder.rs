@@ -1,31 +1,27 @@
 //! The search: which regions of a picture the network is shown, and which faces come of it.
 
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use super::{
-    CLOSE_UP_SIDE, Candidate, Detection, DetectionError, DetectorOptions, INPUT_SIDE, Rect, close_up,
-    confirm, decode, enlarges, iou, letterbox, suppress, tiles,
+    Candidate, Detection, DetectionError, DetectorOptions, INPUT_SIDE, REFINEMENT_SIDE, Rect, confirm,
+    decode, enlarges, iou, letterbox, refinement, suppress, tiles,
 };
 use crate::engine::{Outputs, Region};
 use crate::picture::{Border, Similarity};
 
-/// How thoroughly to look.
+/// How thoroughly to search.
 ///
-/// The figures are those of the measurement `faces_by_size` in this folder's tests: one woman's face, copied.
+/// How small a face each of them finds, and how well it is placed, is measured in docs/measurements.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Search {
-    /// Once, at the whole picture. Finds faces from about an eighth of its long side; the landmarks of small
-    /// ones are coarse (off by 3 % of the face's width where it is a fifth of that, by 9 % where it is a
-    /// seventh).
+    /// The whole picture, in one pass. Finds faces that are not small in it; the smaller they are, the coarser
+    /// their landmarks.
     #[default]
     Whole,
-    /// At the whole picture, and then, for a quarter of the work each, at the faces that a
-    /// [`close_up()`](close_up()) shows larger. Landmarks are off by 2 to 3 % of the width.
+    /// The whole picture, and then, for a quarter of the work each, the faces that a
+    /// [`refinement()`](refinement()) shows larger: whose landmarks are better then.
     Refined,
-    /// At the whole picture and, of one that is not small, at its [`tiles()`](tiles::tiles()), 14 runs of the
-    /// network at most; then, for a quarter of a run each, at the faces that a close-up shows larger than
-    /// these did, and at doubtful ones: for photos. Finds faces from about a twentieth of its long side.
+    /// The whole picture and, of one that is not small, its [`tiles()`](tiles::tiles()), 14 passes of the
+    /// network at most; then, for a quarter of a pass each, the faces that a refinement shows larger than
+    /// these did, and doubtful ones: for photos, with small faces in them.
     Tiled,
 }
 
@@ -33,13 +29,13 @@ pub enum Search {
 const CANDIDATE: f32 = 0.6;
 
 /// How much of the way from the least score to 1 a refinement must reach, for faces that reached the least
-/// score at first, and for those that did not. A close-up shows real faces as BlazeFace likes them best: they
-/// score 0.85 and more.
+/// score at first, and for those that did not. A refinement shows real faces as BlazeFace likes them best:
+/// they score high.
 const SURE: f32 = 0.25;
 const UNSURE: f32 = 0.5;
 
 /// The same for the score that spares a face the refinement if only a tile shows it large enough. Tiles show
-/// much that looks like a face at one glance, and not at two.
+/// much that seems a face in one pass, and not in two.
 const CERTAIN: f32 = 0.6;
 
 /// The most faces that are refined.
@@ -62,7 +58,7 @@ fn mapped(face: &Detection, transform: &Similarity) -> Detection {
 ///
 /// Its functions take `run`, which is the network: it is given [regions](Region) of the picture, and fills in
 /// what the network says of each. It gets several at once, because a network on a graphics device must be
-/// waited for: first all parts of the picture and faces whose place is known, then new faces from close up.
+/// waited for: first all parts of the picture and faces whose place is known, then refinements of new faces.
 #[derive(Debug, Clone, Default)]
 pub struct Finder {
     options: DetectorOptions,
@@ -71,7 +67,7 @@ pub struct Finder {
     shown: Vec<Candidate>,
     /// One for each face.
     candidates: Vec<Candidate>,
-    /// By a close-up where they were expected.
+    /// By a refinement where they were expected.
     confirmed: Vec<Candidate>,
     faces: Vec<Detection>,
 }
@@ -118,7 +114,7 @@ impl Views {
         Ok(&self.seen)
     }
 
-    /// What the close-up of a face says of it, if its score goes that `way` from the least one to 1.
+    /// What the refinement of a face says of it, if its score goes that `way` from the least one to 1.
     fn confirm(
         &mut self,
         at: usize,
@@ -166,7 +162,7 @@ impl Finder {
         Ok(())
     }
 
-    /// The search that a frame of a video gets: of the whole frame, of one `tile` of it, and, from close up,
+    /// The search that a frame of a video gets: of the whole frame, of one `tile` of it, and refinements
     /// of the faces `known` already, where they are expected.
     ///
     /// A tile at a time makes small faces known without making a frame much dearer than others; and once
@@ -184,12 +180,11 @@ impl Finder {
         self.search_known(whole, [whole].into_iter().chain(tile), known, run).await
     }
 
-    /// Looks for known faces only, each where it is expected, from close up: a quarter of the network's work
+    /// Finds known faces only, by a refinement of each where it is expected: a quarter of the network's work
     /// for each. Says whether all of them are in sight; where one is not, the frame has to be searched.
     ///
-    /// A face is found again up to half of its width from where it was expected, and no longer at 0.7 of it;
-    /// its landmarks are as good as at the expected place (`cargo test --release --lib
-    /// how_far_a_face_is_followed -- --ignored --nocapture`).
+    /// A face is found again up to half of its width from where it was expected (docs/measurements.md), and
+    /// its landmarks are as good as at the expected place.
     ///
     /// # Errors
     /// As [`Finder::find`].
@@ -204,7 +199,7 @@ impl Finder {
     }
 
     /// Runs the network once, on these parts of the whole, the first of which is all of it if there are any,
-    /// and on the known faces that a close-up shows larger than that; and once more only where something
+    /// and on the known faces that a refinement shows larger than that; and once more only where something
     /// turns up beside them.
     async fn search_known<E: From<DetectionError>>(
         &mut self,
@@ -220,13 +215,14 @@ impl Finder {
         }
         let mut next = self.views.regions.len();
         let magnification = self.views.regions.first().map_or(0.0, |whole| 1.0 / whole.transform.scale());
-        let view = |bbox: &Rect| close_up(bbox).filter(|view| enlarges(view, magnification));
+        let view = |bbox: &Rect| refinement(bbox).filter(|view| enlarges(view, magnification));
         for transform in known.iter().filter_map(view) {
-            self.views.add(CLOSE_UP_SIDE, transform);
+            self.views.add(REFINEMENT_SIDE, transform);
         }
         self.search_parts(whole, parts, Search::Refined, &mut run).await?;
         let Self { options, views, candidates, confirmed, .. } = self;
-        // There will be other frames, so that who is best seen in the tile can wait until a close-up is sure.
+        // There will be other frames, so that who is best seen in the tile can wait until a refinement is
+        // sure.
         for seen in candidates.iter_mut().filter(|seen| owes_its_size_to_a_tile(seen, &whole)) {
             seen.face.score = seen.face.score.min(CANDIDATE * options.min_score);
         }
@@ -243,7 +239,7 @@ impl Finder {
             } else if let Some(seen) = candidates.iter_mut().find(|seen| is(seen, bbox)) {
                 // No stranger.
                 seen.face.score = seen.face.score.max(options.min_score);
-            } else if view(bbox).is_none() && close_up(bbox).is_some() {
+            } else if view(bbox).is_none() && refinement(bbox).is_some() {
                 // Large enough for the whole frame's view, which does not show it.
                 candidates.push(unseen(bbox));
             }
@@ -274,7 +270,7 @@ impl Finder {
         Ok(())
     }
 
-    /// Shows the network each candidate that a close-up enlarges or that a tile leaves in doubt, and keeps
+    /// Shows the network each candidate that a refinement enlarges or that a tile leaves in doubt, and keeps
     /// those that it confirms, beside the ones confirmed already.
     async fn refine<E: From<DetectionError>>(
         &mut self,
@@ -285,11 +281,11 @@ impl Finder {
         let certain = options.higher(CERTAIN);
         let in_doubt = |seen: &Candidate| seen.face.score < certain && owes_its_size_to_a_tile(seen, &whole);
         let view = |seen: &Candidate| {
-            close_up(&seen.face.bbox).filter(|view| enlarges(view, seen.magnification) || in_doubt(seen))
+            refinement(&seen.face.bbox).filter(|view| enlarges(view, seen.magnification) || in_doubt(seen))
         };
         views.regions.clear();
         for transform in candidates.iter().filter_map(view) {
-            views.add(CLOSE_UP_SIDE, transform);
+            views.add(REFINEMENT_SIDE, transform);
         }
         views.run(run).await?;
         shown.clear();
@@ -320,7 +316,7 @@ impl Finder {
 fn owes_its_size_to_a_tile(seen: &Candidate, whole: &Rect) -> bool {
     let magnification = 1.0 / letterbox(whole).scale();
     seen.magnification > magnification
-        && close_up(&seen.face.bbox).is_some_and(|view| enlarges(&view, magnification))
+        && refinement(&seen.face.bbox).is_some_and(|view| enlarges(&view, magnification))
 }
 
 /// A known face that no view has shown yet.
@@ -342,14 +338,7 @@ pub fn find<E: From<DetectionError>>(
     mut run: impl FnMut(&[Region], &mut Outputs) -> Result<(), E>,
 ) -> Result<Vec<Detection>, E> {
     let mut finder = Finder::new(*options);
-    {
-        let found = pin!(finder.find(whole, search, async |regions: &[Region], outputs: &mut Outputs| {
-            run(regions, outputs)
-        }));
-        match found.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(found) => found?,
-            Poll::Pending => unreachable!("nothing in it waits"),
-        }
-    }
+    let run = async |regions: &[Region], outputs: &mut Outputs| run(regions, outputs);
+    pollster::block_on(finder.find(whole, search, run))?;
     Ok(finder.faces)
 }

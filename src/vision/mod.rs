@@ -1,5 +1,5 @@
-//! Finding faces: where they are, and six landmarks of each. All of it says where to look and reads what a
-//! network says; none of it touches a pixel.
+//! Finding faces: where they are, and six landmarks of each. All of it says which regions to see and reads
+//! what a network says; none of it touches a pixel.
 //!
 //! In the order the data flows:
 //!
@@ -8,17 +8,17 @@
 //!   [`anchors`],
 //! - [`decode`] turns them into boxes and landmarks, [`suppress`] into one for each face,
 //! - [`tiles::merge`] joins the parts of the picture,
-//! - a [`close_up`](mod@close_up) of each small face places its landmarks,
+//! - a [`refinement`](mod@refinement) of each small face places its landmarks,
 //! - and [`alignment`] makes of those the region that is estimated.
 //!
 //! A [`Finder`] does all but the last, around whatever runs the network.
 
 pub mod alignment;
 pub mod anchors;
-pub mod close_up;
 pub mod decode;
 pub mod finder;
 pub mod letterbox;
+pub mod refinement;
 pub mod suppress;
 pub mod tiles;
 
@@ -26,16 +26,16 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use crate::net::blaze_face::INPUT_SIDE;
-pub use close_up::{close_up, confirm, enlarges};
 pub use finder::{Finder, Search, find};
 pub use letterbox::letterbox;
+pub use refinement::{confirm, enlarges, refinement};
 pub use suppress::iou;
 pub use tiles::tiles;
 
-/// Width and height of its input for a face from close up: a quarter of the work.
-pub const CLOSE_UP_SIDE: usize = 64;
+/// Width and height of its input for a refinement: a quarter of the work.
+pub const REFINEMENT_SIDE: usize = 64;
 
-/// Border for a look at a picture that a face may fill, as a share of the longer side: the detector has
+/// Border for a pass over a picture that a face may fill, as a share of the longer side: the detector has
 /// learned to see faces with something around them.
 const BORDER: f32 = 0.3;
 

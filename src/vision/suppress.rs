@@ -25,7 +25,7 @@ pub fn weighted(found: &mut Vec<Candidate>, threshold: f32, kept: &mut Vec<Candi
     found.sort_unstable_by(|a, b| b.face.score.total_cmp(&a.face.score));
     kept.clear();
     while let Some(&best) = found.first() {
-        let mut group = Mean::default();
+        let mut group = WeightedMean::default();
         found.retain(|candidate| {
             // The best one belongs to its own group even if it has no area or the threshold is 1.
             let belongs = group.count == 0 || iou(&candidate.face.bbox, &best.face.bbox) > threshold;
@@ -40,7 +40,7 @@ pub fn weighted(found: &mut Vec<Candidate>, threshold: f32, kept: &mut Vec<Candi
 
 /// The weighted mean of a group.
 #[derive(Default)]
-struct Mean {
+struct WeightedMean {
     count: usize,
     total: f32,
     /// Box and landmarks, each times its weight.
@@ -48,7 +48,7 @@ struct Mean {
     magnification: f32,
 }
 
-impl Mean {
+impl WeightedMean {
     fn add(&mut self, Candidate { face, magnification }: &Candidate) {
         let weight = face.score * magnification.powi(2);
         self.count += 1;

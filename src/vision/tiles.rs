@@ -1,8 +1,8 @@
 //! Small faces in large pictures.
 //!
 //! At 128x128 pixels BlazeFace sees a face of a tenth of the picture as 13 pixels, and not much smaller ones
-//! at all. So the network looks at overlapping squares of the frame, too: in a photo at all of them, in a
-//! video at one after the other. [`whole_in`] and [`merge`] make one list of what it found.
+//! at all. So the network sees overlapping squares of the frame, too: in a photo all of them, in a
+//! video one after the other. [`whole_in`] and [`merge`] make one list of what it found.
 
 use super::{Candidate, DetectorOptions, Rect, suppress};
 
@@ -16,7 +16,7 @@ const LEVELS: [(f32, f32); 2] = [(0.6, 0.2), (0.4, 0.1)];
 /// A detection with more of its area than this inside another one is a part of that face.
 const CONTAINED: f32 = 0.6;
 
-/// The squares to look at beside the whole of a picture: up to 2 x 2 of 0.6 and up to 3 x 3 of 0.4 of its
+/// The squares to see beside the whole of a picture: up to 2 x 2 of 0.6 and up to 3 x 3 of 0.4 of its
 /// long side (fewer across a short side; cut off where it ends).
 pub fn tiles(whole: Rect) -> impl Iterator<Item = Rect> + Clone {
     let long = whole.longer();

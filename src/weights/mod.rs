@@ -7,10 +7,11 @@
 //! |---|---|
 //! | `format` | `mien-1` |
 //! | `network` | which network the file is for (`d-cnn`, `blazeface-short`, ...) |
-//! | `crc32` | CRC-32 of all tensor bytes, in file order, as 8 hex digits: a damaged download is told apart from a good one |
+//! | `crc32` | CRC-32 of all tensor bytes, in file order, 8 hex digits: tells of damage |
 //!
-//! and whatever else a network needs beside its tensors, such as the calibration of its age range.
-//! Numbers are stored as `F32`, `F16`, or `I8` with a tensor of scales beside it (see [`Precision`]), and are `f32` once loaded.
+//! and whatever else a network needs beside its tensors, such as the calibration of its age range. Numbers
+//! are stored as `F32`, `F16`, or `I8` with a tensor of scales beside it (see [`Precision`]), and are `f32`
+//! once loaded.
 
 #[cfg(feature = "burn")]
 mod module;
@@ -90,7 +91,8 @@ impl Weights {
     /// Reads a weight file.
     ///
     /// # Errors
-    /// [`WeightsError`] if the bytes are truncated, damaged, not Mien's, or of a number type that none of Mien's has.
+    /// [`WeightsError`] if the bytes are truncated, damaged, not Mien's, or of a number type that none of
+    /// Mien's has.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WeightsError> {
         let malformed = |e: safetensors::SafeTensorError| WeightsError::Malformed(e.to_string());
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(malformed)?;
@@ -176,8 +178,8 @@ impl Weights {
     }
 }
 
-/// Puts metadata into the header of a safetensors file, in the order of the keys: the crate's own order changes from run to run, and the
-/// same weights are to give the same file.
+/// Puts metadata into the header of a safetensors file, in the order of the keys: the crate's own order
+/// changes from run to run, and the same weights are to give the same file.
 fn with_metadata(plain: &[u8], metadata: &BTreeMap<String, String>) -> Vec<u8> {
     let (length, rest) = plain.split_first_chunk::<8>().expect("the crate writes whole files");
     let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);

@@ -8,7 +8,8 @@ use burn::tensor::{Tensor, TensorData};
 use super::{NamedTensor, Weights, WeightsError};
 
 impl Weights {
-    /// Takes the tensors out of `module`, parameters and running statistics: to the names `name` and the path in it.
+    /// Takes the tensors out of `module`, parameters and running statistics: to the names `name` and the path
+    /// in it.
     pub fn take_part<M: Module>(&mut self, name: &str, module: &M) {
         let path = vec![name.to_owned()];
         module.visit(&mut Collector { path, tensors: &mut self.tensors });

@@ -13,18 +13,20 @@ pub enum Precision {
     Single,
     /// 16-bit floats: half the size; 11 significant bits.
     Half,
-    /// 8-bit integers with a scale for each output channel where that pays (kernels of at least 1,024 numbers; from 100,000 numbers on,
-    /// integers of 7 bits, which gzip makes smaller), 16-bit floats for the rest: a quarter of the size.
+    /// 8-bit integers with a scale for each output channel where that pays (kernels of at least 1,024
+    /// numbers; from 100,000 numbers on, integers of 7 bits, which gzip makes smaller), 16-bit floats for the
+    /// rest: a quarter of the size.
     EightBit,
 }
 
 /// Added to a tensor's name for the one that holds its scales, `[output channels]`.
 pub(super) const SCALE: &str = ":scale";
 
-/// Tensors smaller than this stay 16-bit floats: little to save, and among them is the regression whose weights are ages.
+/// Tensors smaller than this stay 16-bit floats: little to save, and among them is the regression whose
+/// weights are ages.
 const SMALLEST: usize = 1024;
 
-/// Kernels from this on are most of a download: one bit less of D-CNN's first dense layer is 65 KB less of it.
+/// Kernels from this on are most of a download, and a bit less of each number is felt there.
 const LARGE: usize = 100_000;
 
 /// A tensor as it lies in a file.
@@ -35,7 +37,8 @@ pub(super) struct Stored {
     pub bytes: Vec<u8>,
 }
 
-/// Which axis of a kernel counts the output channels: the first of a convolution's, the last of a dense layer's.
+/// Which axis of a kernel counts the output channels: the first of a convolution's, the last of a dense
+/// layer's.
 fn output_axis(shape: &[usize]) -> usize {
     if shape.len() == 2 { 1 } else { 0 }
 }
@@ -78,7 +81,8 @@ pub(super) fn encode(name: &str, tensor: &NamedTensor, precision: Precision) -> 
     }
 }
 
-/// The numbers of a tensor; `None` for a number type that no file of ours has, or where 8-bit numbers lack their scales.
+/// The numbers of a tensor; `None` for a number type that no file of ours has, or where 8-bit numbers lack
+/// their scales.
 pub(super) fn decode(dtype: Dtype, shape: &[usize], bytes: &[u8], scales: Option<&[u8]>) -> Option<Vec<f32>> {
     let singles =
         |bytes: &[u8]| bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect::<Vec<_>>();
@@ -90,7 +94,8 @@ pub(super) fn decode(dtype: Dtype, shape: &[usize], bytes: &[u8], scales: Option
             if scales.len() != shape[output_axis(shape)] {
                 return None;
             }
-            // In runs, because this is half a million numbers in code that browsers have not compiled well yet.
+            // In runs, because this is half a million numbers in code that browsers have not compiled well
+            // yet.
             let inner: usize = shape[output_axis(shape) + 1..].iter().product();
             let mut values = Vec::with_capacity(bytes.len());
             let scaled = |byte: &u8, scale: &f32| f32::from(*byte as i8) * scale;

@@ -18,7 +18,8 @@ fn two_who_move() -> Vec<u8> {
     film(&frames)
 }
 
-/// A phone shows the middle of what a camera sees; who stands beside it is neither counted, nor named, nor chosen.
+/// A phone shows the middle of what a camera sees; who stands beside it is neither counted, nor named, nor
+/// chosen.
 #[test]
 fn a_face_beside_the_stage_is_not_spoken_of() {
     let film = film(&vec![heads([640, 360], 150, &[[125, 180], [320, 180], [515, 180]]); 3]);
@@ -45,8 +46,8 @@ fn a_face_beside_the_stage_is_not_spoken_of() {
     });
 }
 
-/// Whatever the numbers do: words at most five times a second, news for screen readers when all has been the same for a second,
-/// and no question to the page that has it laid out again.
+/// Whatever the numbers do: words at most five times a second, news for screen readers when all has been the
+/// same for a second, and no question to the page that has it laid out again.
 #[test]
 fn a_camera_moves_frames_and_hardly_anything_else() {
     visit(Options { film: Some(two_who_move()), ..Options::default() }, |site, page| {
@@ -117,7 +118,7 @@ fn nothing_is_drawn_when_nothing_has_changed() {
                 const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));
                 const skips = async (count) => {
                     for (let last; count > 0; await pause(5)) {
-                        if (mienApp.lastResult !== last && (last = mienApp.lastResult).look === 'skip') count -= 1;
+                        if (mienApp.lastResult !== last && (last = mienApp.lastResult).mode === 'skip') count -= 1;
                     }
                 };
                 await pause(4000);

@@ -1,5 +1,5 @@
-//! The page for all hands and eyes: large letters, narrow and low windows, spacing, few colours. Nothing may be cut off or lie on
-//! something else.
+//! The page for all hands and eyes: large letters, narrow and low windows, spacing, few colours. Nothing may
+//! be cut off or lie on something else.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use crate::support::chromium::Options;
 use crate::support::repository;
 use crate::visit;
 
-/// What is lost of the page's words: cut off by something around them, beyond the page's sides, or on each other. The words on the
-/// stage's labels are not looked at: they lie on the picture.
+/// What is lost of the page's words: cut off by something around them, beyond the page's sides, or on each
+/// other. The words on the stage's labels are not looked at: they lie on the picture.
 const LOST: &str = r#"(() => {
     const lost = [];
     const words = [];

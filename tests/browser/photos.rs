@@ -206,7 +206,8 @@ fn a_card_can_be_saved_shared_and_its_numbers_copied() {
     });
 }
 
-/// A blurred face has as many shades in its middle as squares, and not more; numbers alone show none of the picture.
+/// A blurred face has as many shades in its middle as squares, and not more; numbers alone show none of the
+/// picture.
 #[test]
 fn blurred_faces_are_gone_from_the_card() {
     visit(Options::default(), |site, page| {
@@ -242,7 +243,8 @@ fn blurred_faces_are_gone_from_the_card() {
     });
 }
 
-/// The picture that is shown where the page's address is shared: with MIEN_UPDATE_DOCS=1, www/preview.jpg is made anew.
+/// The picture that is shown where the page's address is shared: with MIEN_UPDATE_DOCS=1, www/preview.jpg is
+/// made anew.
 #[test]
 fn the_preview_is_made_of_the_sample() {
     visit(Options::default(), |site, page| {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mien::data::crops::{CROP_LEN, Row, paths};
+use mien::data::crops::{CROP_LEN, CropRow, paths};
 use mien::data::labels::Gender;
 use mien::data::split::Part;
 
@@ -14,9 +14,9 @@ pub fn write(folder: &Path, name: &str, count: u8) {
     let mut bytes = Vec::new();
     for i in 0..count {
         bytes.extend(std::iter::repeat_n(200 / count * i, CROP_LEN));
-        let row = Row {
+        let row = CropRow {
             file: format!("{i}.png"),
-            refused: None,
+            rejected: None,
             part: if i % 5 == 4 { Part::Validation } else { Part::Train },
             age_low: f32::from(i),
             age_high: f32::from(i),

@@ -43,7 +43,7 @@ pub struct Video(video::Video);
 
 impl Video {
     /// The faces of the next frame.
-    pub fn look(&mut self, estimator: &Estimator, picture: &RgbaImage, ms: f64) -> Seen {
+    pub fn process(&mut self, estimator: &Estimator, picture: &RgbaImage, ms: f64) -> Seen {
         let report = block_on(self.0.process(&estimator.0, &frame(picture), ms)).unwrap();
         let faces = self.0.faces().iter().map(|it| (it.id, face(&it.face))).collect();
         Seen { mode: report.mode.name().into(), faces }

@@ -1,11 +1,12 @@
-//! Results of today are those of before: boxes, ages and genders of some pictures and of a video are kept beside this file, for each engine
-//! and for the program.
+//! Results of today are those of before: boxes, ages and genders of some pictures and of a video are kept
+//! beside this file, for each engine and for the program.
 //!
 //! Where a change is meant to change them (other weights, a mended fault), they are written anew:
 //!
 //!     MIEN_WRITE_GOLDEN=1 cargo test --release --test golden
 //!
-//! That refuses pictures on which results depend on rounding: where engines disagree, or noise makes or unmakes a face.
+//! That refuses pictures on which results depend on rounding: where engines disagree, or noise makes or
+//! unmakes a face.
 
 mod adapter;
 mod pictures;
@@ -16,7 +17,8 @@ use image::RgbaImage;
 use pictures::{pictures, video, with_noise};
 use record::{Photos, ROUNDING, Seen, check, differences, writes};
 
-/// The pictures that the other networks and the reference engine are asked about: they take longer, or share all but the network.
+/// The pictures that the other networks and the reference engine are asked about: they take longer, or share
+/// all but the network.
 const FEW: [&str; 7] = ["astronaut", "turned 20", "scaled to 1100", "cut tight", "five", "dark", "sample"];
 
 fn some() -> Vec<(&'static str, RgbaImage)> {
@@ -94,7 +96,7 @@ fn a_video() {
     for network in ["d-cnn", "m-cnn"] {
         let estimator = Estimator::new("cpu", network);
         let mut state = Video::default();
-        let seen: Vec<Seen> = video().map(|(ms, picture)| state.look(&estimator, &picture, ms)).collect();
+        let seen: Vec<Seen> = video().map(|(ms, picture)| state.process(&estimator, &picture, ms)).collect();
         for mode in ["search", "follow", "skip"] {
             assert!(seen.iter().any(|seen| seen.mode == mode), "no frame is for {mode}");
         }

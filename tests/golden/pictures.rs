@@ -40,8 +40,8 @@ pub fn pictures() -> Vec<(&'static str, RgbaImage)> {
     ]
 }
 
-/// A video of 640 x 480 pixels: frames and their times in milliseconds. A face moves, another one comes, turns and goes, and
-/// at last nothing moves any more.
+/// A video of 640 x 480 pixels: frames and their times in milliseconds. A face moves, another one comes,
+/// turns and goes, and at last nothing moves any more.
 pub fn video() -> impl Iterator<Item = (f64, RgbaImage)> {
     let head = head(&astronaut());
     let other = imageops::flip_horizontal(&changed(&head, |value| value * 3 / 4));
@@ -110,7 +110,8 @@ fn crowd(width: u32, height: u32, count: u32, head: &RgbaImage) -> RgbaImage {
     picture
 }
 
-/// Turned about its middle, clockwise, by bilinear interpolation; what comes in from outside repeats the edge.
+/// Turned about its middle, clockwise, by bilinear interpolation; what comes in from outside repeats the
+/// edge.
 fn turned(picture: &RgbaImage, degrees: f64) -> RgbaImage {
     let (width, height) = picture.dimensions();
     let (sin, cos) = degrees.to_radians().sin_cos();

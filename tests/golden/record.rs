@@ -28,7 +28,7 @@ pub struct Line {
     pub faces: Vec<Face>,
 }
 
-/// A frame of a video: how it was looked at, and the faces with the numbers they go by.
+/// A frame of a video: its mode, and the faces with the numbers they go by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     pub mode: String,
@@ -52,8 +52,8 @@ pub struct Tolerance {
 /// By the same instructions as when results were kept.
 const SAME: Tolerance = Tolerance { pixels: 0.1, score: 1e-3, years: 0.01, probability: 1e-3 };
 
-/// By others, or by another engine: where sums are made in another order, detectors differ by a thousandth of a pixel, which can turn a
-/// value of a crop by one of 256.
+/// By others, or by another engine: where sums are made in another order, detectors differ by a thousandth of
+/// a pixel, which can turn a value of a crop by one of 256.
 pub const ROUNDING: Tolerance = Tolerance { years: 0.1, probability: 5e-3, ..SAME };
 
 /// What may differ on this machine.
@@ -65,8 +65,8 @@ fn tolerance() -> Tolerance {
     ROUNDING
 }
 
-/// Compares with the file of that name in this folder, or writes it where `MIEN_WRITE_GOLDEN=1` asks for that: on a machine
-/// with AVX-512, or [`tolerance`] would have to change.
+/// Compares with the file of that name in this folder, or writes it where `MIEN_WRITE_GOLDEN=1` asks for
+/// that: on a machine with AVX-512, or [`tolerance`] would have to change.
 pub fn check<T>(name: &str, actual: &T)
 where
     T: Numbers + Serialize + for<'de> Deserialize<'de>,

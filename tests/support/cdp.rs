@@ -53,8 +53,8 @@ impl Connection {
         }));
         let reader = connection.clone();
         std::thread::spawn(move || reader.read(events));
-        // Service workers outlive their pages and belong to the browser. Not its other pages, though: Chromium's
-        // own windows are pages as well.
+        // Service workers outlive their pages and belong to the browser. Not its other pages, though:
+        // Chromium's own windows are pages as well.
         let filter = json!([{ "type": "service_worker" }, { "type": "shared_worker" }, { "exclude": true }]);
         let mut workers = auto_attach();
         workers["filter"] = filter;
@@ -213,7 +213,8 @@ impl Connection {
             self.state().workers.push(session.clone());
         }
         self.send(&session, "Runtime.runIfWaitingForDebugger", json!({}));
-        // A worker's first script is asked for by its page, and nobody is told when it has come; but now it has.
+        // A worker's first script is asked for by its page, and nobody is told when it has come; but now it
+        // has.
         let script = text(&params["targetInfo"]["url"]);
         self.state().in_flight.retain(|_, url| *url != script);
     }

@@ -13,8 +13,8 @@ export async function photo(source: MienSource): Promise<string[]> {
     onComparison: ({ cpu, webgpu }) => console.log(cpu < webgpu),
   });
   try {
-    const { width, height, faces, look, path, timings, engine }: Result = await mien.estimate(source);
-    console.log(width * height, look === 'search', path === 'texture', timings.total, engine === mien.engine, mien.model);
+    const { width, height, faces, mode, path, timings, engine }: Result = await mien.estimate(source);
+    console.log(width * height, mode === 'search', path === 'texture', timings.total, engine === mien.engine, mien.model);
     return faces.map(words);
   } finally {
     mien.close();

@@ -76,9 +76,9 @@ export class Meter {
   }
 
   /** @param {import('../mien.js').Result} result */
-  count({ engine, timings, look, path }, isVideo) {
+  count({ engine, timings, mode, path }, isVideo) {
     const now = performance.now();
-    const frame = { end: now, timings, look };
+    const frame = { end: now, timings, mode };
     this.#frames = isVideo ? [...this.#frames, frame].filter(({ end }) => now - end <= METER_OVER_MS) : [frame];
     if (isVideo && now - this.#drawn < METER_EVERY_MS) return;
     this.#drawn = now;
@@ -90,7 +90,7 @@ export class Meter {
     this.#root.hidden = false;
     this.#write(parts);
     for (const stage of this.#stages) stage.textContent = milliseconds(mean(stage.dataset.stage));
-    const skipped = this.#frames.filter(({ look }) => look === 'skip').length;
+    const skipped = this.#frames.filter(({ mode }) => mode === 'skip').length;
     const sentences = isVideo ? [`On average, over the last ${count === 1 ? 'picture' : `${count} pictures`}.`] : [];
     if (skipped > 0) sentences.push(`${skipped} showed nothing new and ${skipped === 1 ? 'was' : 'were'} skipped.`);
     if (engine === 'webgpu') sentences.push(path === 'texture' ? 'Pictures go straight to the GPU.' : 'Pictures go to the GPU by way of main memory.');

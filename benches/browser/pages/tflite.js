@@ -1,7 +1,7 @@
 // A TFLite model with the metadata that MediaPipe's tasks ask for and its own npm package leaves out.
 //
-// Both are flatbuffers: see TensorFlow's schema.fbs and metadata_schema.fbs. Offsets lead forward only, so what is added goes before
-// the file, which stays as it is; only its root table is made anew.
+// Both are flatbuffers: see TensorFlow's schema.fbs and metadata_schema.fbs. Offsets lead forward only, so what is
+// added goes before the file, which stays as it is; only its root table is made anew.
 
 const FIELDS = { version: 0, operatorCodes: 1, subgraphs: 2, description: 3, buffers: 4, metadata: 6 };
 

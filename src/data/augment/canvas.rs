@@ -58,7 +58,8 @@ impl Canvas {
         }
     }
 
-    /// Gamma, contrast about the picture's mean, and a factor on each channel; what is too bright is clipped, as in a camera.
+    /// Gamma, contrast about the picture's mean, and a factor on each channel; what is too bright is clipped,
+    /// as in a camera.
     pub fn expose(&mut self, gamma: f32, contrast: f32, tones: [f32; 3]) {
         let unchanged = gamma == 1.0 && contrast == 1.0 && tones == [1.0; 3];
         if unchanged {
@@ -138,7 +139,8 @@ impl Canvas {
         }
     }
 
-    /// Normal noise of standard deviation `sigma`, of which the share `coloured` differs between the channels, in grains of so many pixels.
+    /// Normal noise of standard deviation `sigma`, of which the share `coloured` differs between the
+    /// channels, in grains of so many pixels.
     pub fn noise(&mut self, sigma: f32, coloured: f32, grain: usize, rng: &mut impl Rng) {
         let table = normal_table();
         let [bright, coloured] =
@@ -191,7 +193,8 @@ impl Canvas {
 
 const TABLE_SIGMA: f32 = 32.0;
 
-/// Normal deviates, times [`TABLE_SIGMA`]: drawing each anew would take longer than the training step's other work on the picture.
+/// Normal deviates, times [`TABLE_SIGMA`]: drawing each anew would take longer than the training step's other
+/// work on the picture.
 fn normal_table() -> &'static [i8] {
     static TABLE: OnceLock<Vec<i8>> = OnceLock::new();
     TABLE.get_or_init(|| {

@@ -1,8 +1,9 @@
 //! Random changes that leave age and gender as they are: what life does to a picture of a face.
 //!
-//! They come in the order in which they happen. Something covers the face (`cover`); a camera of some resolution takes it in some light; film,
-//! noise and compression do theirs (`canvas`, `print`); and the aligner, a little off, samples the crop. That last step is
-//! the only resampling, by the sampler that use has, where the picture has its own resolution.
+//! They come in the order in which they happen. Something covers the face (`cover`); a camera of some
+//! resolution takes it in some light; film, noise and compression do theirs (`canvas`, `print`); and the
+//! aligner, a little off, samples the crop. That last step is the only resampling, by the sampler that use
+//! has, where the picture has its own resolution.
 
 mod canvas;
 mod cover;
@@ -22,7 +23,7 @@ use canvas::Canvas;
 pub enum Kind {
     /// The mirror image.
     Mirror,
-    /// Key points as far off as a detector's, and so a turn, a scale and a shift.
+    /// Landmarks as far off as a detector's, and so a turn, a scale and a shift.
     Place,
     /// Glasses, a mask, a scarf, a hat, a hand.
     Cover,
@@ -66,9 +67,10 @@ pub const KINDS: [(Kind, f64); 12] = [
 const FACE: f32 = 105.0;
 /// The smallest face, in pixels of a camera.
 const SMALLEST_FACE: f32 = 40.0;
-/// How far off key points are, as a share of the face's width: standard deviation of each coordinate.
-const KEY_POINT_ERROR: f32 = 0.02;
-/// Further turn in degrees, scale as a share, and shift in pixels, to either side: faces that are aligned rightly but differ in build.
+/// How far off landmarks are, as a share of the face's width: standard deviation of each coordinate.
+const LANDMARK_ERROR: f32 = 0.02;
+/// Further turn in degrees, scale as a share, and shift in pixels, to either side: faces that are aligned
+/// rightly but differ in build.
 const TURN: f32 = 4.0;
 const SCALE: f32 = 0.05;
 const SHIFT: f32 = 2.5;
@@ -76,7 +78,8 @@ const SHIFT: f32 = 2.5;
 /// How often and how far pictures are changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Augmentation {
-    /// Factor on the probabilities of [`KINDS`], but the mirror's; below 1 also on how far a change may go. 0 is none, 1.5 the most.
+    /// Factor on the probabilities of [`KINDS`], but the mirror's; below 1 also on how far a change may go. 0
+    /// is none, 1.5 the most.
     pub strength: f32,
     /// The kinds that there are.
     pub kinds: Vec<Kind>,
@@ -166,7 +169,7 @@ fn normal(rng: &mut impl Rng) -> f32 {
 
 /// Where the aligner takes the crop from when it errs.
 fn misplaced(far: f32, rng: &mut impl Rng) -> Similarity {
-    let sigma = KEY_POINT_ERROR * FACE * far;
+    let sigma = LANDMARK_ERROR * FACE * far;
     let found = PLACES.map(|place| place.map(|at| at + sigma * normal(rng)));
     let aligned = Similarity::fit(&PLACES, &found).unwrap_or(Similarity::new(1.0, 0.0, 0.0, 0.0));
     let mut within = |limit: f32| far * limit * rng.random_range(-1.0..=1.0);
@@ -252,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn key_points_are_as_far_off_as_stated() {
+    fn landmarks_are_as_far_off_as_stated() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let (mut shift, mut turn, n) = (0.0, 0.0, 2000.0);
         for _ in 0..n as usize {
@@ -261,7 +264,8 @@ mod tests {
             shift += ((x - 80.0).powi(2) + (y - 73.0).powi(2)) / n;
             turn += (place.b.atan2(place.a)).to_degrees().powi(2) / n;
         }
-        // 2.1 pixels of three points' mean and an even 2.5 in each direction; 2.1 pixels over the points' extent and an even 4 degrees.
+        // 2.1 pixels of three points' mean and an even 2.5 in each direction; 2.1 pixels over the points'
+        // extent and an even 4 degrees.
         assert!((2.0..4.0).contains(&shift.sqrt()), "{}", shift.sqrt());
         assert!((2.5..5.0).contains(&turn.sqrt()), "{}", turn.sqrt());
     }

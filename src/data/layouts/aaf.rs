@@ -1,11 +1,11 @@
-//! All-Age-Faces: `original images/00012A20.jpg` is number and age; numbers up to 07380 are female, the rest male. The same pictures
-//! again, aligned, are in a folder whose name is misspelt `aglined faces`. `image sets/train.txt` and `val.txt` have lines
-//! `00012A20.jpg 0`.
+//! All-Age-Faces: `original images/00012A20.jpg` is number and age; numbers up to 07380 are female, the rest
+//! male. The same pictures again, aligned, are in a folder whose name is misspelt `aglined faces`.
+//! `image sets/train.txt` and `val.txt` have lines `00012A20.jpg 0`.
 
 use std::collections::HashSet;
 
 use super::{DataError, Listing, Tree, choose_split, file_name, list_pictures, parse_years, stem};
-use crate::data::labels::{Gender, Refusal, Sample};
+use crate::data::labels::{Gender, Rejection, Sample};
 
 pub const LOOKED_FOR: &str = "pictures named 00012A20.jpg";
 
@@ -35,21 +35,21 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     let mut listing = list_pictures(pictures.iter().copied(), label);
     let present: HashSet<_> = pictures.iter().map(|path| stem(file_name(path))).collect();
     for _ in names.iter().flatten().filter(|name| !present.contains(name.as_str())) {
-        listing.refusals.count(Refusal::UnreadablePicture);
+        listing.rejections.count(Rejection::UnreadablePicture);
     }
     Ok(listing)
 }
 
-fn label(path: &str) -> Result<Sample, Refusal> {
-    let (number, age) = stem(path).split_once('A').ok_or(Refusal::MissingField)?;
-    let number: u32 = number.parse().map_err(|_| Refusal::MissingField)?;
+fn label(path: &str) -> Result<Sample, Rejection> {
+    let (number, age) = stem(path).split_once('A').ok_or(Rejection::MissingField)?;
+    let number: u32 = number.parse().map_err(|_| Rejection::MissingField)?;
     let gender = if number <= LAST_FEMALE { Gender::Female } else { Gender::Male };
     Ok(Sample { file: path.into(), age: parse_years(age)?, gender: Some(gender), race: None })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::data::labels::Refusal;
+    use crate::data::labels::Rejection;
     use crate::data::layouts::tests::{open_all, short, tree_of, write};
 
     #[test]
@@ -66,7 +66,7 @@ mod tests {
         let expected =
             [("07380A33.jpg", 33.0, 'F'), ("07381A80.webp", 80.0, 'M'), ("x/y/00000A02.jpg", 2.0, 'F')];
         assert_eq!(short(&source), expected);
-        assert_eq!(source.refusals.to_string(), "2 missing field, 1 age outside 0..100");
+        assert_eq!(source.rejections.to_string(), "2 missing field, 1 age outside 0..100");
         let error = super::super::open("aaf", folder.path(), Some("val")).unwrap_err().to_string();
         assert!(error.contains("no splits of its own"), "{error}");
     }
@@ -85,8 +85,8 @@ mod tests {
         let expected =
             [("original images/00001A10.jpg", 10.0, 'F'), ("aglined faces/09000A40.jpg", 40.0, 'M')];
         assert_eq!(short(&train), expected);
-        assert_eq!(train.refusals.of(Refusal::Repeated), 1);
-        assert_eq!(train.refusals.of(Refusal::UnreadablePicture), 1);
+        assert_eq!(train.rejections.of(Rejection::Repeated), 1);
+        assert_eq!(train.rejections.of(Rejection::UnreadablePicture), 1);
         let val = open_all("aaf", &folder, Some("val"));
         assert_eq!(short(&val), [("original images/00002A10.jpg", 10.0, 'F')]);
     }

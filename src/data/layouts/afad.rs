@@ -1,7 +1,7 @@
 //! AFAD: `AFAD-Full/<age>/<111 male, 112 female>/109862-0.jpg`.
 
 use super::{DataError, Listing, Tree, choose_split, parse_years};
-use crate::data::labels::{Gender, Refusal, Sample};
+use crate::data::labels::{Gender, Rejection, Sample};
 
 pub const LOOKED_FOR: &str = "pictures in folders <age>/111 (male) and <age>/112 (female)";
 
@@ -15,14 +15,14 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     Ok(listing)
 }
 
-fn label(path: &str) -> Result<Sample, Refusal> {
+fn label(path: &str) -> Result<Sample, Rejection> {
     let mut parts = path.rsplit('/').skip(1);
-    let (Some(gender), Some(age)) = (parts.next(), parts.next()) else { return Err(Refusal::MissingField) };
+    let (Some(gender), Some(age)) = (parts.next(), parts.next()) else { return Err(Rejection::MissingField) };
     let age = parse_years(age)?;
     let gender = match gender {
         "111" => Gender::Male,
         "112" => Gender::Female,
-        _ => return Err(Refusal::UnknownGender),
+        _ => return Err(Rejection::UnknownGender),
     };
     Ok(Sample { file: path.into(), age, gender: Some(gender), race: None })
 }
@@ -46,7 +46,7 @@ mod tests {
         let expected =
             [("AFAD-Full/15/111/292943-1.jpg", 15.0, 'M'), ("AFAD-Full/72/112/292943-1.jpg", 72.0, 'F')];
         assert_eq!(short(&source), expected);
-        assert_eq!(source.refusals.to_string(), "2 missing field, 1 age outside 0..100, 1 unknown gender");
+        assert_eq!(source.rejections.to_string(), "2 missing field, 1 age outside 0..100, 1 unknown gender");
         assert!(super::super::open("afad", folder.path(), Some("test")).is_err());
     }
 }

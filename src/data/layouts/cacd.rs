@@ -1,7 +1,7 @@
 //! CACD: `CACD2000/53_Robin_Williams_0001.jpg` is age, name and number. Gender is not labelled.
 
 use super::{DataError, Listing, Tree, choose_split, list_pictures, parse_years, stem};
-use crate::data::labels::{Refusal, Sample};
+use crate::data::labels::{Rejection, Sample};
 
 pub const LOOKED_FOR: &str = "pictures named age_name_number.jpg";
 
@@ -10,11 +10,11 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     Ok(list_pictures(tree.pictures(), label))
 }
 
-fn label(path: &str) -> Result<Sample, Refusal> {
+fn label(path: &str) -> Result<Sample, Rejection> {
     let fields = stem(path).split_once('_').and_then(|(age, rest)| Some((age, rest.rsplit_once('_')?)));
-    let (age, (name, number)) = fields.ok_or(Refusal::MissingField)?;
+    let (age, (name, number)) = fields.ok_or(Rejection::MissingField)?;
     if name.is_empty() || number.parse::<u32>().is_err() {
-        return Err(Refusal::MissingField);
+        return Err(Rejection::MissingField);
     }
     Ok(Sample { file: path.into(), age: parse_years(age)?, gender: None, race: None })
 }
@@ -38,6 +38,6 @@ mod tests {
         let expected =
             [("CACD2000/14_X_0002.jpg", 14.0, '-'), ("CACD2000/53_Robin_Williams_0001.jpg", 53.0, '-')];
         assert_eq!(short(&source), expected);
-        assert_eq!(source.refusals.to_string(), "3 missing field, 1 age outside 0..100");
+        assert_eq!(source.rejections.to_string(), "3 missing field, 1 age outside 0..100");
     }
 }

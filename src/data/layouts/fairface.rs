@@ -1,10 +1,11 @@
-//! FairFace: tables (`fairface_label_train.csv`, ...) with columns file, age, gender, race; the files are `train/1.jpg` and
-//! `val/1.jpg`, the ages ranges such as 20-29 and 'more than 70'. All races are read; the shared tar has Asian faces only.
+//! FairFace: tables (`fairface_label_train.csv`, ...) with columns file, age, gender, race; the files are
+//! `train/1.jpg` and `val/1.jpg`, the ages ranges such as 20-29 and 'more than 70'. All races are read; the
+//! shared tar has Asian faces only.
 
 use std::collections::BTreeSet;
 
 use super::{DataError, Listing, Tree, choose_split, read_table};
-use crate::data::labels::{Refusal, Sample, parse_age, parse_gender};
+use crate::data::labels::{Rejection, Sample, parse_age, parse_gender};
 
 pub const LOOKED_FOR: &str =
     "tables with columns file, age, gender, race, and the pictures train/1.jpg, val/1.jpg, ...";
@@ -29,9 +30,9 @@ fn split_of(file: &str) -> Option<&str> {
     file.split_once('/').map(|(split, _)| split)
 }
 
-fn label([file, age, gender, race]: &[String; 4]) -> Result<Sample, Refusal> {
+fn label([file, age, gender, race]: &[String; 4]) -> Result<Sample, Rejection> {
     if split_of(file).is_none() {
-        return Err(Refusal::MissingField);
+        return Err(Rejection::MissingField);
     }
     Ok(Sample {
         file: file.clone(),
@@ -70,7 +71,7 @@ mod tests {
         assert_eq!(train.samples[1].age, AgeLabel::Range(70.0, 99.0));
         assert_eq!(train.samples[0].race.as_deref(), Some("East Asian"));
         let counts = "3 missing field, 1 age outside 0..100, 1 unknown gender, 1 unreadable picture, 1 repeated picture";
-        assert_eq!(train.refusals.to_string(), counts);
+        assert_eq!(train.rejections.to_string(), counts);
         // The row without a file could be of either.
         assert_eq!(short(&open_all("fairface", &folder, Some("val"))), [("margin025/val/1.jpg", 1.0, 'F')]);
         let error = super::super::open("fairface", folder.path(), Some("test")).unwrap_err().to_string();

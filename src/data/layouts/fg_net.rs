@@ -1,7 +1,8 @@
-//! FG-NET: `images/001A02.JPG` is subject and age; `001A43a.JPG` a further picture at that age. Gender is not labelled.
+//! FG-NET: `images/001A02.JPG` is subject and age; `001A43a.JPG` a further picture at that age. Gender is not
+//! labelled.
 
 use super::{DataError, Listing, Tree, choose_split, list_pictures, parse_years, stem};
-use crate::data::labels::{Refusal, Sample};
+use crate::data::labels::{Rejection, Sample};
 
 pub const LOOKED_FOR: &str = "pictures named 001A02.JPG or 001A43a.JPG";
 
@@ -10,10 +11,10 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     Ok(list_pictures(tree.pictures(), label))
 }
 
-fn label(path: &str) -> Result<Sample, Refusal> {
-    let (subject, age) = stem(path).split_once(['A', 'a']).ok_or(Refusal::MissingField)?;
+fn label(path: &str) -> Result<Sample, Rejection> {
+    let (subject, age) = stem(path).split_once(['A', 'a']).ok_or(Rejection::MissingField)?;
     if subject.parse::<u32>().is_err() {
-        return Err(Refusal::MissingField);
+        return Err(Rejection::MissingField);
     }
     let age = age.strip_suffix(|c: char| c.is_ascii_alphabetic()).unwrap_or(age);
     Ok(Sample { file: path.into(), age: parse_years(age)?, gender: None, race: None })
@@ -43,6 +44,6 @@ mod tests {
             ("images/001a18b.jpg", 18.0, '-'),
         ];
         assert_eq!(short(&source), expected);
-        assert_eq!(source.refusals.to_string(), "4 missing field, 1 age outside 0..100");
+        assert_eq!(source.rejections.to_string(), "4 missing field, 1 age outside 0..100");
     }
 }

@@ -1,8 +1,10 @@
-//! IMDB-WIKI: `imdb.mat` and `wiki.mat`, each beside folders 00 to 99 of pictures; or imdb-clean, which corrects the labels of the
-//! IMDB part and has tables `imdb_train_new_1024.csv`, `..._valid_...`, `..._test_...`.
+//! IMDB-WIKI: `imdb.mat` and `wiki.mat`, each beside folders 00 to 99 of pictures; or imdb-clean, which
+//! corrects the labels of the IMDB part and has tables `imdb_train_new_1024.csv`, `..._valid_...`,
+//! `..._test_...`.
 //!
-//! With the `.mat` files: age is the year taken minus the birth date, at the middle of that year, since no more than the year is
-//! known. Pictures without a face (face score minus infinity) or with a second one are left out: there the label is a guess.
+//! With the `.mat` files: age is the year taken minus the birth date, at the middle of that year, since no
+//! more than the year is known. Pictures without a face (face score minus infinity) or with a second one are
+//! left out: there the label is a guess.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -10,7 +12,7 @@ use std::io::BufReader;
 use super::mat::{Column, read_struct};
 use super::{DataError, Listing, Tree, choose_split, file_name, folder, read_table};
 use crate::age::AgeLabel;
-use crate::data::labels::{Gender, Refusal, Sample, parse_age, parse_gender};
+use crate::data::labels::{Gender, Rejection, Sample, parse_age, parse_gender};
 
 pub const LOOKED_FOR: &str = "imdb.mat or wiki.mat beside folders 00 to 99 of pictures, or imdb-clean's tables with columns \
                               filename, age, gender";
@@ -43,14 +45,14 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     Ok(listing)
 }
 
-fn clean_label([file, age, gender]: &[String; 3]) -> Result<Sample, Refusal> {
+fn clean_label([file, age, gender]: &[String; 3]) -> Result<Sample, Rejection> {
     if file.is_empty() {
-        return Err(Refusal::MissingField);
+        return Err(Rejection::MissingField);
     }
     Ok(Sample { file: file.clone(), age: parse_age(age)?, gender: parse_gender(gender)?, race: None })
 }
 
-fn read_mat(tree: &Tree, path: &str, variable: &str) -> Result<Vec<Result<Sample, Refusal>>, DataError> {
+fn read_mat(tree: &Tree, path: &str, variable: &str) -> Result<Vec<Result<Sample, Rejection>>, DataError> {
     const NUMBERS: [&str; 5] = ["dob", "photo_taken", "gender", "face_score", "second_face_score"];
     let on_disk = tree.on_disk(path);
     let bad = |reason: String| DataError::Table { path: on_disk.clone(), reason };
@@ -77,30 +79,38 @@ fn read_mat(tree: &Tree, path: &str, variable: &str) -> Result<Vec<Result<Sample
     Ok(paths.iter().enumerate().map(row).collect())
 }
 
-fn label(file: &str, born: f64, taken: f64, gender: f64, score: f64, second: f64) -> Result<Sample, Refusal> {
+fn label(
+    file: &str,
+    born: f64,
+    taken: f64,
+    gender: f64,
+    score: f64,
+    second: f64,
+) -> Result<Sample, Rejection> {
     if file.is_empty() {
-        return Err(Refusal::MissingField);
+        return Err(Rejection::MissingField);
     }
     if !score.is_finite() {
-        return Err(Refusal::NoFace);
+        return Err(Rejection::NoFace);
     }
     if !second.is_nan() {
-        return Err(Refusal::SeveralFaces);
+        return Err(Rejection::SeveralFaces);
     }
-    let age = age_at_mid_year(born, taken).ok_or(Refusal::MissingField)?;
+    let age = age_at_mid_year(born, taken).ok_or(Rejection::MissingField)?;
     if !(0.0..=100.0).contains(&age) {
-        return Err(Refusal::AgeOutOfRange);
+        return Err(Rejection::AgeOutOfRange);
     }
     let gender = match gender {
         0.0 => Some(Gender::Female),
         1.0 => Some(Gender::Male),
         unknown if unknown.is_nan() => None,
-        _ => return Err(Refusal::UnknownGender),
+        _ => return Err(Rejection::UnknownGender),
     };
     Ok(Sample { file: file.into(), age: AgeLabel::Exact(age as f32), gender, race: None })
 }
 
-/// Whole years from a birth day, in MATLAB's count of days from the year 0, to the end of June of the year `taken`.
+/// Whole years from a birth day, in MATLAB's count of days from the year 0, to the end of June of the year
+/// `taken`.
 fn age_at_mid_year(born: f64, taken: f64) -> Option<f64> {
     if !born.is_finite() || !taken.is_finite() || born < 1.0 || taken < 1.0 {
         return None;
@@ -153,7 +163,7 @@ mod tests {
         assert_eq!(short(&source), expected);
         let counts = "2 missing field, 1 age outside 0..100, 1 unknown gender, 1 unreadable picture, 1 no face found, \
                       1 several faces of the same size";
-        assert_eq!(source.refusals.to_string(), counts);
+        assert_eq!(source.rejections.to_string(), counts);
         assert!(open("imdb-wiki", folder.path(), Some("train")).is_err());
         // The folder itself, and not only the one above.
         assert_eq!(open("imdb-wiki", &folder.path().join("wiki_crop"), None).unwrap().samples.len(), 3);
@@ -178,7 +188,7 @@ mod tests {
         let train = open_all("imdb-wiki", &folder, None);
         assert_eq!(short(&train), [("imdb-clean-1024/imdb-clean-1024/06/1.jpg", 44.0, 'M')]);
         let counts = "2 missing field, 1 age outside 0..100, 1 unknown gender, 1 unreadable picture";
-        assert_eq!(train.refusals.to_string(), counts);
+        assert_eq!(train.rejections.to_string(), counts);
         let test = open_all("imdb-wiki", &folder, Some("test"));
         assert_eq!(short(&test), [("imdb-clean-1024/imdb-clean-1024/06/2.jpg", 30.0, 'F')]);
     }

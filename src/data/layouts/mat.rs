@@ -1,10 +1,13 @@
-//! Reads columns out of a MATLAB file (level 5, what `save -v7` and earlier write): as much of the format as tables need.
+//! Reads columns out of a MATLAB file (level 5, what `save -v7` and earlier write): as much of the format as
+//! tables need.
 //!
-//! The variable is one struct whose fields are the columns: numeric arrays, or cell arrays of text. Everything else is skipped as
-//! it streams by, compressed or not, so that memory goes into the columns asked for only.
+//! The variable is one struct whose fields are the columns: numeric arrays, or cell arrays of text.
+//! Everything else is skipped as it streams by, compressed or not, so that memory goes into the columns asked
+//! for only.
 //!
-//! A file is a header of 128 bytes and then elements; an element is a tag (type and length, u32 each) and data, padded to 8
-//! bytes. Up to 4 bytes of data sit in the tag itself. A matrix is an element made of elements: flags, dimensions, name, content.
+//! A file is a header of 128 bytes and then elements; an element is a tag (type and length, u32 each) and
+//! data, padded to 8 bytes. Up to 4 bytes of data sit in the tag itself. A matrix is an element made of
+//! elements: flags, dimensions, name, content.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -64,7 +67,8 @@ const LAST_NUMERIC: u8 = 15;
 /// Reads the named fields of the struct `variable`. Fields that it lacks are absent from the result.
 ///
 /// # Errors
-/// [`MatError`] if the file is damaged, of another format (such as HDF5, which `save -v7.3` writes), or has no such struct.
+/// [`MatError`] if the file is damaged, of another format (such as HDF5, which `save -v7.3` writes), or has
+/// no such struct.
 pub fn read_struct(mut file: impl Read, variable: &str, fields: &[&str]) -> Result<HashMap<String, Column>> {
     let mut header = [0; 128];
     file.read_exact(&mut header)?;
@@ -157,14 +161,14 @@ fn skip(file: &mut dyn Read) -> Result<()> {
 }
 
 /// How a matrix begins.
-struct Head {
+struct MatrixHeader {
     class: u8,
     /// Product of the dimensions.
     count: usize,
     name: Vec<u8>,
 }
 
-impl Head {
+impl MatrixHeader {
     fn read(file: &mut dyn Read) -> Result<Self> {
         let (_, flags) = element(file)?;
         let (_, dimensions) = element(file)?;
@@ -184,7 +188,7 @@ fn struct_fields(
     variable: &str,
     fields: &[&str],
 ) -> Result<Option<HashMap<String, Column>>> {
-    let head = Head::read(file)?;
+    let head = MatrixHeader::read(file)?;
     if head.name != variable.as_bytes() {
         return Ok(None);
     }
@@ -211,7 +215,7 @@ fn struct_fields(
 }
 
 fn column(file: &mut dyn Read) -> Result<Column> {
-    let head = Head::read(file)?;
+    let head = MatrixHeader::read(file)?;
     match head.class {
         FIRST_NUMERIC..=LAST_NUMERIC => {
             let (kind, data) = element(file)?;
@@ -237,7 +241,7 @@ fn column(file: &mut dyn Read) -> Result<Column> {
 
 /// The text of a cell; empty if it holds something else.
 fn text(file: &mut dyn Read) -> Result<String> {
-    let head = Head::read(file)?;
+    let head = MatrixHeader::read(file)?;
     if head.class != CHAR {
         return Ok(String::new());
     }

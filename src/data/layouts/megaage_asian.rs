@@ -1,8 +1,8 @@
-//! MegaAge-Asian: `list/train_name.txt` and `list/train_age.txt` side by side, a line a picture, with the pictures in `train/`; and
-//! the same for `test`. Gender is not labelled.
+//! MegaAge-Asian: `list/train_name.txt` and `list/train_age.txt` side by side, a line a picture, with the
+//! pictures in `train/`; and the same for `test`. Gender is not labelled.
 
 use super::{DataError, Listing, Tree, choose_split, folder, parse_years};
-use crate::data::labels::{Refusal, Sample};
+use crate::data::labels::{Rejection, Sample};
 
 pub const LOOKED_FOR: &str = "list/train_name.txt, list/train_age.txt and the pictures train/1.jpg, ...";
 
@@ -32,9 +32,9 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     Ok(listing)
 }
 
-fn label(split: &str, name: &str, age: &str) -> Result<Sample, Refusal> {
+fn label(split: &str, name: &str, age: &str) -> Result<Sample, Rejection> {
     if name.is_empty() {
-        return Err(Refusal::MissingField);
+        return Err(Rejection::MissingField);
     }
     Ok(Sample { file: format!("{split}/{name}"), age: parse_years(age)?, gender: None, race: None })
 }
@@ -54,7 +54,7 @@ mod tests {
         let train = open_all("megaage-asian", &folder, None);
         assert_eq!(short(&train), [("m/train/1.jpg", 10.0, '-'), ("m/train/2.jpg", 20.0, '-')]);
         let counts = "2 missing field, 1 age outside 0..100, 1 unreadable picture, 1 repeated picture";
-        assert_eq!(train.refusals.to_string(), counts);
+        assert_eq!(train.rejections.to_string(), counts);
         let test = open_all("megaage-asian", &folder, Some("test"));
         assert_eq!(short(&test), [("m/test/1.jpg", 5.0, '-')]);
 

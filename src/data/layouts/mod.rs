@@ -1,7 +1,8 @@
-//! Data sets by name, whatever shape they come in: as tars with one table ([`super::tars`]), or as their authors publish them.
+//! Data sets by name, whatever shape they come in: as tars with one table ([`super::tars`]), or as their
+//! authors publish them.
 //!
-//! [`open`] tells the two apart by itself: a folder with `labels.csv` holds tars, any other is searched for the layout that the
-//! data set is known for. One file per layout:
+//! [`open`] tells the two apart by itself: a folder with `labels.csv` holds tars, any other is searched for
+//! the layout that the data set is known for. One file per layout:
 //!
 //! | name | labels are in |
 //! |---|---|
@@ -14,7 +15,7 @@
 //! | `fg-net` | file names: subject and age; no gender |
 //! | `megaage-asian` | list files: age; no gender |
 //!
-//! A bad row never stops a data set: it is left out and counted ([`Refusals`]).
+//! A bad row never stops a data set: it is left out and counted ([`Rejections`]).
 
 mod aaf;
 mod afad;
@@ -31,18 +32,18 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::labels::{Refusal, Refusals, Sample, parse_age};
+use super::labels::{Rejection, Rejections, Sample, parse_age};
 use super::tars::TarSet;
 use crate::age::AgeLabel;
 use tree::Tree;
 
 /// The labelled pictures of one data set.
 #[derive(Debug)]
-pub struct Source {
+pub struct LabelledPictures {
     /// Those with a usable label, in an order that depends on nothing but the files.
     pub samples: Vec<Sample>,
     /// Rows and pictures that were left out.
-    pub refusals: Refusals,
+    pub rejections: Rejections,
     pictures: Pictures,
 }
 
@@ -53,7 +54,7 @@ enum Pictures {
     Folder(PathBuf),
 }
 
-impl Source {
+impl LabelledPictures {
     /// The encoded picture of a sample. Nothing is kept in memory.
     ///
     /// # Errors
@@ -69,22 +70,23 @@ impl Source {
     }
 }
 
-impl From<TarSet> for Source {
+impl From<TarSet> for LabelledPictures {
     fn from(mut set: TarSet) -> Self {
-        let (samples, refusals) = (std::mem::take(&mut set.samples), std::mem::take(&mut set.refusals));
-        Self { samples, refusals, pictures: Pictures::Tar(set) }
+        let (samples, rejections) = (std::mem::take(&mut set.samples), std::mem::take(&mut set.rejections));
+        Self { samples, rejections, pictures: Pictures::Tar(set) }
     }
 }
 
 /// Opens a data set in the folder `input`.
 ///
-/// `split` is one of the data set's own (tars: as in `labels.csv`). Without it: the training split, or all pictures where the
-/// data set draws no line itself.
+/// `split` is one of the data set's own (tars: as in `labels.csv`). Without it: the training split, or all
+/// pictures where the data set draws no line itself.
 ///
 /// # Errors
-/// [`DataError::NotRecognised`] if the folder holds neither tars nor the data set's own layout, with what was looked for;
-/// [`DataError::NoSuchSet`] if there is no such split; [`DataError`] if a table or folder can't be read.
-pub fn open(dataset: &str, input: &Path, split: Option<&str>) -> Result<Source, DataError> {
+/// [`DataError::NotRecognised`] if the folder holds neither tars nor the data set's own layout, with what was
+/// looked for; [`DataError::NoSuchSet`] if there is no such split; [`DataError`] if a table or folder can't
+/// be read.
+pub fn open(dataset: &str, input: &Path, split: Option<&str>) -> Result<LabelledPictures, DataError> {
     if input.join("labels.csv").is_file() {
         return Ok(TarSet::open(input, dataset, split.unwrap_or("train"))?.into());
     }
@@ -101,19 +103,24 @@ pub fn open(dataset: &str, input: &Path, split: Option<&str>) -> Result<Source, 
         });
     };
     let tree = Tree::of(input)?;
-    let Listing { samples, refusals, .. } = (layout.list)(&tree, split)?;
+    let Listing { samples, rejections, .. } = (layout.list)(&tree, split)?;
     if samples.is_empty() {
         return Err(DataError::NotRecognised {
             path: input.into(),
             dataset: dataset.into(),
             looked_for: format!("labels.csv with tars, or {}", layout.looked_for),
-            found: if refusals.total() == 0 { "nothing of it".into() } else { format!("only {refusals}") },
+            found: if rejections.total() == 0 {
+                "nothing of it".into()
+            } else {
+                format!("only {rejections}")
+            },
         });
     }
-    Ok(Source { samples, refusals, pictures: Pictures::Folder(input.into()) })
+    Ok(LabelledPictures { samples, rejections, pictures: Pictures::Folder(input.into()) })
 }
 
-/// The name by which [`super::split::part`] knows a picture: the same whether it comes from a tar or from the original's folders.
+/// The name by which [`super::split::part`] knows a picture: the same whether it comes from a tar or from the
+/// original's folders.
 pub fn split_name(dataset: &str, file: &str) -> String {
     let name = file_name(file);
     match dataset {
@@ -151,31 +158,31 @@ const LAYOUTS: [Layout; 8] = [
 #[derive(Debug, Default)]
 struct Listing {
     samples: Vec<Sample>,
-    refusals: Refusals,
+    rejections: Rejections,
     seen: HashSet<String>,
 }
 
 impl Listing {
-    /// Takes a row. `key` says which picture it is: the second row of the same picture is refused.
-    fn push(&mut self, key: &str, row: Result<Sample, Refusal>) {
+    /// Takes a row. `key` says which picture it is: the second row of the same picture is rejected.
+    fn push(&mut self, key: &str, row: Result<Sample, Rejection>) {
         match row {
-            Ok(_) if self.seen.contains(key) => self.refusals.count(Refusal::Repeated),
+            Ok(_) if self.seen.contains(key) => self.rejections.count(Rejection::Repeated),
             Ok(sample) => {
                 self.seen.insert(key.into());
                 self.samples.push(sample);
             }
-            Err(reason) => self.refusals.count(reason),
+            Err(reason) => self.rejections.count(reason),
         }
     }
 
     /// Takes the rows of a table whose pictures lie anywhere in the tree, all under the same folder.
-    fn push_table(&mut self, tree: &Tree, rows: Vec<Result<Sample, Refusal>>) {
+    fn push_table(&mut self, tree: &Tree, rows: Vec<Result<Sample, Rejection>>) {
         // A few may be missing; if a hundred are, so are the others.
         let root = rows.iter().flatten().take(100).find_map(|sample| tree.root_of(&sample.file));
         for row in rows {
             let row = row.and_then(|mut sample| {
                 sample.file.insert_str(0, root.unwrap_or_default());
-                if tree.has(&sample.file) { Ok(sample) } else { Err(Refusal::UnreadablePicture) }
+                if tree.has(&sample.file) { Ok(sample) } else { Err(Rejection::UnreadablePicture) }
             });
             let key = row.as_ref().map_or_else(|_| String::new(), |sample| sample.file.clone());
             self.push(&key, row);
@@ -183,10 +190,11 @@ impl Listing {
     }
 }
 
-/// Pictures whose label is in their path. Those of equal file name are the same picture in several folders: the first counts.
+/// Pictures whose label is in their path. Those of equal file name are the same picture in several folders:
+/// the first counts.
 fn list_pictures<'a>(
     pictures: impl Iterator<Item = &'a str>,
-    label: impl Fn(&str) -> Result<Sample, Refusal>,
+    label: impl Fn(&str) -> Result<Sample, Rejection>,
 ) -> Listing {
     let mut listing = Listing::default();
     for path in pictures {
@@ -215,9 +223,9 @@ fn choose_split<'a>(
 }
 
 /// Reads an age in whole years.
-fn parse_years(digits: &str) -> Result<AgeLabel, Refusal> {
+fn parse_years(digits: &str) -> Result<AgeLabel, Rejection> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Refusal::MissingField);
+        return Err(Rejection::MissingField);
     }
     parse_age(digits)
 }
@@ -283,7 +291,11 @@ mod tests {
     }
 
     /// Opens, and checks that each sample's picture is where it says.
-    pub(super) fn open_all(dataset: &str, folder: &tempfile::TempDir, split: Option<&str>) -> Source {
+    pub(super) fn open_all(
+        dataset: &str,
+        folder: &tempfile::TempDir,
+        split: Option<&str>,
+    ) -> LabelledPictures {
         let source = open(dataset, folder.path(), split).unwrap();
         for sample in &source.samples {
             assert_eq!(source.read(sample).unwrap(), sample.file.as_bytes());
@@ -292,7 +304,7 @@ mod tests {
     }
 
     /// (file, age, gender as M, F or -) of each sample.
-    pub(super) fn short(source: &Source) -> Vec<(&str, f32, char)> {
+    pub(super) fn short(source: &LabelledPictures) -> Vec<(&str, f32, char)> {
         use crate::data::labels::Gender::{Female, Male};
         let gender = |s: &Sample| match s.gender {
             Some(Male) => 'M',

@@ -78,7 +78,8 @@ fn list(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<String>) -> R
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        // A name that is not UTF-8 stays listed, in a form that can't be opened: its picture is counted as unreadable.
+        // A name that is not UTF-8 stays listed, in a form that can't be opened: its picture is counted as
+        // unreadable.
         let path = format!("{prefix}{}", name.to_string_lossy());
         let kind = entry.file_type().map_err(DataError::io(entry.path()))?;
         if kind.is_dir() || kind.is_symlink() && entry.path().is_dir() {

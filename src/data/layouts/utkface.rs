@@ -1,8 +1,8 @@
-//! UTKFace: `age_gender_race_time.jpg.chip.jpg`, gender 0 male and 1 female. A few names lack a field. Archives hold the same
-//! faces in several folders, and the pictures they were cut from under `X.jpg`.
+//! UTKFace: `age_gender_race_time.jpg.chip.jpg`, gender 0 male and 1 female. A few names lack a field.
+//! Archives hold the same faces in several folders, and the pictures they were cut from under `X.jpg`.
 
 use super::{DataError, Listing, Tree, choose_split, file_name, parse_years, split_name};
-use crate::data::labels::{Gender, Refusal, Sample};
+use crate::data::labels::{Gender, Rejection, Sample};
 
 pub const LOOKED_FOR: &str = "pictures named age_gender_race_time.jpg or .jpg.chip.jpg";
 
@@ -17,18 +17,18 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     Ok(listing)
 }
 
-fn label(path: &str) -> Result<Sample, Refusal> {
+fn label(path: &str) -> Result<Sample, Rejection> {
     let name = file_name(path).split('.').next().unwrap_or_default();
     let fields: Vec<_> = name.split('_').map(str::trim).collect();
-    let [age, gender, race, _time] = fields[..] else { return Err(Refusal::MissingField) };
+    let [age, gender, race, _time] = fields[..] else { return Err(Rejection::MissingField) };
     let age = parse_years(age)?;
     let gender = match gender {
         "0" => Gender::Male,
         "1" => Gender::Female,
-        "" => return Err(Refusal::MissingField),
-        _ => return Err(Refusal::UnknownGender),
+        "" => return Err(Rejection::MissingField),
+        _ => return Err(Rejection::UnknownGender),
     };
-    let race = race.parse().ok().and_then(|index: usize| RACES.get(index)).ok_or(Refusal::MissingField)?;
+    let race = race.parse().ok().and_then(|index: usize| RACES.get(index)).ok_or(Rejection::MissingField)?;
     Ok(Sample { file: path.into(), age, gender: Some(gender), race: Some((*race).into()) })
 }
 
@@ -58,6 +58,6 @@ mod tests {
         let races: Vec<_> = source.samples.iter().map(|s| s.race.as_deref().unwrap()).collect();
         assert_eq!(races, ["Asian", "Others"]);
         let counts = "3 missing field, 1 age outside 0..100, 1 unknown gender, 1 repeated picture";
-        assert_eq!(source.refusals.to_string(), counts);
+        assert_eq!(source.rejections.to_string(), counts);
     }
 }

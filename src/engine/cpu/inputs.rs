@@ -1,12 +1,14 @@
-//! The networks' inputs, made of the aligned crop: what is not all of it, like M-CNN's three 64x64 pictures, is cut out of it.
+//! The networks' inputs, made of the aligned crop: what is not all of it, like M-CNN's three 64x64 pictures,
+//! is cut out of it.
 
 use crate::net::NetworkKind;
-use crate::picture::{Border, Frame, Sampler};
+use crate::picture::{Border, Frame, SampleBuffers};
 
 /// Side of the aligned crop in pixels.
 pub(in crate::engine) const SIDE: usize = 160;
 
-/// The input of a network, made of the aligned crop: `crops x side x side x 3` floats in -1..1 (see [`Input`](crate::net::Input)).
+/// The input of a network, made of the aligned crop: `crops x side x side x 3` floats in -1..1 (see
+/// [`Input`](crate::net::Input)).
 ///
 /// # Panics
 /// If `crop` is not [`SIDE`] x [`SIDE`] RGB.
@@ -15,13 +17,13 @@ pub fn network_input(kind: NetworkKind, crop: &[u8]) -> Vec<f32> {
     maker.run(kind, crop).iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect()
 }
 
-/// Makes the squares that a network looks at, one face's after the other in the same buffers.
+/// Makes the squares that a network is shown, one face's after the other in the same buffers.
 #[derive(Debug, Clone, Default)]
 pub struct InputMaker {
     squares: Vec<u8>,
     rgba: Vec<u8>,
     part: Vec<u8>,
-    sampler: Sampler,
+    sampler: SampleBuffers,
 }
 
 impl InputMaker {

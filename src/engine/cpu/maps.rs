@@ -1,14 +1,14 @@
 //! What needs no kernel: the smaller steps on maps in memory.
 
-use crate::net::fold::Activation;
+use crate::net::fold::FoldedActivation;
 
 /// Replaces numbers by their activation, pixels of `channels`.
-pub fn activate(activation: &Activation, values: &mut [f32], channels: usize) {
+pub fn activate(activation: &FoldedActivation, values: &mut [f32], channels: usize) {
     match activation {
-        Activation::None => {}
-        Activation::Relu => values.iter_mut().for_each(|v| *v = v.max(0.0)),
-        Activation::Relu6 => values.iter_mut().for_each(|v| *v = v.clamp(0.0, 6.0)),
-        Activation::PRelu(alpha) => {
+        FoldedActivation::None => {}
+        FoldedActivation::Relu => values.iter_mut().for_each(|v| *v = v.max(0.0)),
+        FoldedActivation::Relu6 => values.iter_mut().for_each(|v| *v = v.clamp(0.0, 6.0)),
+        FoldedActivation::PRelu(alpha) => {
             for pixel in values.chunks_exact_mut(channels) {
                 pixel.iter_mut().zip(alpha).for_each(|(v, alpha)| *v = v.max(0.0) + alpha * v.min(0.0));
             }

@@ -1,4 +1,5 @@
-//! The networks on the CPU, with the buffers that they need: once frames of a size have been seen, running them allocates nothing.
+//! The networks on the CPU, with the buffers that they need: once frames of a size have been seen, running
+//! them allocates nothing.
 
 mod brightness;
 pub mod inputs;
@@ -8,7 +9,7 @@ mod sampling;
 
 pub use brightness::brightness;
 pub use inputs::{InputMaker, network_input};
-pub use plan::{Plan, Scratch};
+pub use plan::{CpuPlan, CpuScratch};
 pub(super) use sampling::{Squares, each};
 
 use super::{Outputs, Region};
@@ -18,30 +19,30 @@ use crate::weights::{Weights, WeightsError};
 
 /// The network that finds faces.
 #[derive(Debug, Clone)]
-pub struct Detector {
-    plan: Plan,
+pub struct DetectionNetwork {
+    plan: CpuPlan,
     squares: Squares,
-    scratch: Scratch,
+    scratch: CpuScratch,
 }
 
 /// A network that estimates age and gender.
 #[derive(Debug, Clone)]
-pub struct Estimator {
+pub struct EstimationNetwork {
     kind: NetworkKind,
-    plan: Plan,
+    plan: CpuPlan,
     squares: Squares,
     inputs: InputMaker,
-    scratch: Scratch,
+    scratch: CpuScratch,
 }
 
-impl Detector {
+impl DetectionNetwork {
     /// From its weights.
     ///
     /// # Errors
     /// [`WeightsError`] for weights of another network.
     pub fn new(weights: &Weights) -> Result<Self, WeightsError> {
-        let plan = Plan::new(blaze_face::network(), weights)?;
-        Ok(Self { plan, squares: Squares::default(), scratch: Scratch::default() })
+        let plan = CpuPlan::new(blaze_face::network(), weights)?;
+        Ok(Self { plan, squares: Squares::default(), scratch: CpuScratch::default() })
     }
 
     /// Runs on regions of a frame and adds the [numbers](super::Task::Detection) of each to `outputs`.
@@ -53,7 +54,7 @@ impl Detector {
     }
 }
 
-impl Estimator {
+impl EstimationNetwork {
     /// From its weights.
     ///
     /// # Errors
@@ -62,10 +63,10 @@ impl Estimator {
         let kind = NetworkKind::of(weights)?;
         Ok(Self {
             kind,
-            plan: Plan::new(kind.network(), weights)?,
+            plan: CpuPlan::new(kind.network(), weights)?,
             squares: Squares::default(),
             inputs: InputMaker::default(),
-            scratch: Scratch::default(),
+            scratch: CpuScratch::default(),
         })
     }
 
@@ -74,7 +75,8 @@ impl Estimator {
         self.kind
     }
 
-    /// Runs on aligned regions of a frame and adds the [numbers](super::Task::Estimation) of each to `outputs`.
+    /// Runs on aligned regions of a frame and adds the [numbers](super::Task::Estimation) of each to
+    /// `outputs`.
     pub fn run(&mut self, frame: &Frame, regions: &[Region], outputs: &mut Outputs) {
         let Self { kind, plan, squares, inputs, scratch } = self;
         for (_, rgb) in each(regions, squares.cut(frame, regions, outputs)) {

@@ -1,8 +1,9 @@
 //! A network laid out for the kernels.
 //!
-//! Steps become instructions, each with the best kernel that there is for it: a convolution is one with the rectifier and the
-//! pooling that follow it, and a blaze block or an inverted bottleneck is one. Between instructions maps lie in numbered buffers
-//! that live as long as the [`Scratch`], so a frame allocates nothing. Channels are padded with zeros to whole vectors there.
+//! Steps become instructions, each with the best kernel that there is for it: a convolution is one with the
+//! rectifier and the pooling that follow it, and a blaze block or an inverted bottleneck is one. Between
+//! instructions maps lie in numbered buffers that live as long as the [`CpuScratch`], so a frame allocates
+//! nothing. Channels are padded with zeros to whole vectors there.
 
 use super::maps;
 use crate::kernels::{
@@ -10,14 +11,14 @@ use crate::kernels::{
     Window, Winograd, aligned, conv3x3_relu_pool, dense, lanes, pack,
 };
 use crate::net::blaze_face::{FeatureMap, VALUES};
-use crate::net::fold::{Activation, Convolution, Dense, Heads, Step, fold};
+use crate::net::fold::{FoldedActivation, FoldedConvolution, FoldedDense, FoldedHeads, Step, fold};
 use crate::net::heads::LOGITS;
 use crate::net::{Network, Padding, RGB};
 use crate::weights::{Weights, WeightsError};
 
 /// A network laid out for the kernels.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct CpuPlan {
     crops: usize,
     /// Run on each crop, whose results lie side by side then.
     each: Vec<Instruction>,
@@ -27,7 +28,7 @@ pub struct Plan {
 
 /// Buffers between instructions. One a thread.
 #[derive(Debug, Clone, Default)]
-pub struct Scratch {
+pub struct CpuScratch {
     /// Maps, and their sides and the floats of a pixel.
     slots: Vec<Slot>,
     /// What the kernels need themselves.
@@ -46,7 +47,7 @@ struct Slot {
 }
 
 #[cfg(test)]
-impl Scratch {
+impl CpuScratch {
     /// Where the buffers are, and how much they hold.
     pub(in crate::engine) fn addresses(&self) -> Vec<(*const f32, usize)> {
         let Self { slots, work, features, logits, .. } = self;
@@ -64,18 +65,18 @@ impl Slot {
 /// A kernel, the buffers that it reads and fills, and an activation that it does not know.
 #[derive(Debug, Clone)]
 struct Instruction {
-    kernel: Kernel,
+    kernel: CpuKernel,
     from: usize,
     to: usize,
-    activation: Activation,
+    activation: FoldedActivation,
 }
 
 #[derive(Debug, Clone)]
-enum Kernel {
+enum CpuKernel {
     /// From bytes, rectified.
     Stem(Stem),
     /// From bytes.
-    First(kernels::Convolution),
+    First(kernels::RowConvolution),
     /// Bytes to numbers.
     Input,
     /// 3x3 without padding, rectified and pooled.
@@ -90,7 +91,7 @@ enum Kernel {
     Bottleneck(Bottleneck),
     Pointwise(Pointwise),
     Depthwise(Depthwise),
-    Convolution(kernels::Convolution),
+    Convolution(kernels::RowConvolution),
     AveragePool,
     MaxPool,
     Mean,
@@ -102,9 +103,9 @@ enum Kernel {
     Compact {
         channels: usize,
     },
-    Dense(Dense),
+    Dense(FoldedDense),
     /// Appends the numbers of a face.
-    Heads(Heads),
+    Heads(FoldedHeads),
     /// Fills in the numbers of a map's anchors.
     Anchors {
         map: FeatureMap,
@@ -113,7 +114,7 @@ enum Kernel {
     },
 }
 
-impl Plan {
+impl CpuPlan {
     /// Lays out a network.
     ///
     /// # Errors
@@ -148,13 +149,13 @@ impl Plan {
         Ok(Self { crops: input.crops(), each, rest, maps })
     }
 
-    /// Runs one face or picture, its crops of `side` x `side` RGB pixels one after the other, and appends what the
-    /// network says: the [`NUMBERS`](crate::net::heads::NUMBERS) of a face, or all regressed values and then all logits
-    /// of the anchors.
+    /// Runs one face or picture, its crops of `side` x `side` RGB pixels one after the other, and appends
+    /// what the network says: the [`NUMBERS`](crate::net::heads::NUMBERS) of a face, or all regressed values
+    /// and then all logits of the anchors.
     ///
     /// # Panics
     /// If `rgb` has another length, or the side is not the input's; the detector takes all multiples of 32.
-    pub fn run(&self, rgb: &[u8], side: usize, scratch: &mut Scratch, numbers: &mut Vec<f32>) {
+    pub fn run(&self, rgb: &[u8], side: usize, scratch: &mut CpuScratch, numbers: &mut Vec<f32>) {
         assert_eq!(rgb.len(), self.crops * side * side * RGB);
         let anchors: usize = self.maps.iter().map(|map| map.anchors(side)).sum();
         // Where the next map's values and logits go.
@@ -185,82 +186,82 @@ impl Plan {
         instructions: &[Instruction],
         rgb: &[u8],
         side: usize,
-        scratch: &mut Scratch,
+        scratch: &mut CpuScratch,
         numbers: &mut Vec<f32>,
         places: &mut [usize; 2],
     ) {
-        let Scratch { slots, work, bottleneck, logits, .. } = scratch;
+        let CpuScratch { slots, work, bottleneck, logits, .. } = scratch;
         for Instruction { kernel, from, to, activation } in instructions {
             let mut source = std::mem::take(&mut slots[*from]);
             let mut target = if to == from { Slot::default() } else { std::mem::take(&mut slots[*to]) };
             let size = [source.side; 2];
             match kernel {
-                Kernel::Input => {
+                CpuKernel::Input => {
                     (target.side, target.channels) = (side, RGB);
                     let values = rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0);
                     target.map().iter_mut().zip(values).for_each(|(to, value)| *to = value);
                 }
-                Kernel::Stem(stem) => {
+                CpuKernel::Stem(stem) => {
                     let len = stem.out_len([side; 2]);
                     target.side = side / 2;
                     target.channels = len / (target.side * target.side);
                     stem.run(rgb, [side; 2], target.map(), work);
                 }
-                Kernel::First(conv) => {
+                CpuKernel::First(conv) => {
                     let size = [side; 2];
                     (target.side, target.channels) = (conv.window().out(size)[0], conv.padded_out());
                     conv.run_bytes(rgb, size, target.map(), work);
                 }
-                Kernel::Rows { shape, weights, bias } => {
+                CpuKernel::Rows { shape, weights, bias } => {
                     (target.side, target.channels) = (shape.pooled_height(), shape.channels_out);
                     conv3x3_relu_pool(shape, source.map(), weights, bias, target.map());
                 }
-                Kernel::Winograd(winograd) => {
+                CpuKernel::Winograd(winograd) => {
                     let shape = winograd.shape();
                     (target.side, target.channels) = (shape.pooled_height(), shape.channels_out);
                     winograd.relu_pool(source.map(), target.map(), work);
                 }
-                Kernel::Separable(block) => {
+                CpuKernel::Separable(block) => {
                     let shape = block.shape();
                     (target.side, target.channels) = (source.side / shape.stride, shape.padded_out());
                     block.run(source.map(), size, target.map(), work);
                 }
-                Kernel::Bottleneck(block) => {
+                CpuKernel::Bottleneck(block) => {
                     (target.side, target.channels) = (block.out(size)[0], block.padded_out());
                     block.run(source.map(), size, target.map(), bottleneck);
                 }
-                Kernel::Pointwise(pointwise) => {
+                CpuKernel::Pointwise(pointwise) => {
                     (target.side, target.channels) = (source.side, pointwise.padded_out());
                     pointwise.run(source.map(), None, target.map());
                 }
-                Kernel::Depthwise(depthwise) => {
+                CpuKernel::Depthwise(depthwise) => {
                     (target.side, target.channels) = (depthwise.window().out(size)[0], depthwise.padded());
                     depthwise.run(source.map(), size, target.map(), work);
                 }
-                Kernel::Convolution(conv) => {
+                CpuKernel::Convolution(conv) => {
                     (target.side, target.channels) = (conv.window().out(size)[0], conv.padded_out());
                     conv.run(source.map(), size, target.map(), work);
                 }
-                Kernel::AveragePool => {
+                CpuKernel::AveragePool => {
                     let Slot { side, channels, .. } = source;
                     (target.side, target.channels) = (side / 2, channels);
                     maps::pool(source.map(), side, channels, target.map(), |a, b| a + b, 0.25);
                 }
-                Kernel::MaxPool => {
+                CpuKernel::MaxPool => {
                     let Slot { side, channels, .. } = source;
                     (target.side, target.channels) = (side / 2, channels);
                     maps::pool(source.map(), side, channels, target.map(), f32::max, 1.0);
                 }
-                Kernel::Mean => {
+                CpuKernel::Mean => {
                     (target.side, target.channels) = (1, source.channels);
                     maps::mean(source.map(), target.map());
                 }
-                Kernel::Add => {
+                CpuKernel::Add => {
                     let (less, more) = (source.channels, target.channels);
                     maps::add(source.map(), less, target.map(), more);
                 }
-                Kernel::Activate => {}
-                Kernel::Compact { channels } => {
+                CpuKernel::Activate => {}
+                CpuKernel::Compact { channels } => {
                     let padded = source.channels;
                     (target.side, target.channels) = (1, source.side * source.side * channels);
                     let pixels = source.map().chunks_exact(padded);
@@ -268,18 +269,18 @@ impl Plan {
                         to.copy_from_slice(&from[..*channels]);
                     }
                 }
-                Kernel::Dense(layer) => {
+                CpuKernel::Dense(layer) => {
                     let inputs = layer.weights.len() / layer.bias.len();
                     (target.side, target.channels) = (1, layer.bias.len());
                     dense(&source.map()[..inputs], &layer.weights, &layer.bias, target.map());
                 }
-                Kernel::Heads(heads) => {
-                    let Dense { weights, bias, .. } = &heads.logits;
+                CpuKernel::Heads(heads) => {
+                    let FoldedDense { weights, bias, .. } = &heads.logits;
                     let mut logits = [0.0; LOGITS];
                     dense(&source.map()[..weights.len() / LOGITS], weights, bias, &mut logits);
                     numbers.extend(heads.estimate(&logits).numbers());
                 }
-                Kernel::Anchors { map, values, logits: classifier } => {
+                CpuKernel::Anchors { map, values, logits: classifier } => {
                     let (pixels, map_values) = (source.side * source.side, source.map());
                     for ((pointwise, each), place) in
                         [(values, map.anchors * VALUES), (classifier, map.anchors)]
@@ -301,7 +302,7 @@ impl Plan {
                     }
                 }
             }
-            if *activation != Activation::None {
+            if *activation != FoldedActivation::None {
                 let target = if to == from { &mut source } else { &mut target };
                 let channels = target.channels;
                 maps::activate(activation, target.map(), channels);
@@ -321,7 +322,8 @@ struct Planner {
     maps: Vec<FeatureMap>,
     /// What channels are padded to a multiple of.
     padding: usize,
-    /// Of the current map: where it is, its side (in the network's own input), channels, and floats of a pixel.
+    /// Of the current map: where it is, its side (in the network's own input), channels, and floats of a
+    /// pixel.
     at: usize,
     side: usize,
     channels: usize,
@@ -338,22 +340,22 @@ impl Planner {
             [Step::Convolution(conv), after @ ..] if !conv.depthwise && !rows_serve(conv, self.padding) => {
                 rest = after;
                 let stem = (conv.shape[2], conv.stride, conv.padding) == (5, 2, Padding::Same);
-                if stem && conv.activation == Activation::Relu {
+                if stem && conv.activation == FoldedActivation::Relu {
                     let stem = Stem::new(&conv.kernel, &conv.bias, self.padding);
-                    self.next(Kernel::Stem(stem), Activation::None);
+                    self.next(CpuKernel::Stem(stem), FoldedActivation::None);
                 } else {
                     let (conv, activation) = (self.general(conv), conv.activation.without_kernel());
-                    self.next(Kernel::First(conv), activation);
+                    self.next(CpuKernel::First(conv), activation);
                 }
                 self.made(conv);
             }
-            _ => self.next(Kernel::Input, Activation::None),
+            _ => self.next(CpuKernel::Input, FoldedActivation::None),
         }
         self.steps(rest);
     }
 
     /// An instruction from the current buffer to another.
-    fn next(&mut self, kernel: Kernel, activation: Activation) {
+    fn next(&mut self, kernel: CpuKernel, activation: FoldedActivation) {
         let taken = |slot: &usize| *slot == self.at || self.kept.contains(slot);
         let to = (0..).find(|slot| !taken(slot)).expect("so many are never in use");
         self.instructions.push(Instruction { kernel, from: self.at, to, activation });
@@ -361,7 +363,7 @@ impl Planner {
     }
 
     /// An instruction that leaves the map where it is.
-    fn aside(&mut self, kernel: Kernel, activation: Activation) {
+    fn aside(&mut self, kernel: CpuKernel, activation: FoldedActivation) {
         let (from, to) = (self.at, self.at);
         self.instructions.push(Instruction { kernel, from, to, activation });
     }
@@ -382,23 +384,23 @@ impl Planner {
                     }
                 }
                 Step::Dense(layer) => {
-                    self.next(Kernel::Dense(layer.clone()), layer.activation.clone());
+                    self.next(CpuKernel::Dense(layer.clone()), layer.activation.clone());
                     self.channels = layer.bias.len();
                     self.pixel = self.channels;
                 }
                 Step::Activation(activation) => {
-                    self.aside(Kernel::Activate, activation.clone());
+                    self.aside(CpuKernel::Activate, activation.clone());
                 }
                 Step::AveragePool => {
-                    self.next(Kernel::AveragePool, Activation::None);
+                    self.next(CpuKernel::AveragePool, FoldedActivation::None);
                     self.side /= 2;
                 }
                 Step::MaxPool => {
-                    self.next(Kernel::MaxPool, Activation::None);
+                    self.next(CpuKernel::MaxPool, FoldedActivation::None);
                     self.side /= 2;
                 }
                 Step::GlobalAveragePool => {
-                    self.next(Kernel::Mean, Activation::None);
+                    self.next(CpuKernel::Mean, FoldedActivation::None);
                     self.side = 1;
                 }
                 Step::Residual(body, activation) => self.residual(body, activation),
@@ -408,16 +410,16 @@ impl Planner {
                     let [values, logits] =
                         [values, logits].map(|it| Pointwise::new(&it.kernel, &it.bias, self.padding));
                     self.maps.push(*map);
-                    let kernel = Kernel::Anchors { map: *map, values, logits };
-                    self.aside(kernel, Activation::None);
+                    let kernel = CpuKernel::Anchors { map: *map, values, logits };
+                    self.aside(kernel, FoldedActivation::None);
                 }
-                Step::Heads(heads) => self.aside(Kernel::Heads(heads.clone()), Activation::None),
+                Step::Heads(heads) => self.aside(CpuKernel::Heads(heads.clone()), FoldedActivation::None),
             }
         }
     }
 
     /// Plans a convolution, its rectifier and its pooling as one, where there is a kernel for that.
-    fn rows(&mut self, conv: &Convolution, pool: usize) -> bool {
+    fn rows(&mut self, conv: &FoldedConvolution, pool: usize) -> bool {
         let [channels_out, channels_in, ..] = conv.shape;
         if !rows_serve(conv, self.padding) || self.pixel != channels_in {
             return false;
@@ -425,30 +427,30 @@ impl Planner {
         let (height, width, stride) = (self.side, self.side, conv.stride);
         let shape = ConvShape { height, width, channels_in, channels_out, stride, pool };
         let kernel = if pool == 2 && Winograd::serves(&shape) {
-            Kernel::Winograd(Winograd::new(shape, &conv.kernel, &conv.bias))
+            CpuKernel::Winograd(Winograd::new(shape, &conv.kernel, &conv.bias))
         } else {
-            Kernel::Rows { shape, weights: pack(&conv.kernel, &shape), bias: conv.bias.clone() }
+            CpuKernel::Rows { shape, weights: pack(&conv.kernel, &shape), bias: conv.bias.clone() }
         };
-        self.next(kernel, Activation::None);
+        self.next(kernel, FoldedActivation::None);
         self.made(conv);
         self.side = shape.pooled_height();
         true
     }
 
-    fn convolution(&mut self, conv: &Convolution) {
+    fn convolution(&mut self, conv: &FoldedConvolution) {
         let kernel = if self.is_pointwise(conv) {
-            Kernel::Pointwise(self.pointwise(conv))
+            CpuKernel::Pointwise(self.pointwise(conv))
         } else if self.is_depthwise(conv) {
-            Kernel::Depthwise(self.depthwise(conv))
+            CpuKernel::Depthwise(self.depthwise(conv))
         } else {
-            Kernel::Convolution(self.general(conv))
+            CpuKernel::Convolution(self.general(conv))
         };
         self.next(kernel, conv.activation.without_kernel());
         self.made(conv);
     }
 
     /// The current map is what a convolution made.
-    fn made(&mut self, conv: &Convolution) {
+    fn made(&mut self, conv: &FoldedConvolution) {
         self.side = conv.padding.out_side(conv.shape[2], conv.stride, self.side);
         self.channels = conv.shape[0];
         self.pixel = self.channels.next_multiple_of(self.padding);
@@ -459,25 +461,25 @@ impl Planner {
         self.pixel == self.channels.next_multiple_of(self.padding)
     }
 
-    fn is_pointwise(&self, conv: &Convolution) -> bool {
+    fn is_pointwise(&self, conv: &FoldedConvolution) -> bool {
         self.is_padded() && is_pointwise(conv)
     }
 
-    fn is_depthwise(&self, conv: &Convolution) -> bool {
+    fn is_depthwise(&self, conv: &FoldedConvolution) -> bool {
         self.is_padded() && conv.depthwise && matches!(conv.shape[2], 3 | 5)
     }
 
-    fn pointwise(&self, conv: &Convolution) -> Pointwise {
+    fn pointwise(&self, conv: &FoldedConvolution) -> Pointwise {
         Pointwise::new(&conv.kernel, &conv.bias, self.padding).activated(conv.activation.kernel())
     }
 
-    fn depthwise(&self, conv: &Convolution) -> Depthwise {
-        let Convolution { kernel, bias, activation, .. } = conv;
+    fn depthwise(&self, conv: &FoldedConvolution) -> Depthwise {
+        let FoldedConvolution { kernel, bias, activation, .. } = conv;
         Depthwise::new(self.window(conv), kernel, bias, activation.kernel(), self.padding)
     }
 
     /// Any convolution; a depthwise one as one of all channels, most of whose weights are zero.
-    fn general(&self, conv: &Convolution) -> kernels::Convolution {
+    fn general(&self, conv: &FoldedConvolution) -> kernels::RowConvolution {
         let mut kernel = conv.kernel.clone();
         if conv.depthwise {
             let area = conv.shape[2] * conv.shape[3];
@@ -488,15 +490,16 @@ impl Planner {
         }
         let activation = conv.activation.kernel();
         let window = self.window(conv);
-        kernels::Convolution::new(window, self.pixel, &kernel, &conv.bias, activation, self.padding)
+        kernels::RowConvolution::new(window, self.pixel, &kernel, &conv.bias, activation, self.padding)
     }
 
-    fn window(&self, conv: &Convolution) -> Window {
-        let Convolution { shape: [_, _, kernel, _], stride, .. } = *conv;
+    fn window(&self, conv: &FoldedConvolution) -> Window {
+        let FoldedConvolution { shape: [_, _, kernel, _], stride, .. } = *conv;
         Window { kernel, stride, padding: conv.padding.ends(kernel, stride, self.side) }
     }
 
-    /// Plans an inverted bottleneck if the steps begin with one, or with `residual` are one; says how many they are.
+    /// Plans an inverted bottleneck if the steps begin with one, or with `residual` are one; says how many
+    /// they are.
     fn bottleneck(&mut self, steps: &[Step], residual: bool) -> Option<usize> {
         let conv = |at: usize| match steps.get(at) {
             Some(Step::Convolution(conv)) => Some(conv),
@@ -506,11 +509,11 @@ impl Planner {
         let at = usize::from(expand.is_some());
         let (depthwise, project) = (conv(at)?, conv(at + 1)?);
         let parts = expand.into_iter().chain([depthwise, project]);
-        let known = parts.clone().all(|it| it.activation.without_kernel() == Activation::None);
+        let known = parts.clone().all(|it| it.activation.without_kernel() == FoldedActivation::None);
         if !(self.is_depthwise(depthwise) && is_pointwise(project) && known) {
             return None;
         }
-        let whole = steps.len() == at + 2 && project.activation == Activation::None;
+        let whole = steps.len() == at + 2 && project.activation == FoldedActivation::None;
         let window = self.window(depthwise);
         let same = window.out([self.side; 2]) == [self.side; 2] && project.shape[0] == self.channels;
         if residual && !(whole && same && window.stride == 1) {
@@ -522,16 +525,16 @@ impl Planner {
             self.pointwise(project),
             residual,
         );
-        self.next(Kernel::Bottleneck(block), Activation::None);
+        self.next(CpuKernel::Bottleneck(block), FoldedActivation::None);
         parts.for_each(|it| self.made(it));
         Some(at + 2)
     }
 
-    fn residual(&mut self, body: &[Step], activation: &Activation) {
+    fn residual(&mut self, body: &[Step], activation: &FoldedActivation) {
         if self.separable(body, activation) {
             return;
         }
-        if *activation == Activation::None && self.bottleneck(body, true).is_some() {
+        if *activation == FoldedActivation::None && self.bottleneck(body, true).is_some() {
             return;
         }
         let (input, side) = (self.at, self.side);
@@ -541,35 +544,35 @@ impl Planner {
         if self.side < side {
             self.kept.push(output);
             self.at = input;
-            self.next(Kernel::MaxPool, Activation::None);
+            self.next(CpuKernel::MaxPool, FoldedActivation::None);
             self.kept.pop();
         } else {
             self.at = input;
         }
         self.kept.pop();
         let (from, activation) = (self.at, activation.clone());
-        self.instructions.push(Instruction { kernel: Kernel::Add, from, to: output, activation });
+        self.instructions.push(Instruction { kernel: CpuKernel::Add, from, to: output, activation });
         self.at = output;
     }
 
     /// Plans a blaze block.
-    fn separable(&mut self, body: &[Step], activation: &Activation) -> bool {
+    fn separable(&mut self, body: &[Step], activation: &FoldedActivation) -> bool {
         let [Step::Convolution(depthwise), Step::Convolution(pointwise)] = body else { return false };
-        let linear = [depthwise, pointwise].iter().all(|it| it.activation == Activation::None);
+        let linear = [depthwise, pointwise].iter().all(|it| it.activation == FoldedActivation::None);
         let [channels_in, channels_out] = [depthwise, pointwise].map(|it| it.shape[0]);
-        let Convolution { stride, padding, .. } = *depthwise;
+        let FoldedConvolution { stride, padding, .. } = *depthwise;
         let fits = self.is_depthwise(depthwise)
             && (depthwise.shape[2], padding) == (3, Padding::Same)
             && is_pointwise(pointwise)
             && channels_out >= channels_in
             && self.side.is_multiple_of(stride);
-        if !(fits && linear && *activation == Activation::Relu) {
+        if !(fits && linear && *activation == FoldedActivation::Relu) {
             return false;
         }
         let shape = SeparableShape { channels_in, channels_out, stride, padding: self.padding };
         let [[d, d_bias], [p, p_bias]] = [depthwise, pointwise].map(|it| [&it.kernel, &it.bias]);
         let block = Separable::new(shape, [d, d_bias], [p, p_bias]);
-        self.next(Kernel::Separable(block), Activation::None);
+        self.next(CpuKernel::Separable(block), FoldedActivation::None);
         self.made(depthwise);
         self.made(pointwise);
         true
@@ -578,21 +581,21 @@ impl Planner {
     /// Makes a vector of the map.
     fn flatten(&mut self) {
         if self.pixel != self.channels {
-            self.next(Kernel::Compact { channels: self.channels }, Activation::None);
+            self.next(CpuKernel::Compact { channels: self.channels }, FoldedActivation::None);
         }
         self.channels *= self.side * self.side;
         (self.side, self.pixel) = (1, self.channels);
     }
 }
 
-fn is_pointwise(conv: &Convolution) -> bool {
+fn is_pointwise(conv: &FoldedConvolution) -> bool {
     (conv.shape[2], conv.stride, conv.depthwise) == (1, 1, false)
 }
 
 /// Whether [`conv3x3_relu_pool`] and [`Winograd`] know such a convolution.
-fn rows_serve(conv: &Convolution, padding: usize) -> bool {
+fn rows_serve(conv: &FoldedConvolution, padding: usize) -> bool {
     let [out, _, kernel, _] = conv.shape;
     (kernel, conv.padding, conv.depthwise) == (3, Padding::Valid, false)
-        && conv.activation == Activation::Relu
+        && conv.activation == FoldedActivation::Relu
         && out.is_multiple_of(padding.max(16))
 }

@@ -4,20 +4,20 @@ use web_time::Instant;
 
 use crate::engine::region::Reduction;
 use crate::engine::{Outputs, Region};
-use crate::picture::{Border, Frame, Sampler};
+use crate::picture::{Border, Frame, SampleBuffers};
 
 /// Cuts regions out of frames, in buffers that serve again.
 #[derive(Debug, Clone, Default)]
 pub struct Squares {
     /// The squares one after the other.
     rgb: Vec<u8>,
-    sampler: Sampler,
-    copy: Copy,
+    sampler: SampleBuffers,
+    copy: ReducedCopy,
 }
 
 /// A smaller copy of a frame, while it serves.
 #[derive(Debug, Clone, Default)]
-struct Copy {
+struct ReducedCopy {
     rgb: Vec<u8>,
     rgba: Vec<u8>,
 }
@@ -45,8 +45,8 @@ impl Squares {
     }
 }
 
-impl Copy {
-    fn make(&mut self, frame: &Frame, reduction: &Reduction, sampler: &mut Sampler) -> Frame<'_> {
+impl ReducedCopy {
+    fn make(&mut self, frame: &Frame, reduction: &Reduction, sampler: &mut SampleBuffers) -> Frame<'_> {
         let Self { rgb, rgba } = self;
         let [width, height] = reduction.size;
         rgb.resize(width * height * 3, 0);
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(Reduction::of([640, 400], &many), None);
 
         let through_copy = cut(&frame, &many);
-        let (mut copy, mut sampler) = (Copy::default(), Sampler::default());
+        let (mut copy, mut sampler) = (ReducedCopy::default(), SampleBuffers::default());
         let reduction = Reduction::of(size, &many).unwrap();
         let copy = copy.make(&frame, &reduction, &mut sampler);
         for (region, square) in each(&many, &through_copy) {

@@ -3,8 +3,8 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::norm::{NormGradient, gradient_row, gradient_sums};
-use super::{Block, Kernel, LARGEST, Pad, Scratch, Source, Transposed, widen};
-use crate::kernels::depthwise::{Row, Taps};
+use super::{Block, BlockInput, BlockKernel, BlockScratch, LARGEST, Pad, Transposed, widen};
+use crate::kernels::depthwise::{DepthwiseRow, Taps};
 use crate::kernels::product::Product;
 use crate::kernels::ring::Ring;
 use crate::kernels::{Activation, aligned, load, store};
@@ -15,7 +15,7 @@ pub struct Backward<'a> {
     /// The block.
     pub block: &'a Block,
     /// Its input.
-    pub source: Source<'a>,
+    pub source: BlockInput<'a>,
     /// The convolution's output as [`Block::forward`] left it.
     pub conv_out: &'a [f32],
     /// Gradient at the block's (pooled) output, with padded channels.
@@ -25,9 +25,9 @@ pub struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// Adds the packed gradient of the kernel to `d_weight` (see [`Block::unpack`]), and writes that of the input to `d_input` if asked for,
-    /// pixels as the block's input has them. If the input has a block before it, adds to `sums` what
-    /// [`norm_gradient_sums`](super::norm_gradient_sums) would for that one.
+    /// Adds the packed gradient of the kernel to `d_weight` (see [`Block::unpack`]), and writes that of the
+    /// input to `d_input` if asked for, pixels as the block's input has them. If the input has a block before
+    /// it, adds to `sums` what [`norm_gradient_sums`](super::norm_gradient_sums) would for that one.
     ///
     /// # Panics
     /// If a length does not fit the block.
@@ -36,7 +36,7 @@ impl Backward<'_> {
         d_weight: &mut [f32],
         d_input: Option<&mut [f32]>,
         sums: &mut [f64],
-        scratch: &mut Scratch,
+        scratch: &mut BlockScratch,
     ) {
         let Self { block, source, conv_out, gradient, norm } = *self;
         block.check_source(source);
@@ -45,7 +45,7 @@ impl Backward<'_> {
         assert_eq!(d_weight.len(), block.weight_len());
         assert!(d_input.as_ref().is_none_or(|d_input| d_input.len() == block.in_len()));
         assert!(source.through.is_none() || sums.len() == 2 * block.shape.padded_in());
-        Arch::new().dispatch(Run { of: self, d_weight, d_input, sums, scratch });
+        Arch::new().dispatch(RunBackward { of: self, d_weight, d_input, sums, scratch });
     }
 
     /// Row `y` of the gradient at the convolution's output.
@@ -72,29 +72,29 @@ impl Backward<'_> {
     }
 }
 
-struct Run<'a> {
+struct RunBackward<'a> {
     of: &'a Backward<'a>,
     d_weight: &'a mut [f32],
     d_input: Option<&'a mut [f32]>,
     sums: &'a mut [f64],
-    scratch: &'a mut Scratch,
+    scratch: &'a mut BlockScratch,
 }
 
-impl WithSimd for Run<'_> {
+impl WithSimd for RunBackward<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match &self.of.block.kernel {
-            Kernel::Pointwise([_, back]) => self.pointwise(simd, back),
-            Kernel::Depthwise(_, transposed) => self.depthwise(simd, transposed),
-            Kernel::Rows(_, transposed) => self.rows(simd, transposed),
-            Kernel::Winograd(_) => self.winograd(simd),
+            BlockKernel::Pointwise([_, back]) => self.pointwise(simd, back),
+            BlockKernel::Depthwise(_, transposed) => self.depthwise(simd, transposed),
+            BlockKernel::Rows(_, transposed) => self.rows(simd, transposed),
+            BlockKernel::Winograd(_) => self.winograd(simd),
         }
     }
 }
 
-impl Run<'_> {
+impl RunBackward<'_> {
     #[inline(always)]
     fn pointwise<S: Simd>(self, simd: S, back: &[f32]) {
         let Self { of, d_weight, mut d_input, sums, scratch } = self;
@@ -195,7 +195,7 @@ impl Run<'_> {
                     }
                     let taps = &taps[..phase.taps];
                     let limits = Activation::None.limits();
-                    let run = Row { taps, bias: &zeros[..c], limits, step: window.stride * c };
+                    let run = DepthwiseRow { taps, bias: &zeros[..c], limits, step: window.stride * c };
                     match column.taps {
                         1 => run.run::<S, 1, 1>(simd, &mut row[x * c..]),
                         2 => run.run::<S, 2, 1>(simd, &mut row[x * c..]),
@@ -288,7 +288,7 @@ impl Run<'_> {
     fn winograd<S: Simd>(self, simd: S) {
         let Self { of, d_weight, d_input, sums, scratch } = self;
         let Block { shape, step, kernel, .. } = of.block;
-        let Kernel::Winograd([_, back]) = kernel else { unreachable!("chosen by the caller") };
+        let BlockKernel::Winograd([_, back]) = kernel else { unreachable!("chosen by the caller") };
         let (ci, co) = (*step, shape.padded_out());
         let padding = shape.window.padding;
         let padded_row = (padding[0] + shape.size[1] + padding[1]) * ci;
@@ -330,7 +330,8 @@ impl Run<'_> {
     }
 }
 
-/// Adds to the gradient `[k][co]` of a product's weights what a run of pixels gives: `sum[i][o] += input[p * step + i] * gradient[p][o]`.
+/// Adds to the gradient `[k][co]` of a product's weights what a run of pixels gives:
+/// `sum[i][o] += input[p * step + i] * gradient[p][o]`.
 #[inline(always)]
 fn outer<S: Simd>(
     simd: S,
@@ -347,7 +348,8 @@ fn outer<S: Simd>(
     let of =
         Outer { input: input.as_ptr(), step, gradient: gradient.as_ptr(), pixels, sum: sum.as_mut_ptr(), co };
     let mut c = 0;
-    // SAFETY: checked above; k rows of `co` sums, `pixels` pixels of `co` gradients, and for each pixel the k inputs from its first on.
+    // SAFETY: checked above; k rows of `co` sums, `pixels` pixels of `co` gradients, and for each pixel the k
+    // inputs from its first on.
     unsafe {
         // As in `Product::run`.
         if wide && co / lanes >= 3 && co / lanes % 2 == 1 {
@@ -412,8 +414,8 @@ impl Outer {
     /// `KB` rows from `i` on, `NV` vectors of columns from `c` on, in registers while the pixels pass by.
     ///
     /// # Safety
-    /// `(pixels - 1) * step + i + KB` floats of `input`, `pixels` pixels of `co` floats of `gradient` and `i + KB` rows of `co` of `sum` must be
-    /// there, and `c` and `NV` vectors must be `co` at most.
+    /// `(pixels - 1) * step + i + KB` floats of `input`, `pixels` pixels of `co` floats of `gradient` and
+    /// `i + KB` rows of `co` of `sum` must be there, and `c` and `NV` vectors must be `co` at most.
     #[inline(always)]
     unsafe fn tile<S: Simd, const KB: usize, const NV: usize>(self, simd: S, i: usize, c: usize) {
         // SAFETY: as promised by the caller.
@@ -444,7 +446,8 @@ impl Outer {
     }
 }
 
-/// Adds to the gradient `[K][K][channels]` of a depthwise kernel what a row of the output gives. `rows` are those under the kernel.
+/// Adds to the gradient `[K][K][channels]` of a depthwise kernel what a row of the output gives. `rows` are
+/// those under the kernel.
 #[inline(always)]
 fn depthwise_weights<S: Simd, const K: usize, const STRIDE: usize>(
     simd: S,
@@ -479,8 +482,8 @@ fn depthwise_weights<S: Simd, const K: usize, const STRIDE: usize>(
 /// Of `PX` pixels from `x` on, a vector of channels from `c` on.
 ///
 /// # Safety
-/// Every one of the K rows must hold `(x + PX - 1) * STRIDE + K` pixels, `gradient` `x + PX`, and `sum` K x K of them; `c` and a vector must be
-/// the channels at most.
+/// Every one of the K rows must hold `(x + PX - 1) * STRIDE + K` pixels, `gradient` `x + PX`, and `sum` K x K
+/// of them; `c` and a vector must be the channels at most.
 #[inline(always)]
 unsafe fn depthwise_tile<S: Simd, const PX: usize, const K: usize, const STRIDE: usize>(
     simd: S,
@@ -524,10 +527,10 @@ mod tests {
         a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
     }
 
-    /// Without normalisation a block is a convolution C of x by w, linear in both, and its gradients at y are adjoint to it:
-    /// <C(x', w), y> = <x', dx> and <C(x, w'), y> = <w', dw> for any x' and w'.
-    fn agrees(forward: impl Fn(Forward), backward: impl Fn(Run)) {
-        let mut scratch = Scratch::default();
+    /// Without normalisation a block is a convolution C of x by w, linear in both, and its gradients at y are
+    /// adjoint to it: <C(x', w), y> = <x', dx> and <C(x, w'), y> = <w', dw> for any x' and w'.
+    fn agrees(forward: impl Fn(Forward), backward: impl Fn(RunBackward)) {
+        let mut scratch = BlockScratch::default();
         for (size, channels_in, channels_out, kernel, stride, padding, depthwise) in [
             ([3, 5], 6, 10, 1, 1, [0, 0], false),
             ([4, 5], 3, 5, 1, 2, [0, 0], false),
@@ -549,11 +552,11 @@ mod tests {
             let convolve =
                 |x: &[f32], w: &[f32]| plain(window, size, x, w, &vec![0.0; channels_out], depthwise);
             let block = Block::new(shape, &w, channels_in);
-            let source = Source { values: &x, through: None };
+            let source = BlockInput { values: &x, through: None };
             let n = shape.padded_out();
 
             let (mut out, mut sums) = (vec![f32::NAN; shape.out_len()], vec![0.0; 2 * n]);
-            if let Kernel::Winograd(_) = block.kernel {
+            if let BlockKernel::Winograd(_) = block.kernel {
                 block.forward(source, &mut out, &mut sums, &mut scratch);
             } else {
                 let (out, sums, scratch) = (&mut out, &mut sums, &mut scratch);
@@ -577,7 +580,13 @@ mod tests {
             let of = Backward { block: &block, source, conv_out: &out, gradient: &gradient, norm: &norm };
             let (mut d_weight, mut d_input) = (vec![0.0; block.weight_len()], vec![f32::NAN; len]);
             let (d_weight, d_input) = (&mut d_weight, &mut d_input);
-            backward(Run { of: &of, d_weight, d_input: Some(d_input), sums: &mut [], scratch: &mut scratch });
+            backward(RunBackward {
+                of: &of,
+                d_weight,
+                d_input: Some(d_input),
+                sums: &mut [],
+                scratch: &mut scratch,
+            });
             for (left, right) in [
                 (dot(&convolve(&other_x, &w), &y), dot(&other_x, d_input)),
                 (dot(&convolve(&x, &other_w), &y), dot(&other_w, &block.unpack(d_weight))),

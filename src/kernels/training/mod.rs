@@ -1,13 +1,13 @@
-//! The training step of a convolution with batch normalisation, activation and average pooling: forward and backward, one picture at a
-//! time.
+//! The training step of a convolution with batch normalisation, activation and average pooling: forward and
+//! backward, one picture at a time.
 //!
-//! What stands behind an activation is not kept where a few multiplications make it again: a block reads the output of the convolution
-//! before it and normalises and activates each row on the way ([`Source`]), forward and backward. Gradients at a convolution's output
-//! exist a few rows at a time.
+//! What stands behind an activation is not kept where a few multiplications make it again: a block reads the
+//! output of the convolution before it and normalises and activates each row on the way ([`BlockInput`]),
+//! forward and backward. Gradients at a convolution's output exist a few rows at a time.
 //!
-//! The gradient at the input of a convolution is a convolution again, of the gradient at its output with the kernel turned by 180
-//! degrees. At stride 2 it is four of them, one for the even and odd rows and columns each, with those of the kernel's rows and columns
-//! that meet them ([`Transposed`]).
+//! The gradient at the input of a convolution is a convolution again, of the gradient at its output with the
+//! kernel turned by 180 degrees. At stride 2 it is four of them, one for the even and odd rows and columns
+//! each, with those of the kernel's rows and columns that meet them ([`Transposed`]).
 
 mod backward;
 mod norm;
@@ -18,10 +18,10 @@ pub use norm::{NormGradient, Normalisation};
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::convolution::pack_kernel;
-use super::depthwise::{Row, Taps, pack_depthwise};
+use super::depthwise::{DepthwiseRow, Taps, pack_depthwise};
 use super::product::Product;
 use super::ring::{Ring, RingShape};
+use super::row_convolution::pack_kernel;
 use super::{Activation, ConvShape, Window, Winograd, aligned, lanes};
 use norm::{activate, activate_pool, gradient_sums};
 
@@ -96,15 +96,17 @@ impl BlockShape {
 
 /// A block's input.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct BlockInput<'a> {
     /// One picture: pixels of the floats that the block was made for.
     pub values: &'a [f32],
-    /// What they have still to pass: normalisation and activation of the block before, whose convolution's output they are.
+    /// What they have still to pass: normalisation and activation of the block before, whose convolution's
+    /// output they are.
     pub through: Option<&'a Normalisation>,
 }
 
-impl Source<'_> {
-    /// Fills `out` with the pixels from float `at` on: pixels of `step` floats in the source, of `channels` in `out`, no fewer.
+impl BlockInput<'_> {
+    /// Fills `out` with the pixels from float `at` on: pixels of `step` floats in the source, of `channels`
+    /// in `out`, no fewer.
     #[inline(always)]
     fn fill<S: Simd>(&self, simd: S, at: usize, [step, channels]: [usize; 2], out: &mut [f32]) {
         let values = &self.values[at..][..out.len() / channels * step];
@@ -115,7 +117,8 @@ impl Source<'_> {
     }
 }
 
-/// Copies pixels of `step` floats to pixels of `channels` floats, as many of them as both have; the others are zeros.
+/// Copies pixels of `step` floats to pixels of `channels` floats, as many of them as both have; the others
+/// are zeros.
 #[inline(always)]
 fn widen(values: &[f32], step: usize, out: &mut [f32], channels: usize) {
     if step == channels {
@@ -129,7 +132,8 @@ fn widen(values: &[f32], step: usize, out: &mut [f32], channels: usize) {
     }
 }
 
-/// Copies pixels of `step` floats to pixels of `channels` floats, as many of them as both have; the others are zeros.
+/// Copies pixels of `step` floats to pixels of `channels` floats, as many of them as both have; the others
+/// are zeros.
 ///
 /// # Panics
 /// If the lengths are not those of the same number of pixels.
@@ -145,13 +149,13 @@ pub struct Block {
     shape: BlockShape,
     /// Floats from one input pixel to the next.
     step: usize,
-    kernel: Kernel,
+    kernel: BlockKernel,
     /// As many zeros as either side has padded channels.
     zeros: Vec<f32>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Kernel {
+enum BlockKernel {
     /// 1x1 at stride 1: `[in][padded out]`, and for the way back `[out][padded in]`.
     Pointwise([Vec<f32>; 2]),
     /// `[k][k][padded]`.
@@ -163,8 +167,8 @@ enum Kernel {
 }
 
 impl Block {
-    /// Lays out a kernel `[out][in][k][k]`, or `[channels][1][k][k]` where it is depthwise. An input pixel has `step` floats: the channels, or
-    /// the padded channels.
+    /// Lays out a kernel `[out][in][k][k]`, or `[channels][1][k][k]` where it is depthwise. An input pixel
+    /// has `step` floats: the channels, or the padded channels.
     ///
     /// # Panics
     /// If the shape is none, or a length does not fit it.
@@ -180,15 +184,15 @@ impl Block {
             let transposed = Transposed::new(&shape, co, |i, j, out| {
                 out.extend_from_slice(&packed[(i * k + j) * co..][..co]);
             });
-            Kernel::Depthwise(packed, transposed)
+            BlockKernel::Depthwise(packed, transposed)
         } else if k == 1 && window.stride == 1 && window.padding == [0, 0] {
             let mut back = vec![0.0; channels_out * ci];
             for (back, row) in back.chunks_exact_mut(ci).zip(kernel.chunks_exact(channels_in)) {
                 back[..channels_in].copy_from_slice(row);
             }
-            Kernel::Pointwise([pack_kernel(kernel, channels_out, 1, channels_in, lanes()), back])
+            BlockKernel::Pointwise([pack_kernel(kernel, channels_out, 1, channels_in, lanes()), back])
         } else if Self::winograd_pays(&shape) {
-            Kernel::Winograd(Self::winograd(&shape, kernel).map(Box::new))
+            BlockKernel::Winograd(Self::winograd(&shape, kernel).map(Box::new))
         } else {
             let transposed = Transposed::new(&shape, co * ci, |i, j, out| {
                 let at = out.len();
@@ -199,7 +203,7 @@ impl Block {
                     }
                 }
             });
-            Kernel::Rows(pack_kernel(kernel, channels_out, k, step, lanes()), transposed)
+            BlockKernel::Rows(pack_kernel(kernel, channels_out, k, step, lanes()), transposed)
         };
         Self { shape, step, kernel, zeros: vec![0.0; ci.max(co)] }
     }
@@ -235,8 +239,8 @@ impl Block {
     pub fn weight_len(&self) -> usize {
         let area = self.shape.window.kernel * self.shape.window.kernel;
         match &self.kernel {
-            Kernel::Pointwise([forward, _]) => forward.len(),
-            Kernel::Depthwise(..) => area * self.shape.padded_out(),
+            BlockKernel::Pointwise([forward, _]) => forward.len(),
+            BlockKernel::Depthwise(..) => area * self.shape.padded_out(),
             _ => area * self.step * self.shape.padded_out(),
         }
     }
@@ -251,7 +255,7 @@ impl Block {
         let (area, n) = (window.kernel * window.kernel, self.shape.padded_out());
         let (inputs, rows) = match &self.kernel {
             _ if depthwise => (1, 0),
-            Kernel::Pointwise(_) => (channels_in, channels_in),
+            BlockKernel::Pointwise(_) => (channels_in, channels_in),
             _ => (channels_in, self.step),
         };
         let mut kernel = Vec::with_capacity(channels_out * inputs * area);
@@ -266,19 +270,20 @@ impl Block {
         kernel
     }
 
-    /// Convolves one picture. `sums` receives each padded channel's sum, then each one's sum of squares over the picture, which batch
-    /// normalisation needs and which are cheapest to take while a row is still in cache.
+    /// Convolves one picture. `sums` receives each padded channel's sum, then each one's sum of squares over
+    /// the picture, which batch normalisation needs and which are cheapest to take while a row is still in
+    /// cache.
     ///
     /// # Panics
     /// If a length does not fit the shape.
-    pub fn forward(&self, source: Source, out: &mut [f32], sums: &mut [f64], scratch: &mut Scratch) {
+    pub fn forward(&self, source: BlockInput, out: &mut [f32], sums: &mut [f64], scratch: &mut BlockScratch) {
         self.check_source(source);
         assert_eq!(out.len(), self.shape.out_len());
         assert_eq!(sums.len(), 2 * self.shape.padded_out());
         sums.fill(0.0);
         match &self.kernel {
-            Kernel::Winograd([forward, _]) => {
-                let Scratch { input, winograd, .. } = scratch;
+            BlockKernel::Winograd([forward, _]) => {
+                let BlockScratch { input, winograd, .. } = scratch;
                 let input = match self.as_is(source) {
                     Some(values) => values,
                     None => {
@@ -294,7 +299,7 @@ impl Block {
         }
     }
 
-    fn check_source(&self, source: Source) {
+    fn check_source(&self, source: BlockInput) {
         assert_eq!(source.values.len(), self.in_len());
         if let Some(norm) = source.through {
             norm.check(self.shape.padded_in());
@@ -303,11 +308,12 @@ impl Block {
     }
 
     /// The source, where it is what the convolution reads, padding included.
-    fn as_is<'a>(&self, source: Source<'a>) -> Option<&'a [f32]> {
+    fn as_is<'a>(&self, source: BlockInput<'a>) -> Option<&'a [f32]> {
         (source.through.is_none() && self.shape.window.padding == [0, 0]).then_some(source.values)
     }
 
-    /// Rows of an input that are multiplied together: enough pixels to fill the registers with, few enough to stay in the near caches.
+    /// Rows of an input that are multiplied together: enough pixels to fill the registers with, few enough to
+    /// stay in the near caches.
     fn band(&self) -> usize {
         const FLOATS: usize = 10_240;
         let pixels = (FLOATS / (self.shape.padded_in() + self.shape.padded_out())).clamp(16, 128);
@@ -317,7 +323,7 @@ impl Block {
 
 /// Buffers of a block. One a thread.
 #[derive(Debug, Clone, Default)]
-pub struct Scratch {
+pub struct BlockScratch {
     input: Vec<f32>,
     gradient: Vec<f32>,
     row: Vec<f32>,
@@ -327,7 +333,7 @@ pub struct Scratch {
 /// Writes the padded picture of a block by Winograd's method.
 struct Pad<'a> {
     of: &'a Block,
-    source: Source<'a>,
+    source: BlockInput<'a>,
     out: &'a mut [f32],
 }
 
@@ -356,10 +362,10 @@ impl WithSimd for Pad<'_> {
 
 struct Forward<'a> {
     of: &'a Block,
-    source: Source<'a>,
+    source: BlockInput<'a>,
     out: &'a mut [f32],
     sums: &'a mut [f64],
-    scratch: &'a mut Scratch,
+    scratch: &'a mut BlockScratch,
 }
 
 impl WithSimd for Forward<'_> {
@@ -383,7 +389,7 @@ impl WithSimd for Forward<'_> {
             limits: Activation::None.limits(),
         };
         match kernel {
-            Kernel::Pointwise([weights, _]) => {
+            BlockKernel::Pointwise([weights, _]) => {
                 let band = of.band();
                 for (i, out) in out.chunks_mut(band * out_row).enumerate() {
                     let (at, len) = (i * band * in_row, out.len() / co * step);
@@ -399,7 +405,7 @@ impl WithSimd for Forward<'_> {
                     add_sums(simd, out, co, sums);
                 }
             }
-            Kernel::Depthwise(weights, _) => {
+            BlockKernel::Depthwise(weights, _) => {
                 let ring_shape = window.ring(shape.size, co);
                 let mut ring = Ring::new(ring_shape, aligned(&mut scratch.input, ring_shape.len()));
                 for (y, out) in out.chunks_exact_mut(out_row).enumerate() {
@@ -412,7 +418,7 @@ impl WithSimd for Forward<'_> {
                         *taps = Taps { row: ring.row(window.stride * y + i), weights };
                     }
                     let limits = Activation::None.limits();
-                    let row = Row { taps: &taps[..window.kernel], bias: zeros, limits, step: co };
+                    let row = DepthwiseRow { taps: &taps[..window.kernel], bias: zeros, limits, step: co };
                     match (window.kernel, window.stride) {
                         (3, 1) => row.run::<S, 3, 1>(simd, out),
                         (3, _) => row.run::<S, 3, 2>(simd, out),
@@ -422,7 +428,7 @@ impl WithSimd for Forward<'_> {
                     add_sums(simd, out, co, sums);
                 }
             }
-            Kernel::Rows(weights, _) => {
+            BlockKernel::Rows(weights, _) => {
                 let ring_shape = window.ring(shape.size, step);
                 let mut ring = Ring::new(ring_shape, aligned(&mut scratch.input, ring_shape.len()));
                 for (y, out) in out.chunks_exact_mut(out_row).enumerate() {
@@ -438,20 +444,22 @@ impl WithSimd for Forward<'_> {
                     add_sums(simd, out, co, sums);
                 }
             }
-            Kernel::Winograd(_) => unreachable!("run by itself"),
+            BlockKernel::Winograd(_) => unreachable!("run by itself"),
         }
     }
 }
 
-/// The kernel on the way back. For the input's rows (or columns) of one parity, at stride 1 for all of them, the kernel's rows i, i + stride,
-/// ... from the parity on meet neighbouring rows of the output, the last one of them the topmost.
+/// The kernel on the way back. For the input's rows (or columns) of one parity, at stride 1 for all of them,
+/// the kernel's rows i, i + stride, ... from the parity on meet neighbouring rows of the output, the last one
+/// of them the topmost.
 #[derive(Debug, Clone, PartialEq)]
 struct Transposed {
     stride: usize,
     /// Rows and columns of zeros that it needs before and after the gradient at the output.
     before: usize,
     after: [usize; 2],
-    /// For the parity of a row and of a column, weights by row of the kernel, then from the leftmost column of the output on.
+    /// For the parity of a row and of a column, weights by row of the kernel, then from the leftmost column
+    /// of the output on.
     weights: [[Vec<f32>; 2]; 2],
 }
 
@@ -514,8 +522,8 @@ impl Transposed {
 /// # Panics
 /// If a length does not fit the shape.
 pub fn normalise(shape: &BlockShape, conv_out: &[f32], norm: &Normalisation, out: &mut [f32]) {
-    struct Run<'a>(&'a BlockShape, &'a [f32], &'a Normalisation, &'a mut [f32]);
-    impl WithSimd for Run<'_> {
+    struct RunNormalise<'a>(&'a BlockShape, &'a [f32], &'a Normalisation, &'a mut [f32]);
+    impl WithSimd for RunNormalise<'_> {
         type Output = ();
 
         #[inline(always)]
@@ -535,11 +543,12 @@ pub fn normalise(shape: &BlockShape, conv_out: &[f32], norm: &Normalisation, out
     shape.check();
     norm.check(shape.padded_out());
     assert_eq!([conv_out.len(), out.len()], [shape.out_len(), shape.pooled_len()]);
-    Arch::new().dispatch(Run(shape, conv_out, norm, out));
+    Arch::new().dispatch(RunNormalise(shape, conv_out, norm, out));
 }
 
-/// Adds the sums over one picture that the gradients of batch normalisation are made of: of each padded channel the sum of r (see
-/// [`NormGradient`]), then of each the sum of r times the convolution's output. `gradient` is the one at the pooled output.
+/// Adds the sums over one picture that the gradients of batch normalisation are made of: of each padded
+/// channel the sum of r (see [`NormGradient`]), then of each the sum of r times the convolution's output.
+/// `gradient` is the one at the pooled output.
 ///
 /// # Panics
 /// If a length does not fit the shape.
@@ -550,8 +559,8 @@ pub fn norm_gradient_sums(
     norm: &Normalisation,
     sums: &mut [f64],
 ) {
-    struct Run<'a>(&'a BlockShape, &'a [f32], &'a [f32], &'a Normalisation, &'a mut [f64]);
-    impl WithSimd for Run<'_> {
+    struct RunGradientSums<'a>(&'a BlockShape, &'a [f32], &'a [f32], &'a Normalisation, &'a mut [f64]);
+    impl WithSimd for RunGradientSums<'_> {
         type Output = ();
 
         #[inline(always)]
@@ -575,5 +584,5 @@ pub fn norm_gradient_sums(
     norm.check(shape.padded_out());
     assert_eq!([conv_out.len(), gradient.len()], [shape.out_len(), shape.pooled_len()]);
     assert_eq!(sums.len(), 2 * shape.padded_out());
-    Arch::new().dispatch(Run(shape, conv_out, gradient, norm, sums));
+    Arch::new().dispatch(RunGradientSums(shape, conv_out, gradient, norm, sums));
 }

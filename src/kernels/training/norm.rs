@@ -1,12 +1,15 @@
-//! Batch normalisation with what follows it, activation and average pooling, and the way back: by rows of pixels.
+//! Batch normalisation with what follows it, activation and average pooling, and the way back: by rows of
+//! pixels.
 //!
-//! `P` is [`BlockShape::pool`](super::BlockShape::pool). Rows have the padded channels of the convolution's output.
+//! `P` is [`BlockShape::pool`](super::BlockShape::pool). Rows have the padded channels of the convolution's
+//! output.
 
 use pulp::Simd;
 
 use crate::kernels::{Activation, load, store};
 
-/// A scale and a shift for each channel, which is batch normalisation with its statistics worked in, and the activation behind them.
+/// A scale and a shift for each channel, which is batch normalisation with its statistics worked in, and the
+/// activation behind them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalisation {
     /// Factor, one a padded channel.
@@ -23,9 +26,10 @@ impl Normalisation {
     }
 }
 
-/// How a gradient passes pooling, activation and batch normalisation back to the convolution's output v, a channel at a time:
-/// `scale * r + offset + slope * v`, where r is the gradient behind the activation (the pixel's share of the pooled one where
-/// the activation lets v pass, else 0). The last two terms are how the batch's statistics depend on v.
+/// How a gradient passes pooling, activation and batch normalisation back to the convolution's output v, a
+/// channel at a time: `scale * r + offset + slope * v`, where r is the gradient behind the activation (the
+/// pixel's share of the pooled one where the activation lets v pass, else 0). The last two terms are how the
+/// batch's statistics depend on v.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NormGradient {
     /// The way forward, to know where the activation was open.
@@ -142,7 +146,8 @@ pub(super) fn activate<S: Simd>(simd: S, norm: &Normalisation, values: &[f32], o
     }
 }
 
-/// A row behind activation and pooling, of two rows of `row` floats in `values`. What is left over of them is dropped.
+/// A row behind activation and pooling, of two rows of `row` floats in `values`. What is left over of them is
+/// dropped.
 #[inline(always)]
 pub(super) fn activate_pool<S: Simd>(
     simd: S,
@@ -176,8 +181,9 @@ const fn share<const P: usize>() -> f32 {
     1.0 / (P * P) as f32
 }
 
-/// Adds to `sums` what the gradients of batch normalisation are made of: of each channel the sum of r (see [`NormGradient`]), then of
-/// each the sum of r times v. `values` are `P` rows of `row` floats, `above` the gradient at the row that they are pooled to.
+/// Adds to `sums` what the gradients of batch normalisation are made of: of each channel the sum of r (see
+/// [`NormGradient`]), then of each the sum of r times v. `values` are `P` rows of `row` floats, `above` the
+/// gradient at the row that they are pooled to.
 #[inline(always)]
 pub(super) fn gradient_sums<S: Simd, const P: usize>(
     simd: S,
@@ -245,8 +251,9 @@ unsafe fn gradient_sums_of<S: Simd, const P: usize, const NV: usize>(
     flush::<S, NV>(&product, &mut sums[channels + c..]);
 }
 
-/// The gradient at a row `values` of the convolution's output. `above` is the one at the row that it was pooled to; `None` for a last
-/// row that pooling dropped, which gets nothing from above, but the statistics saw it. So it is with the last pixel.
+/// The gradient at a row `values` of the convolution's output. `above` is the one at the row that it was
+/// pooled to; `None` for a last row that pooling dropped, which gets nothing from above, but the statistics
+/// saw it. So it is with the last pixel.
 #[inline(always)]
 pub(super) fn gradient_row<S: Simd, const P: usize>(
     simd: S,

@@ -1,4 +1,5 @@
-// Human: detector, age and gender, on TensorFlow.js' WebAssembly back end with SIMD; nothing else of it, and nothing cached.
+// Human: detector, age and gender, on TensorFlow.js' WebAssembly back end with SIMD; nothing else of it, and nothing
+// cached.
 
 import { Human } from '/peers/@vladmandic/human/dist/human.esm.js';
 

@@ -1,4 +1,4 @@
-// Mien's networks by themselves, and one look for faces.
+// Mien's networks by themselves, and one pass of the detector.
 
 import init, { WebNetworks } from '/networks/mien_bench.js';
 import { face, rgb, whole } from '../picture.js';

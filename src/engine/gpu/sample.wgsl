@@ -1,5 +1,6 @@
-// What src/picture does with a picture in memory (`Frame::sample_into`), with one in a texture: the same steps in the same order, so
-// that both engines see the same squares. `CELLS` and `READ` are those of src/engine/region.rs.
+// What src/picture does with a picture in memory (`Frame::sample_into`), with one in a texture: the same
+// steps in the same order, so that both engines see the same squares. `CELLS` and `READ` are those of
+// src/engine/region.rs.
 
 struct Region {
     // From pixels of the square to pixels of the picture: see `Similarity`.
@@ -137,7 +138,8 @@ fn texel(at: vec2i) -> vec3u {
     return vec3u(round(255.0 * textureLoad(picture, at, 0).rgb));
 }
 
-// The mean of the picture's pixels under the square's pixel, those cut by its edge in part: weights along each axis sum to 256.
+// The mean of the picture's pixels under the square's pixel, those cut by its edge in part: weights along
+// each axis sum to 256.
 fn averaged(region: Region, at: vec2f) -> vec3u {
     let columns = spanned(region.tx, region.a, at.x, region.width);
     let rows = spanned(region.ty, region.a, at.y, region.height);
@@ -178,7 +180,8 @@ struct Given {
     weight: u32,
 }
 
-// The weight of the next pixel. It is rounded so that what is left over goes to the one after, and the sum is right.
+// The weight of the next pixel. It is rounded so that what is left over goes to the one after, and the sum is
+// right.
 fn weight(span: Span, at: i32, region: Region, given: ptr<function, Given>) -> u32 {
     let p = f32(at);
     let low = clamp(span.low, 0.0, span.length);

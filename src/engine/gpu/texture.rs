@@ -1,14 +1,14 @@
 //! Pictures on the device, and the networks' inputs made of them there.
 //!
-//! The browser copies its own picture into a texture ([`TextureSampler::upload`]). A compute shader (`sample.wgsl`) does with it what
-//! [`Frame`](crate::picture::Frame) does in memory, for a list of regions at once, and writes into the memory behind one of burn's tensors.
-//! No pixel comes back.
+//! The browser copies its own picture into a texture ([`TextureSampler::upload`]). A compute shader
+//! (`sample.wgsl`) does with it what [`Frame`](crate::picture::Frame) does in memory, for a list of regions
+//! at once, and writes into the memory behind one of burn's tensors. No pixel comes back.
 //!
-//! burn records its kernels and hands them over in batches. So before each run of the shader, what is recorded is handed over: the
-//! memory of the tensor may have been another one's that is still to be read.
+//! burn records its kernels and hands them over in batches. So before each run of the shader, what is
+//! recorded is handed over: the memory of the tensor may have been another one's that is still to be read.
 //!
-//! Textures and buffers are destroyed once they have served: in a browser they would else be there until its collector thinks of them, and a
-//! camera would leave many.
+//! Textures and buffers are destroyed once they have served: in a browser they would else be there until its
+//! collector thinks of them, and a camera would leave many.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -62,7 +62,7 @@ impl Drop for Owned {
 }
 
 /// Left, top, width and height of a part of a texture.
-type Part = [usize; 4];
+type TexturePart = [usize; 4];
 
 impl TextureSampler {
     /// For the device that `burn` is, by the handles of its setup.
@@ -97,9 +97,11 @@ impl TextureSampler {
         }
     }
 
-    /// Takes a picture of the browser's, which stays the caller's. The texture serves until the next picture is taken.
+    /// Takes a picture of the browser's, which stays the caller's. The texture serves until the next picture
+    /// is taken.
     ///
-    /// `None` where the browser refuses to copy it, or it is too large for a texture: it has to go through main memory then.
+    /// `None` where the browser refuses to copy it, or it is too large for a texture: it has to go through
+    /// main memory then.
     #[cfg(target_arch = "wasm32")]
     pub fn upload(self: &Rc<Self>, image: &wgpu::ExternalImageSource) -> Option<Texture> {
         let [width, height] = [image.width(), image.height()].map(|side| side as usize);
@@ -206,7 +208,7 @@ impl TextureSampler {
     }
 
     /// A new texture with squares of another in it, each cut to its part of it.
-    fn draw(self: &Rc<Self>, size: [usize; 2], from: &Texture, squares: &[(Region, Part)]) -> Texture {
+    fn draw(self: &Rc<Self>, size: [usize; 2], from: &Texture, squares: &[(Region, TexturePart)]) -> Texture {
         let owned = self.owned(size);
         let view = owned.0.create_view(&wgpu::TextureViewDescriptor::default());
         let to = wgpu::BindGroupEntry { binding: 3, resource: wgpu::BindingResource::TextureView(&view) };
@@ -224,7 +226,7 @@ impl TextureSampler {
 const WORDS: usize = 13;
 
 /// A square as the shader reads it: a region of that part of a texture, cut to another part.
-fn words(region: &Region, from: Part, to: Part) -> [f32; WORDS] {
+fn words(region: &Region, from: TexturePart, to: TexturePart) -> [f32; WORDS] {
     let Similarity { a, b, tx, ty } = region.transform;
     let [left, top, width, height] = from.map(|n| n as f32);
     let black = f32::from(u8::from(region.border == Border::Black));
@@ -238,7 +240,7 @@ impl Texture {
         self.size
     }
 
-    fn whole(&self) -> Part {
+    fn whole(&self) -> TexturePart {
         [0, 0, self.size[0], self.size[1]]
     }
 
@@ -260,8 +262,9 @@ impl Texture {
         self.sampler.values(self, &words, side)
     }
 
-    /// Of each of the regions, which are of one side, several crops of `side` x `side` pixels, `[N * crops, side, side, 3]`: as in memory, they
-    /// are cut out of the region's pixels, not out of the picture. `transforms` lead from a crop's pixels to those.
+    /// Of each of the regions, which are of one side, several crops of `side` x `side` pixels,
+    /// `[N * crops, side, side, 3]`: as in memory, they are cut out of the region's pixels, not out of the
+    /// picture. `transforms` lead from a crop's pixels to those.
     pub(super) fn crops(
         &self,
         regions: &[Region],

@@ -5,38 +5,40 @@ use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::net::blaze_face::{FeatureMap, VALUES};
-use crate::net::fold::{Activation, Convolution, Dense, Heads, Step, by_anchor, fold};
+use crate::net::fold::{
+    FoldedActivation, FoldedConvolution, FoldedDense, FoldedHeads, Step, by_anchor, fold,
+};
 use crate::net::{Network, Padding};
 use crate::weights::{Weights, WeightsError};
 
 /// A network on a device.
 #[derive(Debug)]
-pub struct Plan {
+pub struct GpuPlan {
     crops: usize,
-    layers: Vec<Layer>,
+    layers: Vec<GpuLayer>,
     maps: Vec<FeatureMap>,
-    heads: Option<Heads>,
+    heads: Option<FoldedHeads>,
 }
 
 #[derive(Debug)]
-enum Layer {
-    Convolution(Kernel),
+enum GpuLayer {
+    Convolution(GpuConvolution),
     /// Of vectors.
-    Dense(Kernel),
-    Activation(Rectifier),
+    Dense(GpuConvolution),
+    Activation(GpuActivation),
     AveragePool,
     MaxPool,
     GlobalAveragePool,
-    Residual(Vec<Layer>, Rectifier),
+    Residual(Vec<GpuLayer>, GpuActivation),
     BlazeBlock(Box<BlazeBlock>),
     Flatten,
-    EachCrop(Vec<Layer>),
-    Anchors(Kernel),
+    EachCrop(Vec<GpuLayer>),
+    Anchors(GpuConvolution),
 }
 
-/// A convolution and the rectifier behind it.
+/// A convolution and the activation behind it.
 #[derive(Debug)]
-struct Kernel {
+struct GpuConvolution {
     /// As burn's convolutions read it: outputs, height, width, inputs.
     weights: Tensor<4>,
     bias: Tensor<1>,
@@ -44,11 +46,11 @@ struct Kernel {
     stride: usize,
     padding: Padding,
     groups: usize,
-    rectifier: Rectifier,
+    activation: GpuActivation,
 }
 
 #[derive(Debug)]
-enum Rectifier {
+enum GpuActivation {
     None,
     /// To what is at most this.
     Relu(f32),
@@ -56,18 +58,19 @@ enum Rectifier {
     PRelu(Box<Tensor<4>>),
 }
 
-/// A blaze block, `relu(pointwise(depthwise(x)) + shortcut(x))`, as a pointwise convolution of `depthwise(x)` and `shortcut(x)` beside
-/// each other: that adds them and widens the shortcut.
+/// A blaze block, `relu(pointwise(depthwise(x)) + shortcut(x))`, as a pointwise convolution of `depthwise(x)`
+/// and `shortcut(x)` beside each other: that adds them and widens the shortcut.
 #[derive(Debug)]
 struct BlazeBlock {
-    /// At stride 1 it also hands `x` itself on, by a kernel with a one in the middle: before each of its outputs, that input.
-    depthwise: Kernel,
-    pointwise: Kernel,
+    /// At stride 1 it also hands `x` itself on, by a kernel with a one in the middle: before each of its
+    /// outputs, that input.
+    depthwise: GpuConvolution,
+    pointwise: GpuConvolution,
     /// At stride 2 the shortcut is a pooling.
     pools: bool,
 }
 
-impl Plan {
+impl GpuPlan {
     /// Uploads a network.
     ///
     /// # Errors
@@ -90,8 +93,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Runs faces or pictures: `x` is `[N * crops, side, side, 3]` with values from -1 to 1, what comes out `[N, values]`, a row for
-    /// [`Plan::numbers`] each.
+    /// Runs faces or pictures: `x` is `[N * crops, side, side, 3]` with values from -1 to 1, what comes out
+    /// `[N, values]`, a row for [`GpuPlan::numbers`] each.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<2> {
         let mut outputs = Vec::new();
         let x = self.run(&self.layers, channels_first(x), &mut outputs);
@@ -99,7 +102,8 @@ impl Plan {
     }
 
     /// Appends what the network says to `numbers`, from what a face or a picture of that side read back: the
-    /// [`NUMBERS`](crate::net::heads::NUMBERS) of a face, or all regressed values and then all logits of the anchors.
+    /// [`NUMBERS`](crate::net::heads::NUMBERS) of a face, or all regressed values and then all logits of the
+    /// anchors.
     ///
     /// # Panics
     /// If that is not as long as the network says.
@@ -111,37 +115,37 @@ impl Plan {
     }
 
     /// `x` is `[N, channels, side, side]` to burn, with channels last in memory.
-    fn run(&self, layers: &[Layer], mut x: Tensor<4>, outputs: &mut Vec<Tensor<2>>) -> Tensor<4> {
+    fn run(&self, layers: &[GpuLayer], mut x: Tensor<4>, outputs: &mut Vec<Tensor<2>>) -> Tensor<4> {
         for layer in layers {
             x = match layer {
-                Layer::Convolution(kernel) => kernel.forward(x),
-                Layer::Dense(kernel) => {
+                GpuLayer::Convolution(conv) => conv.forward(x),
+                GpuLayer::Dense(conv) => {
                     let [n, channels, height, width] = x.dims();
-                    kernel.forward(channels_last(x).reshape([n, channels * height * width, 1, 1]))
+                    conv.forward(channels_last(x).reshape([n, channels * height * width, 1, 1]))
                 }
-                Layer::Activation(rectifier) => rectifier.forward(x),
-                Layer::AveragePool => avg_pool2d(x, AvgPoolOptions::new([2, 2])),
-                Layer::MaxPool => max_pool2d(x, MaxPoolOptions::new([2, 2])),
-                Layer::GlobalAveragePool => {
+                GpuLayer::Activation(activation) => activation.forward(x),
+                GpuLayer::AveragePool => avg_pool2d(x, AvgPoolOptions::new([2, 2])),
+                GpuLayer::MaxPool => max_pool2d(x, MaxPoolOptions::new([2, 2])),
+                GpuLayer::GlobalAveragePool => {
                     let [_, _, height, width] = x.dims();
                     avg_pool2d(x, AvgPoolOptions::new([height, width]))
                 }
-                Layer::Residual(body, rectifier) => {
+                GpuLayer::Residual(body, activation) => {
                     let y = self.run(body, x.clone(), outputs);
-                    rectifier.forward(y.clone() + shortcut(x, y.dims()))
+                    activation.forward(y.clone() + shortcut(x, y.dims()))
                 }
-                Layer::BlazeBlock(block) => block.forward(x),
-                Layer::Flatten => {
+                GpuLayer::BlazeBlock(block) => block.forward(x),
+                GpuLayer::Flatten => {
                     let [n, channels, height, width] = x.dims();
                     channels_last(x).reshape([n, channels * height * width, 1, 1])
                 }
-                Layer::EachCrop(body) => {
+                GpuLayer::EachCrop(body) => {
                     let y = channels_last(self.run(body, x, outputs));
                     let [n, height, width, channels] = y.dims();
                     y.reshape([n / self.crops, self.crops * height * width * channels, 1, 1])
                 }
-                Layer::Anchors(kernel) => {
-                    outputs.push(channels_last(kernel.forward(x.clone())).flatten(1, 3));
+                GpuLayer::Anchors(conv) => {
+                    outputs.push(channels_last(conv.forward(x.clone())).flatten(1, 3));
                     x
                 }
             };
@@ -163,39 +167,39 @@ fn shortcut(mut x: Tensor<4>, [n, channels, height, width]: [usize; 4]) -> Tenso
     channels_first(Tensor::cat(vec![channels_last(x), zeros], 3))
 }
 
-fn layers(steps: &[Step], device: &Device) -> Vec<Layer> {
+fn layers(steps: &[Step], device: &Device) -> Vec<GpuLayer> {
     let layer = |step: &Step| match step {
-        Step::Convolution(it) => Layer::Convolution(Kernel::new(it, device)),
-        Step::Dense(it) => Layer::Dense(Kernel::dense(it, device)),
-        Step::Activation(it) => Layer::Activation(Rectifier::new(it, device)),
-        Step::AveragePool => Layer::AveragePool,
-        Step::MaxPool => Layer::MaxPool,
-        Step::GlobalAveragePool => Layer::GlobalAveragePool,
+        Step::Convolution(it) => GpuLayer::Convolution(GpuConvolution::new(it, device)),
+        Step::Dense(it) => GpuLayer::Dense(GpuConvolution::dense(it, device)),
+        Step::Activation(it) => GpuLayer::Activation(GpuActivation::new(it, device)),
+        Step::AveragePool => GpuLayer::AveragePool,
+        Step::MaxPool => GpuLayer::MaxPool,
+        Step::GlobalAveragePool => GpuLayer::GlobalAveragePool,
         Step::Residual(body, activation) => match BlazeBlock::new(body, activation, device) {
-            Some(block) => Layer::BlazeBlock(block.into()),
-            None => Layer::Residual(layers(body, device), Rectifier::new(activation, device)),
+            Some(block) => GpuLayer::BlazeBlock(block.into()),
+            None => GpuLayer::Residual(layers(body, device), GpuActivation::new(activation, device)),
         },
-        Step::Flatten => Layer::Flatten,
-        Step::EachCrop(body) => Layer::EachCrop(layers(body, device)),
+        Step::Flatten => GpuLayer::Flatten,
+        Step::EachCrop(body) => GpuLayer::EachCrop(layers(body, device)),
         // Of each cell first all anchors' values, then their logits.
         Step::Anchors { map, values, logits } => {
             let inputs = values.shape[1];
-            let both = Convolution {
+            let both = FoldedConvolution {
                 shape: [map.anchors * (VALUES + 1), inputs, 1, 1],
                 kernel: [values.kernel.as_slice(), &logits.kernel].concat(),
                 bias: [values.bias.as_slice(), &logits.bias].concat(),
                 ..values.clone()
             };
-            Layer::Anchors(Kernel::new(&both, device))
+            GpuLayer::Anchors(GpuConvolution::new(&both, device))
         }
         // The last step, from the logits of a hundred ages to probabilities and an age, is left to the CPU.
-        Step::Heads(heads) => Layer::Dense(Kernel::dense(&heads.logits, device)),
+        Step::Heads(heads) => GpuLayer::Dense(GpuConvolution::dense(&heads.logits, device)),
     };
     steps.iter().map(layer).collect()
 }
 
-impl Kernel {
-    fn new(conv: &Convolution, device: &Device) -> Self {
+impl GpuConvolution {
+    fn new(conv: &FoldedConvolution, device: &Device) -> Self {
         let [outputs, inputs, height, width] = conv.shape;
         let area = height * width;
         let last = |kernel: &[f32]| -> Vec<f32> {
@@ -209,15 +213,15 @@ impl Kernel {
             stride: conv.stride,
             padding: conv.padding,
             groups: if conv.depthwise { outputs } else { 1 },
-            rectifier: Rectifier::new(&conv.activation, device),
+            activation: GpuActivation::new(&conv.activation, device),
         }
     }
 
     /// A dense layer is a 1x1 convolution.
-    fn dense(dense: &Dense, device: &Device) -> Self {
+    fn dense(dense: &FoldedDense, device: &Device) -> Self {
         let outputs = dense.bias.len();
         let column = |o: usize| dense.weights[o..].iter().step_by(outputs);
-        let conv = Convolution {
+        let conv = FoldedConvolution {
             shape: [outputs, dense.weights.len() / outputs, 1, 1],
             kernel: (0..outputs).flat_map(column).copied().collect(),
             bias: dense.bias.clone(),
@@ -235,17 +239,17 @@ impl Kernel {
         let padding = [(before, after); 2];
         let options = ConvOptions::new_with_padding([self.stride; 2], padding, [1; 2], self.groups);
         let weights = self.weights.clone().permute([0, 3, 1, 2]);
-        self.rectifier.forward(conv2d(x, weights, Some(self.bias.clone()), options))
+        self.activation.forward(conv2d(x, weights, Some(self.bias.clone()), options))
     }
 }
 
-impl Rectifier {
-    fn new(activation: &Activation, device: &Device) -> Self {
+impl GpuActivation {
+    fn new(activation: &FoldedActivation, device: &Device) -> Self {
         match activation {
-            Activation::None => Self::None,
-            Activation::Relu => Self::Relu(f32::MAX),
-            Activation::Relu6 => Self::Relu(6.0),
-            Activation::PRelu(alpha) => {
+            FoldedActivation::None => Self::None,
+            FoldedActivation::Relu => Self::Relu(f32::MAX),
+            FoldedActivation::Relu6 => Self::Relu(6.0),
+            FoldedActivation::PRelu(alpha) => {
                 let shape = [1, alpha.len(), 1, 1];
                 Self::PRelu(Tensor::from_data(TensorData::new(alpha.clone(), shape), device).into())
             }
@@ -263,9 +267,9 @@ impl Rectifier {
 
 impl BlazeBlock {
     /// `None` for another residual.
-    fn new(body: &[Step], activation: &Activation, device: &Device) -> Option<Self> {
+    fn new(body: &[Step], activation: &FoldedActivation, device: &Device) -> Option<Self> {
         let [Step::Convolution(depthwise), Step::Convolution(pointwise)] = body else { return None };
-        let linear = [depthwise, pointwise].iter().all(|it| it.activation == Activation::None);
+        let linear = [depthwise, pointwise].iter().all(|it| it.activation == FoldedActivation::None);
         let point = (pointwise.shape[2], pointwise.stride, pointwise.depthwise) == (1, 1, false);
         let [input, _, side, _] = depthwise.shape;
         let output = pointwise.shape[0];
@@ -281,11 +285,11 @@ impl BlazeBlock {
             let row = |(o, row): (usize, &[f32])| {
                 (0..input).map(|i| shortcut(o, i)).chain(row.iter().copied()).collect::<Vec<_>>()
             };
-            (Kernel::new(depthwise, device), rows.flat_map(row).collect())
+            (GpuConvolution::new(depthwise, device), rows.flat_map(row).collect())
         } else {
             let middle: Vec<f32> = (0..area).map(|at| f32::from(u8::from(at == area / 2))).collect();
             let kernels = depthwise.kernel.chunks_exact(area);
-            let both = Convolution {
+            let both = FoldedConvolution {
                 shape: [2 * input, 1, side, side],
                 kernel: kernels.flat_map(|own| middle.iter().chain(own)).copied().collect(),
                 bias: depthwise.bias.iter().flat_map(|bias| [0.0, *bias]).collect(),
@@ -294,15 +298,18 @@ impl BlazeBlock {
             let row = |(o, row): (usize, &[f32])| {
                 row.iter().enumerate().flat_map(|(i, w)| [shortcut(o, i), *w]).collect::<Vec<_>>()
             };
-            (Kernel { groups: input, ..Kernel::new(&both, device) }, rows.flat_map(row).collect())
+            (
+                GpuConvolution { groups: input, ..GpuConvolution::new(&both, device) },
+                rows.flat_map(row).collect(),
+            )
         };
-        let pointwise = Convolution {
+        let pointwise = FoldedConvolution {
             shape: [output, 2 * input, 1, 1],
             kernel,
             activation: activation.clone(),
             ..pointwise.clone()
         };
-        Some(Self { depthwise: both, pointwise: Kernel::new(&pointwise, device), pools })
+        Some(Self { depthwise: both, pointwise: GpuConvolution::new(&pointwise, device), pools })
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {

@@ -1,7 +1,7 @@
 //! What comes back from the device.
 //!
-//! Whoever needs numbers from there only asks for them at first, and all that was asked for comes back together, in one buffer, once somebody
-//! [waits](crate::engine::Outputs::wait).
+//! Whoever needs numbers from there only asks for them at first, and all that was asked for comes back
+//! together, in one buffer, once somebody [waits](crate::engine::Outputs::wait).
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::{Rc, Weak};
@@ -34,7 +34,8 @@ impl Answer {
 }
 
 impl ReadBack {
-    /// Asks for the numbers of a tensor, which need not have been computed yet. They are not read if the answer is gone by then.
+    /// Asks for the numbers of a tensor, which need not have been computed yet. They are not read if the
+    /// answer is gone by then.
     pub fn ask(&self, tensor: Tensor<1>) -> Answer {
         let answer = Rc::default();
         self.asked.borrow_mut().push(Asked { tensor, answer: Rc::downgrade(&answer) });

@@ -84,30 +84,30 @@ pub fn pack(kernel: &[f32], shape: &ConvShape) -> Vec<f32> {
     packed
 }
 
-/// Convolution, ReLU and pooling of one picture in one pass, for use once trained: batch normalisation is folded into `weights` and `bias`
-/// beforehand. What is pooled to one never leaves the registers.
+/// Convolution, ReLU and pooling of one picture in one pass, for use once trained: batch normalisation is
+/// folded into `weights` and `bias` beforehand. What is pooled to one never leaves the registers.
 ///
 /// # Panics
 /// If a length does not fit `shape`.
 pub fn conv3x3_relu_pool(shape: &ConvShape, input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) {
-    let conv = Conv::new(shape, input, weights, bias);
+    let conv = PooledConvolution::new(shape, input, weights, bias);
     assert_eq!(out.len(), shape.pooled_len());
     match shape.pool {
-        1 => Arch::new().dispatch(ForwardPooled::<1> { conv, out }),
-        _ => Arch::new().dispatch(ForwardPooled::<2> { conv, out }),
+        1 => Arch::new().dispatch(RunPooled::<1> { conv, out }),
+        _ => Arch::new().dispatch(RunPooled::<2> { conv, out }),
     }
 }
 
 /// A convolution of one picture, its lengths checked.
 #[derive(Clone, Copy)]
-struct Conv<'a> {
+struct PooledConvolution<'a> {
     shape: &'a ConvShape,
     input: &'a [f32],
     weights: &'a [f32],
     bias: &'a [f32],
 }
 
-impl<'a> Conv<'a> {
+impl<'a> PooledConvolution<'a> {
     fn new(shape: &'a ConvShape, input: &'a [f32], weights: &'a [f32], bias: &'a [f32]) -> Self {
         shape.check();
         assert_eq!(input.len(), shape.in_len());
@@ -141,7 +141,8 @@ impl<'a> Conv<'a> {
                 out: unsafe { out.as_mut_ptr().add(c) },
                 co,
             };
-            // SAFETY: checked above: every row holds k floats from each pixel's first on, the weights 3 k rows of `co`.
+            // SAFETY: checked above: every row holds k floats from each pixel's first on, the weights 3 k
+            // rows of `co`.
             unsafe {
                 if c + pair <= co {
                     tile.run::<S, 2>(simd, pixels);
@@ -155,12 +156,12 @@ impl<'a> Conv<'a> {
     }
 }
 
-struct ForwardPooled<'a, const P: usize> {
-    conv: Conv<'a>,
+struct RunPooled<'a, const P: usize> {
+    conv: PooledConvolution<'a>,
     out: &'a mut [f32],
 }
 
-impl<const P: usize> WithSimd for ForwardPooled<'_, P> {
+impl<const P: usize> WithSimd for RunPooled<'_, P> {
     type Output = ();
 
     #[inline(always)]
@@ -206,8 +207,9 @@ impl<const P: usize> Tile<P> {
                 }
             };
         }
-        // Sums (P x P to a pixel), weights and one input value must fit the registers: 32 with AVX-512, 16 otherwise. With V8's simd128 the
-        // detector's pointwise kernel did 20 multiply-adds a nanosecond with 4 pixels, 14 with 6; this one is shaped alike.
+        // Sums (P x P to a pixel), weights and one input value must fit the registers: 32 with AVX-512, 16
+        // otherwise. With V8's simd128 the detector's pointwise kernel did 20 multiply-adds a nanosecond with
+        // 4 pixels, 14 with 6; this one is shaped alike.
         if P == 1 {
             if S::F32_LANES >= 16 {
                 tiles!(12);
@@ -225,8 +227,8 @@ impl<const P: usize> Tile<P> {
     /// Pixels `x` to `x + PX`, all that they are the mean of in registers while the weights pass by.
     ///
     /// # Safety
-    /// The rows must hold `(P * (x + PX) - 1) * step + k` floats, `weights` `3 k` rows of `co` (less the channels it was moved
-    /// on by), `out` `x + PX` pixels of `co`.
+    /// The rows must hold `(P * (x + PX) - 1) * step + k` floats, `weights` `3 k` rows of `co` (less the
+    /// channels it was moved on by), `out` `x + PX` pixels of `co`.
     #[inline(always)]
     unsafe fn pixels<S: Simd, const PX: usize, const NV: usize>(self, simd: S, x: usize) {
         // SAFETY: as promised by the caller.
@@ -329,13 +331,13 @@ mod tests {
             let bias = wave(48, 1.3);
             let weights = &pack(&kernel, &shape);
             let expected = pooled(&shape, &plain(&shape, &input, &kernel, &bias));
-            let conv = Conv::new(&shape, &input, weights, &bias);
+            let conv = PooledConvolution::new(&shape, &input, weights, &bias);
             macro_rules! check {
                 ($simd:expr) => {
                     let mut out = vec![f32::NAN; shape.pooled_len()];
                     match pool {
-                        1 => $simd.vectorize(ForwardPooled::<1> { conv, out: &mut out }),
-                        _ => $simd.vectorize(ForwardPooled::<2> { conv, out: &mut out }),
+                        1 => $simd.vectorize(RunPooled::<1> { conv, out: &mut out }),
+                        _ => $simd.vectorize(RunPooled::<2> { conv, out: &mut out }),
                     }
                     close(&out, &expected);
                 };

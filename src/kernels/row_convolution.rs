@@ -21,7 +21,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// Rows and columns of the output for an input of that many, which with its padding must be the kernel's at least.
+    /// Rows and columns of the output for an input of that many, which with its padding must be the kernel's
+    /// at least.
     pub fn out(&self, size: [usize; 2]) -> [usize; 2] {
         size.map(|n| (n + self.padding[0] + self.padding[1] - self.kernel) / self.stride + 1)
     }
@@ -38,7 +39,7 @@ impl Window {
 
 /// A convolution. Channels of the output are padded with zeros to a multiple of the vector length.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Convolution {
+pub struct RowConvolution {
     window: Window,
     /// Floats of an input pixel.
     channels: usize,
@@ -50,15 +51,15 @@ pub struct Convolution {
 
 /// A picture to convolve.
 #[derive(Clone, Copy)]
-enum Picture<'a> {
+enum ConvolutionInput<'a> {
     Floats(&'a [f32]),
     Bytes(&'a [u8]),
 }
 
-impl Convolution {
-    /// Lays out a kernel `[out][in][kernel][kernel]` and its bias `[out]`. An input pixel has `channels` floats, of which the first are
-    /// the kernel's inputs and the others zeros. Output channels are padded to a multiple of `padding`, itself a multiple of
-    /// [`lanes`](super::lanes).
+impl RowConvolution {
+    /// Lays out a kernel `[out][in][kernel][kernel]` and its bias `[out]`. An input pixel has `channels`
+    /// floats, of which the first are the kernel's inputs and the others zeros. Output channels are padded to
+    /// a multiple of `padding`, itself a multiple of [`lanes`](super::lanes).
     ///
     /// # Panics
     /// If a length does not fit, or the window is none (see [`Window`]; up to 11x11).
@@ -93,16 +94,29 @@ impl Convolution {
     /// If `input` or `out` does not fit the size, or the padding this machine.
     pub fn run(&self, input: &[f32], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
         assert_eq!(input.len(), size[0] * size[1] * self.channels);
-        Arch::new().dispatch(Run { of: self, picture: Picture::Floats(input), size, out, scratch });
+        Arch::new().dispatch(RunConvolution {
+            of: self,
+            picture: ConvolutionInput::Floats(input),
+            size,
+            out,
+            scratch,
+        });
     }
 
-    /// The same for a picture of bytes, which become numbers from -1 to 1 row by row, as the convolution gets to them.
+    /// The same for a picture of bytes, which become numbers from -1 to 1 row by row, as the convolution gets
+    /// to them.
     ///
     /// # Panics
     /// If `input` or `out` does not fit the size, or the padding this machine.
     pub fn run_bytes(&self, input: &[u8], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
         assert_eq!(input.len(), size[0] * size[1] * self.channels);
-        Arch::new().dispatch(Run { of: self, picture: Picture::Bytes(input), size, out, scratch });
+        Arch::new().dispatch(RunConvolution {
+            of: self,
+            picture: ConvolutionInput::Bytes(input),
+            size,
+            out,
+            scratch,
+        });
     }
 }
 
@@ -122,15 +136,15 @@ pub(super) fn pack_kernel(kernel: &[f32], out: usize, k: usize, channels: usize,
     weights
 }
 
-struct Run<'a> {
-    of: &'a Convolution,
-    picture: Picture<'a>,
+struct RunConvolution<'a> {
+    of: &'a RowConvolution,
+    picture: ConvolutionInput<'a>,
     size: [usize; 2],
     out: &'a mut [f32],
     scratch: &'a mut Vec<f32>,
 }
 
-impl WithSimd for Run<'_> {
+impl WithSimd for RunConvolution<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -145,8 +159,8 @@ impl WithSimd for Run<'_> {
         for (y, out) in out.chunks_exact_mut(columns * of.padded_out()).enumerate() {
             while let Some((y, row)) = ring.next(stride * y + kernel) {
                 match picture {
-                    Picture::Floats(values) => row.copy_from_slice(&values[y * in_row..][..in_row]),
-                    Picture::Bytes(bytes) => {
+                    ConvolutionInput::Floats(values) => row.copy_from_slice(&values[y * in_row..][..in_row]),
+                    ConvolutionInput::Bytes(bytes) => {
                         for (value, byte) in row.iter_mut().zip(&bytes[y * in_row..][..in_row]) {
                             *value = f32::from(*byte) * (1.0 / 127.5) - 1.0;
                         }
@@ -179,7 +193,7 @@ mod tests {
     use crate::kernels::testing::{noise, padded, plain};
     use pulp::{Scalar128b, Scalar256b, Scalar512b};
 
-    fn agrees(run: impl Fn(Run), lanes: usize) {
+    fn agrees(run: impl Fn(RunConvolution), lanes: usize) {
         let mut scratch = Vec::new();
         for (size, channels_in, channels_out, kernel, stride, padding) in [
             ([8, 30], 3, 32, 3, 2, [1, 1]),
@@ -195,13 +209,13 @@ mod tests {
             let weights = noise(kernel * kernel * channels_in * channels_out, 2);
             let bias = noise(channels_out, 3);
             let activation = Activation::Relu;
-            let conv = Convolution::new(window, channels_in, &weights, &bias, activation, lanes);
+            let conv = RowConvolution::new(window, channels_in, &weights, &bias, activation, lanes);
             let n = conv.padded_out();
             let expected = plain(window, size, &x, &weights, &bias, false);
             let expected: Vec<f32> = expected.iter().map(|v| v.max(0.0)).collect();
-            for picture in [Picture::Floats(&x), Picture::Bytes(&inputs)] {
+            for picture in [ConvolutionInput::Floats(&x), ConvolutionInput::Bytes(&inputs)] {
                 let mut out = vec![f32::NAN; expected.len() / channels_out * n];
-                run(Run { of: &conv, picture, size, out: &mut out, scratch: &mut scratch });
+                run(RunConvolution { of: &conv, picture, size, out: &mut out, scratch: &mut scratch });
                 for (i, (a, b)) in out.iter().zip(padded(&expected, channels_out, n)).enumerate() {
                     let limit = if i % n >= channels_out { 0.0 } else { 1e-4 };
                     assert!((a - b).abs() <= limit, "{window:?} {size:?} {i}: {a} {b}");

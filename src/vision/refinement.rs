@@ -1,37 +1,37 @@
-//! Refinement: a view of each face from close up.
+//! Refinement: a second pass over each small or doubtful face, from close up.
 //!
 //! Where a face is small in the network's input, its landmarks are off by a large part of it, and what only
-//! looks like a face passes for one. So it is looked at again, by the same network, which takes pictures of
-//! half the side as well: for a quarter of the work.
+//! seems a face passes for one. So the same network sees it again in a picture of its own, of half the side:
+//! for a quarter of the work.
 
-use super::{CLOSE_UP_SIDE, Candidate, Rect, iou};
+use super::{Candidate, REFINEMENT_SIDE, Rect, iou};
 use crate::picture::Similarity;
 
 /// Side of the square around a face, in sides of its box. The face then has 40 of the input's 64 pixels.
 const CONTEXT: f32 = 1.6;
 
-/// The least overlap of what both looks found.
+/// The least overlap of what both passes found.
 const SAME_FACE: f32 = 0.2;
 
 /// The square around a face as the network's input: the transform from pixels of the input to pixels of the
 /// frame. `None` for a box that has no extent.
-pub fn close_up(face: &Rect) -> Option<Similarity> {
+pub fn refinement(face: &Rect) -> Option<Similarity> {
     let side = CONTEXT * face.width.max(face.height);
     if !(side > 0.0 && side.is_finite()) {
         return None;
     }
     let [cx, cy] = face.centre();
-    Some(Similarity::new(side / CLOSE_UP_SIDE as f32, 0.0, cx - side / 2.0, cy - side / 2.0))
+    Some(Similarity::new(side / REFINEMENT_SIDE as f32, 0.0, cx - side / 2.0, cy - side / 2.0))
 }
 
-/// Whether a close-up shows a face any larger than a view with this [`Candidate::magnification`] does.
-pub fn enlarges(close_up: &Similarity, magnification: f32) -> bool {
-    close_up.scale() * magnification < 1.0
+/// Whether a refinement shows a face any larger than a view with this [`Candidate::magnification`] does.
+pub fn enlarges(refinement: &Similarity, magnification: f32) -> bool {
+    refinement.scale() * magnification < 1.0
 }
 
-/// Which of the faces in the close-up of `face` is that face, if any.
-pub fn confirm(face: &Rect, close_up: &[Candidate]) -> Option<Candidate> {
-    close_up
+/// Which of the faces in the refinement of `face` is that face, if any.
+pub fn confirm(face: &Rect, refinement: &[Candidate]) -> Option<Candidate> {
+    refinement
         .iter()
         .map(|d| (iou(&d.face.bbox, face), d))
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -55,18 +55,18 @@ mod tests {
 
     #[test]
     fn the_square_is_centred_on_the_face() {
-        let close_up = |x, side| super::close_up(&at(x, side).face.bbox);
-        let to_frame = close_up(100.0, 80.0).unwrap();
+        let refinement = |x, side| super::refinement(&at(x, side).face.bbox);
+        let to_frame = refinement(100.0, 80.0).unwrap();
         assert_eq!(to_frame, Similarity::new(2.0, 0.0, 76.0, 76.0));
-        assert_eq!(close_up(100.0, 0.0), None);
-        assert_eq!(close_up(100.0, f32::NAN), None);
+        assert_eq!(refinement(100.0, 0.0), None);
+        assert_eq!(refinement(100.0, f32::NAN), None);
     }
 
     #[test]
     fn large_faces_need_none() {
         let enlarges = |side| {
             let seen = at(100.0, side);
-            enlarges(&close_up(&seen.face.bbox).unwrap(), seen.magnification)
+            enlarges(&refinement(&seen.face.bbox).unwrap(), seen.magnification)
         };
         // Of 200 pixels, the whole frame's input has 40 as well.
         assert!(enlarges(199.0) && !enlarges(201.0));

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 #[cfg(feature = "webgpu")]
 use super::texture::{Texture, TextureSampler};
-use super::{Answer, Plan, ReadBack};
+use super::{Answer, GpuPlan, ReadBack};
 #[cfg(feature = "webgpu")]
 use crate::engine::cpu::inputs::SIDE;
 use crate::engine::cpu::{Squares, network_input};
@@ -22,9 +22,9 @@ const MOST_REGIONS: usize = 16;
 
 /// The detector and a network that estimates age and gender on a device of burn's.
 #[derive(Debug)]
-pub struct Networks {
-    detector: Plan,
-    network: Plan,
+pub struct GpuNetworks {
+    detector: GpuPlan,
+    network: GpuPlan,
     kind: NetworkKind,
     /// Of pictures in memory.
     squares: RefCell<Squares>,
@@ -39,14 +39,15 @@ pub struct Networks {
 /// Rows of numbers that are to be read back.
 #[derive(Debug, Clone)]
 pub struct Awaited {
-    networks: Rc<Networks>,
+    networks: Rc<GpuNetworks>,
     answer: Answer,
     rows: usize,
-    what: What,
+    of: AwaitedRows,
 }
 
+/// What the rows say.
 #[derive(Debug, Clone, Copy)]
-enum What {
+enum AwaitedRows {
     #[cfg_attr(not(feature = "webgpu"), allow(dead_code))]
     Brightness,
     Detections {
@@ -55,7 +56,7 @@ enum What {
     Estimates,
 }
 
-impl Networks {
+impl GpuNetworks {
     /// On a device of burn's; only for pictures in memory.
     ///
     /// # Errors
@@ -63,8 +64,8 @@ impl Networks {
     pub fn new(detector: &Weights, network: &Weights, device: Device) -> Result<Self, WeightsError> {
         let kind = NetworkKind::of(network)?;
         Ok(Self {
-            detector: Plan::new(blaze_face::network(), detector, &device)?,
-            network: Plan::new(kind.network(), network, &device)?,
+            detector: GpuPlan::new(blaze_face::network(), detector, &device)?,
+            network: GpuPlan::new(kind.network(), network, &device)?,
             kind,
             squares: RefCell::default(),
             #[cfg(feature = "webgpu")]
@@ -77,7 +78,8 @@ impl Networks {
     /// On the browser's device.
     ///
     /// # Errors
-    /// [`EngineError::Unavailable`] where there is none, [`EngineError::Weights`] for weights of other networks.
+    /// [`EngineError::Unavailable`] where there is none, [`EngineError::Weights`] for weights of other
+    /// networks.
     #[cfg(feature = "webgpu")]
     pub async fn start(detector: &Weights, network: &Weights) -> Result<Self, EngineError> {
         let started = Device::wgpu_options().init_with_setup_async().await;
@@ -156,7 +158,8 @@ impl Networks {
         Ok(())
     }
 
-    /// The input of a network, `[N, side, side, 3]` from -1 to 1, of squares in memory of `side` x `side` pixels.
+    /// The input of a network, `[N, side, side, 3]` from -1 to 1, of squares in memory of `side` x `side`
+    /// pixels.
     fn uploaded(&self, task: Task, rgb: &[u8], side: usize) -> Tensor<4> {
         let (values, side): (Vec<f32>, _) = match task {
             Task::Detection => (rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect(), side),
@@ -171,17 +174,17 @@ impl Networks {
 
     /// Has a network run on the input of these regions.
     fn run(self: &Rc<Self>, task: Task, input: Tensor<4>, regions: &[Region], outputs: &mut Outputs) {
-        let (plan, what) = match task {
-            Task::Detection => (&self.detector, What::Detections { side: regions[0].side }),
-            Task::Estimation => (&self.network, What::Estimates),
+        let (plan, of) = match task {
+            Task::Detection => (&self.detector, AwaitedRows::Detections { side: regions[0].side }),
+            Task::Estimation => (&self.network, AwaitedRows::Estimates),
         };
         let values = plan.forward(input).flatten(0, 1);
-        self.ask(values, regions.len(), what, outputs);
+        self.ask(values, regions.len(), of, outputs);
     }
 
-    fn ask(self: &Rc<Self>, values: Tensor<1>, rows: usize, what: What, outputs: &mut Outputs) {
+    fn ask(self: &Rc<Self>, values: Tensor<1>, rows: usize, of: AwaitedRows, outputs: &mut Outputs) {
         let answer = self.read_back.ask(values);
-        outputs.await_rows(Awaited { networks: self.clone(), answer, rows, what });
+        outputs.await_rows(Awaited { networks: self.clone(), answer, rows, of });
     }
 
     /// As [`crate::engine::Engine::submit_brightness`].
@@ -194,7 +197,7 @@ impl Networks {
         texture: &Texture,
         outputs: &mut Outputs,
     ) -> Result<(), EngineError> {
-        self.ask(texture.brightness()?, 1, What::Brightness, outputs);
+        self.ask(texture.brightness()?, 1, AwaitedRows::Brightness, outputs);
         Ok(())
     }
 }
@@ -220,10 +223,10 @@ impl Awaited {
     pub fn take_in(&self, outputs: &mut Outputs) -> Result<(), EngineError> {
         let numbers = self.answer.get().ok_or_else(|| EngineError::Lost("no answer".into()))?;
         for row in numbers.chunks_exact(numbers.len() / self.rows) {
-            outputs.push(|out| match self.what {
-                What::Brightness => out.extend(row),
-                What::Detections { side } => self.networks.detector.numbers(row, side, out),
-                What::Estimates => self.networks.network.numbers(row, self.networks.kind.side(), out),
+            outputs.push(|out| match self.of {
+                AwaitedRows::Brightness => out.extend(row),
+                AwaitedRows::Detections { side } => self.networks.detector.numbers(row, side, out),
+                AwaitedRows::Estimates => self.networks.network.numbers(row, self.networks.kind.side(), out),
             });
         }
         Ok(())

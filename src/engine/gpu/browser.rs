@@ -1,7 +1,8 @@
 //! The one call to the browser's WebGPU that is not made through wgpu.
 //!
-//! wgpu has it as well, and panics where the browser refuses. web-sys has its types only for those who set `web_sys_unstable_apis` for
-//! everything they compile, and wgpu keeps its own to itself, so they are stated here: as much of them as is used.
+//! wgpu has it as well, and panics where the browser refuses. web-sys has its types only for those who set
+//! `web_sys_unstable_apis` for everything they compile, and wgpu keeps its own to itself, so they are stated
+//! here: as much of them as is used.
 
 use js_sys::Object;
 use wasm_bindgen::prelude::*;
