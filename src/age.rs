@@ -92,9 +92,25 @@ impl AgeDistribution {
         valid.then(|| Self(probabilities.map(|p| p / sum)))
     }
 
+    /// Them by year.
+    pub(crate) fn years(&self) -> &[f32; AGES] {
+        &self.0
+    }
+
     /// The 100 probabilities.
     pub fn probabilities(&self) -> &[f32] {
         &self.0
+    }
+
+    /// *The* age, in years, 0..99: as much lies below it as above. (Why this one of several: `docs/steadiness.md`.)
+    pub fn median(&self) -> f32 {
+        self.quantile(0.5)
+    }
+
+    /// The likeliest year, the first of several.
+    pub fn mode(&self) -> f32 {
+        let likeliest = (0..AGES).fold(0, |best, age| if self.0[age] > self.0[best] { age } else { best });
+        likeliest as f32
     }
 
     /// Expected age in years, 0..99.
@@ -120,7 +136,69 @@ impl AgeDistribution {
         let tail = (1.0 - mass.clamp(0.0, 1.0)) / 2.0;
         [self.quantile(tail), self.quantile(1.0 - tail)]
     }
+
+    /// The two hills of a distribution that has two, the younger one first; `None` of one that has not.
+    ///
+    /// It has two if it can be split at a year so that
+    /// - each side has at least [`HILL_SHARE`] of the probability,
+    /// - the medians of the sides are at least [`HILL_YEARS`] apart,
+    /// - and the distribution is at most [`VALLEY`] times as high there as at the lower of the two sides' peaks, when
+    ///   neighbouring years are averaged as in a soft label of gap 3.
+    ///
+    /// Of several such years the one with the deepest valley counts.
+    pub fn hills(&self) -> Option<[Hill; 2]> {
+        self.hills_by(VALLEY)
+    }
+
+    /// The same with another depth of the valley.
+    pub(crate) fn hills_by(&self, valley: f32) -> Option<[Hill; 2]> {
+        let p =
+            |age: isize| usize::try_from(age).ok().and_then(|age| self.0.get(age)).copied().unwrap_or(0.0);
+        let smooth: [f32; AGES] = std::array::from_fn(|age| {
+            let age = age as isize;
+            (p(age - 2) + 2.0 * p(age - 1) + 3.0 * p(age) + 2.0 * p(age + 1) + p(age + 2)) / 9.0
+        });
+        // The highest from each year on.
+        let mut after = smooth;
+        for age in (0..AGES - 1).rev() {
+            after[age] = after[age].max(after[age + 1]);
+        }
+        let (mut before, mut below) = (smooth[0], self.0[0]);
+        let mut best: Option<(f32, f32)> = None;
+        for age in 1..AGES - 1 {
+            let depth = smooth[age] / before.min(after[age + 1]).max(f32::MIN_POSITIVE);
+            // The year itself is shared.
+            let share = below + self.0[age] / 2.0;
+            if depth <= best.map_or(valley, |(depth, _)| depth)
+                && (HILL_SHARE..=1.0 - HILL_SHARE).contains(&share)
+                && self.quantile(0.5 + share / 2.0) - self.quantile(share / 2.0) >= HILL_YEARS
+            {
+                best = Some((depth, share));
+            }
+            before = before.max(smooth[age]);
+            below += self.0[age];
+        }
+        let (_, share) = best?;
+        let younger = Hill { age: self.quantile(share / 2.0), share };
+        Some([younger, Hill { age: self.quantile(0.5 + share / 2.0), share: 1.0 - share }])
+    }
 }
+
+/// A hill of a distribution that has two.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Hill {
+    /// Its median, in years.
+    pub age: f32,
+    /// Its share of the probability, 0..1; those of the two sum to 1.
+    pub share: f32,
+}
+
+/// The least share of the probability that a hill has.
+pub const HILL_SHARE: f32 = 0.2;
+/// The least that two hills are apart, in years.
+pub const HILL_YEARS: f32 = 10.0;
+/// The most that is left between two hills, as a part of the lower one's height.
+pub const VALLEY: f32 = 0.6;
 
 #[cfg(test)]
 mod tests {
@@ -182,5 +260,59 @@ mod tests {
         assert_eq!(one.mean(), 42.0);
         let [low, high] = one.central_range(0.8);
         assert!((low - 41.6).abs() < 1e-5 && (high - 42.4).abs() < 1e-5, "{low} {high}");
+    }
+
+    /// A hill of each width around each age, with each weight, by normal distributions.
+    fn mixed(hills: &[(f32, f32, f32)]) -> AgeDistribution {
+        let density = |age: f32| -> f32 {
+            hills
+                .iter()
+                .map(|(at, width, share)| share / width * (-((age - at) / width).powi(2) / 2.0).exp())
+                .sum()
+        };
+        AgeDistribution::new(std::array::from_fn(|age| density(age as f32))).unwrap()
+    }
+
+    #[test]
+    fn the_age_is_the_median() {
+        for age in [0.0, 8.0, 33.3, 99.0] {
+            let one = AgeDistribution::new(AgeLabel::Exact(age).soft_label(3.0)).unwrap();
+            assert!((one.median() - age).abs() < 0.8, "{age}: {}", one.median());
+        }
+        // It moves within a year as well.
+        let medians: Vec<f32> =
+            (0..10).map(|i| mixed(&[(40.0 + i as f32 / 10.0, 5.0, 1.0)]).median()).collect();
+        assert!(medians.windows(2).all(|pair| (0.05..0.15).contains(&(pair[1] - pair[0]))), "{medians:?}");
+        // And lies in every central range.
+        let skewed = mixed(&[(8.0, 2.0, 0.55), (30.0, 6.0, 0.45)]);
+        for mass in [0.0, 0.05, 0.5, 0.8, 1.0] {
+            let [low, high] = skewed.central_range(mass);
+            assert!(low <= skewed.median() && skewed.median() <= high, "{mass}");
+        }
+        assert_eq!(skewed.mode(), 8.0);
+    }
+
+    #[test]
+    fn two_hills_are_said_to_be_two() {
+        let [child, adult] = mixed(&[(8.0, 2.0, 0.45), (30.0, 5.0, 0.55)]).hills().unwrap();
+        assert!((child.age - 8.0).abs() < 0.7 && (adult.age - 30.0).abs() < 0.7, "{child:?} {adult:?}");
+        assert!((child.share - 0.45).abs() < 0.02 && (child.share + adult.share - 1.0).abs() < 1e-6);
+        // Of three, the deepest valley counts.
+        let [young, old] = mixed(&[(10.0, 3.0, 0.3), (24.0, 4.0, 0.2), (70.0, 5.0, 0.5)]).hills().unwrap();
+        assert!(young.age < 25.0 && (old.age - 70.0).abs() < 1.0, "{young:?} {old:?}");
+        for (what, one) in [
+            ("one hill", vec![(40.0, 8.0, 1.0)]),
+            ("a steep one", vec![(40.0, 0.5, 1.0)]),
+            ("a small second one", vec![(8.0, 2.0, 0.15), (40.0, 5.0, 0.85)]),
+            ("two that are close", vec![(30.0, 2.0, 0.5), (38.0, 2.0, 0.5)]),
+            ("two that run into each other", vec![(30.0, 6.0, 0.5), (44.0, 6.0, 0.5)]),
+        ] {
+            assert_eq!(mixed(&one).hills(), None, "{what}");
+        }
+        // A jagged hill is one: neighbouring years are averaged.
+        let hill = mixed(&[(40.0, 8.0, 1.0)]);
+        let jagged = std::array::from_fn(|age| hill.years()[age] * if age % 2 == 0 { 1.6 } else { 0.4 });
+        assert_eq!(AgeDistribution::new(jagged).unwrap().hills(), None);
+        assert_eq!(AgeDistribution::new([0.01; AGES]).unwrap().hills(), None);
     }
 }

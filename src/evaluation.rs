@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::age::AgeLabel;
+use crate::age::{AgeDistribution, AgeLabel, Hill};
 use crate::data::labels::Gender;
 
 /// A label and what was said.
@@ -72,6 +72,65 @@ pub struct Measures {
     pub gender_accuracy: Option<f64>,
     /// Share of labels that the stated age range holds.
     pub range_coverage: f64,
+}
+
+/// What a network said of a picture of known age, for the ways to read one age from it.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// What is known.
+    pub label: AgeLabel,
+    /// The age by regression.
+    pub regressed: f32,
+    /// All else that was said.
+    pub distribution: AgeDistribution,
+}
+
+impl Reading {
+    /// A Markdown table: the errors of each way to read an age; then those of pictures whose distribution has two hills. `None` of no
+    /// pictures.
+    pub fn markdown(readings: &[Self]) -> Option<String> {
+        type Way = fn(&Reading) -> f32;
+        let ways: [(&str, Way); 4] = [
+            ("regression", |reading| reading.regressed),
+            ("mean", |reading| reading.distribution.mean()),
+            ("median", |reading| reading.distribution.median()),
+            ("likeliest year", |reading| reading.distribution.mode()),
+        ];
+        let mut table =
+            String::from("| age read as | n | MAE (years) | bias | within 5 |\n|---|---|---|---|---|\n");
+        let mut row = |name: &str, errors: &[f32]| {
+            let n = errors.len() as f32;
+            let mean = |of: &dyn Fn(f32) -> f32| errors.iter().map(|error| of(*error)).sum::<f32>() / n;
+            let (mae, bias) = (mean(&f32::abs), mean(&|error| error));
+            let stderr = (mean(&|error: f32| (error.abs() - mae).powi(2)) / n).sqrt();
+            let within = 100.0 * mean(&|error| f32::from(u8::from(error.abs() <= 5.0)));
+            writeln!(table, "| {name} | {n} | {mae:.2} ± {stderr:.2} | {bias:+.2} | {within:.1} % |")
+                .expect("strings take everything");
+        };
+        if readings.is_empty() {
+            return None;
+        }
+        for (name, way) in ways {
+            row(name, &readings.iter().map(|reading| reading.label.error(way(reading))).collect::<Vec<_>>());
+        }
+        let two: Vec<_> =
+            readings.iter().filter_map(|reading| Some((reading, reading.distribution.hills()?))).collect();
+        if !two.is_empty() {
+            let error = |reading: &Self, age: f32| reading.label.error(age);
+            let median = |(reading, _): &(&Self, _)| error(reading, reading.distribution.median());
+            row("two hills: median", &two.iter().map(median).collect::<Vec<_>>());
+            let nearer = |(reading, hills): &(&Self, [Hill; 2])| {
+                let [a, b] = hills.map(|hill| error(reading, hill.age));
+                if a.abs() <= b.abs() { a } else { b }
+            };
+            row("two hills: nearer hill", &two.iter().map(nearer).collect::<Vec<_>>());
+            let higher = |(reading, [a, b]): &(&Self, [Hill; 2])| {
+                error(reading, if a.share > b.share { a.age } else { b.age })
+            };
+            row("two hills: larger hill", &two.iter().map(higher).collect::<Vec<_>>());
+        }
+        Some(table)
+    }
 }
 
 /// How a change to pictures moves their estimates.
@@ -297,6 +356,30 @@ mod tests {
         assert!(table.contains("| none | 11 | 0 | 0.00 ± 0.00 | 100.0 ± 0.0 % | | | |\n"), "{table}");
         assert!(table.contains("| 5.0 | 9.1 ± 8.7 % |\n"), "{table}");
         assert_eq!(Shift::of("none", &[], &[]), None);
+    }
+
+    #[test]
+    fn readings_by_hand() {
+        let reading = |age: f32, shares: &[(usize, f32)], regressed| {
+            let mut probabilities = [0.0; 100];
+            shares.iter().for_each(|(age, share)| probabilities[*age] = *share);
+            let distribution = AgeDistribution::new(probabilities).unwrap();
+            Reading { label: AgeLabel::Exact(age), regressed, distribution }
+        };
+        // A third at 10, two thirds at 40: the median is a quarter of the way into the year of 40.
+        let table = Reading::markdown(&[reading(12.0, &[(10, 1.0), (40, 2.0)], 25.0)]).unwrap();
+        for row in [
+            "| regression | 1 | 13.00 ± 0.00 | +13.00 | 0.0 % |",
+            "| mean | 1 | 18.00 ± 0.00 | +18.00 | 0.0 % |",
+            "| median | 1 | 27.75 ± 0.00 | +27.75 | 0.0 % |",
+            "| likeliest year | 1 | 28.00 ± 0.00 | +28.00 | 0.0 % |",
+            "| two hills: median | 1 | 27.75 ± 0.00 | +27.75 | 0.0 % |",
+            "| two hills: nearer hill | 1 | 2.00 ± 0.00 | -2.00 | 100.0 % |",
+            "| two hills: larger hill | 1 | 28.00 ± 0.00 | +28.00 | 0.0 % |",
+        ] {
+            assert!(table.contains(row), "{row}\n{table}");
+        }
+        assert_eq!(Reading::markdown(&[]), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 #[cfg(feature = "webgpu")]
 use web_sys::{ImageBitmap, VideoFrame};
 
+use crate::age::Hill;
 #[cfg(feature = "webgpu")]
 use crate::engine::gpu::ExternalImageSource;
 use crate::engine::{EngineKind, Picture};
@@ -188,12 +189,16 @@ impl WebEstimator {
             self.video.replace(video);
             let report = report.map_err(error)?;
             let video = self.video.borrow();
-            let faces = video.faces().iter().map(|face| WebFace::new(&face.face, Some(face.id))).collect();
+            let faces = video
+                .faces()
+                .iter()
+                .map(|face| WebFace::new(&face.face, face.settled, Some(face.id)))
+                .collect();
             (faces, report.mode, report.timings)
         } else {
             let (found, timings) =
                 self.estimator.estimate_timed(picture, Search::Tiled).await.map_err(error)?;
-            (found.iter().map(|face| WebFace::new(face, None)).collect(), FrameMode::Search, timings)
+            (found.iter().map(|face| WebFace::new(face, true, None)).collect(), FrameMode::Search, timings)
         };
         let [width, height] = picture.size();
         let Timings { detect, crop, network, track } = timings;
@@ -237,8 +242,11 @@ struct WebFace {
     r#box: [f32; 4],
     score: f32,
     landmarks: [[f32; 2]; 6],
+    settled: bool,
     age: f32,
     age_range: [f32; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hills: Option<[Hill; 2]>,
     #[serde(with = "serde_wasm_bindgen::preserve")]
     age_distribution: Float32Array,
     gender: WebGender,
@@ -254,14 +262,16 @@ struct WebGender {
 }
 
 impl WebFace {
-    fn new(face: &Face, id: Option<u32>) -> Self {
+    fn new(face: &Face, settled: bool, id: Option<u32>) -> Self {
         let estimate = &face.estimate;
         Self {
             r#box: face.bbox,
             score: face.score,
             landmarks: face.landmarks,
+            settled,
             age: estimate.age,
             age_range: estimate.age_range,
+            hills: estimate.hills,
             age_distribution: estimate.age_distribution.probabilities()[..].into(),
             gender: WebGender { female: estimate.gender.female, male: estimate.gender.male },
             id,

@@ -54,6 +54,10 @@ fn a_face_is_found_and_described() {
     assert!(range[0] <= age && age <= range[1] && range[0] < range[1], "{age} {range:?}");
     assert!((15.0..60.0).contains(&age), "{age}");
     let distribution = numbers(&face["age_distribution"]);
+    // Each year's probability lies half a year to either side of it.
+    let year = age.round() as usize;
+    let below = distribution[..year].iter().sum::<f64>() + (age - year as f64 + 0.5) * distribution[year];
+    assert!((below - 0.5).abs() < 1e-3, "the age is the median: {below} is below {age}");
     assert_eq!(distribution.len(), 100);
     assert!((distribution.iter().sum::<f64>() - 1.0).abs() < 1e-3);
     let gender = &face["gender"];
@@ -251,6 +255,15 @@ fn evaluation_counts() {
         .next();
     let age: f64 = row.unwrap().unwrap()["age"].parse().unwrap();
     assert!((age - predicted).abs() < 1e-3);
+
+    // It is the median, of all ways to read an answer.
+    let output = mien(&["evaluate", "--data", data, "--dataset", "toy", "--split", "test", "--readings"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    for way in ["regression", "mean", "median", "likeliest year"] {
+        assert!(table.contains(&format!("| {way} | 3 | ")), "{table}");
+    }
+    let mae = format!("| median | 3 | {:.2} ± ", result["mae"].as_f64().unwrap());
+    assert!(table.contains(&mae), "{mae}: {table}");
 
     let output = mien(&["evaluate", "--data", data, "--dataset", "other", "--split", "test"]);
     assert_eq!(output.status.code(), Some(1));

@@ -42,7 +42,7 @@ fn the_types_fit_real_results() {
     let mut program = String::from(
         "import type { Face, Result } from './mien.js';
         interface Photo extends Result { mode: 'search'; faces: (Face & { id?: never })[] }
-        interface Tracked extends Result { faces: [Required<Face>] }\n",
+        interface Tracked extends Result { faces: [Face & { id: number }] }\n",
     );
     for engine in ["cpu", "webgpu"] {
         let chromium = Chromium::start(Options { webgpu: engine == "webgpu", ..Options::default() });

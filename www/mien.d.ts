@@ -47,7 +47,7 @@ export interface EngineChange {
 }
 
 export interface EstimateOptions {
-  /** True for the frames of one video: faces keep an id, and estimates are smoothed over time. */
+  /** True for the frames of one video: faces keep an id, and their numbers stand still. */
   track?: boolean;
   /** When the frame was taken, in milliseconds on any steady clock. Now, unless told. Used with `track`. */
   timestamp?: number;
@@ -98,16 +98,40 @@ export interface Face {
   score: number;
   /** Right eye, left eye, nose, mouth, right ear, left ear, in pixels of the source. */
   landmarks: [x: number, y: number][];
-  /** Estimated age in years. */
+  /**
+   * Whether the numbers below are good enough to be shown. Always, without `track`. With it not in a face's first moments, until a few
+   * estimates agree or half a second has passed (1.5 seconds for one that moves fast); those of that time may be years off.
+   */
+  settled: boolean;
+  /**
+   * Estimated age in years: the median of `ageDistribution`. With `track` it stands still until the average of estimates is beyond its
+   * rounding, and moves at most twice a second.
+   */
   age: number;
-  /** The range that the age likely lies in, in years. */
+  /** The range that the age of four people in five lies in, in years. It holds `age`. */
   ageRange: [low: number, high: number];
+  /**
+   * Where the distribution has two hills, the age and the share of each, the younger first: a child of about 8, or an adult of about 30.
+   * `age` may lie between them.
+   */
+  hills?: [Hill, Hill];
   /** Probability of each age from 0 to 99; they sum to 1. */
   ageDistribution: Float32Array;
   /** Probabilities; they sum to 1. */
   gender: { female: number; male: number };
-  /** With `track`: the same number for the same face from frame to frame. */
+  /**
+   * With `track`: the same number for the same face from frame to frame. Another person in its place, as far as estimates tell, has
+   * another one.
+   */
   id?: number;
+}
+
+/** One of two hills of a distribution. */
+export interface Hill {
+  /** In years. */
+  age: number;
+  /** Its part of the probability; those of the two sum to 1. */
+  share: number;
 }
 
 export type MienErrorCode =

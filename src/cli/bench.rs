@@ -13,7 +13,7 @@ use mien::engine::cpu::{CpuPlan, CpuScratch};
 use mien::net::{NetworkKind, NetworkModule, blaze_face};
 use mien::train::bench::{peak_memory, train_steps};
 
-use super::growth;
+use super::{growth, steadiness};
 
 /// Measure speed on this machine
 #[derive(clap::Args)]
@@ -55,6 +55,8 @@ enum Benchmark {
     /// A whole picture on one thread, as it holds more faces and more pixels: time and memory, as a table and
     /// as charts
     Growth(growth::GrowthArgs),
+    /// Clips made of held pictures: how soon the number is right, how still it stands, and who keeps an identity
+    Steadiness(steadiness::SteadinessArgs),
 }
 
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
@@ -69,6 +71,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
             pool.install(|| engine(runs, weights_dir))
         }
         Benchmark::Growth(args) => growth::run(args),
+        Benchmark::Steadiness(args) => steadiness::run(args),
     }
 }
 

@@ -7,7 +7,8 @@ use mien::data::labels::{Rejection, Rejections, Sample};
 use mien::data::layouts::split_name;
 use mien::data::split::{Part, part};
 use mien::data::tars::TarSet;
-use mien::evaluation::{Evaluation, Prediction, Shift};
+use mien::engine::RawEstimate;
+use mien::evaluation::{Evaluation, Prediction, Reading, Shift};
 use mien::picture::{Frame, Pixels};
 use mien::pipeline::estimator::Estimator;
 use mien::plot;
@@ -31,13 +32,18 @@ pub struct EvaluateArgs {
     dataset: String,
 
     /// Name of the split, as in labels.csv, or validation: the part of train that is not trained on [default
-    /// with --perturb: validation]
-    #[arg(long, required_unless_present = "perturb")]
+    /// with --perturb and --readings: validation]
+    #[arg(long, required_unless_present_any = ["perturb", "readings"])]
     split: Option<String>,
 
     /// Change every picture in nine ways, such as light and size, and say how far the estimates move
     #[arg(long, conflicts_with_all = ["predictions", "plots"])]
     perturb: bool,
+
+    /// Read the age from the network's answer in each way there is (regression, mean, median, likeliest year),
+    /// and say how far off each is
+    #[arg(long, conflicts_with_all = ["perturb", "predictions", "plots", "json"])]
+    readings: bool,
 
     /// Print JSON instead of a table
     #[arg(long)]
@@ -83,6 +89,19 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+    if args.readings {
+        let judge = |estimator: &Estimator, frame: &Frame, sample: &Sample| {
+            let seen = see(estimator, frame)?;
+            let distribution = estimator.finish(&seen.raw).age_distribution;
+            Ok(Reading { label: sample.age, regressed: seen.raw.age, distribution })
+        };
+        let (readings, rejections) = each(&args.estimator.load()?, &set, judge)?;
+        if rejections.total() > 0 {
+            eprintln!("left out: {rejections}");
+        }
+        print!("{}", Reading::markdown(&readings).ok_or_else(|| anyhow!("no picture could be judged"))?);
+        return Ok(());
+    }
     let (predictions, rejections) = predictions(&args.estimator.load()?, &set)?;
     if rejections.total() > 0 {
         eprintln!("left out: {rejections}");
@@ -113,16 +132,25 @@ pub(super) fn predictions(
     source: &EstimatorSource,
     set: &TarSet,
 ) -> anyhow::Result<(Vec<Prediction>, Rejections)> {
+    each(source, set, |estimator, frame, sample| Ok(judge(estimator, frame, sample)?.0))
+}
+
+/// What is made of every picture, and what was left out.
+fn each<T: Send>(
+    source: &EstimatorSource,
+    set: &TarSet,
+    judge: impl Fn(&Estimator, &Frame, &Sample) -> anyhow::Result<T> + Sync,
+) -> anyhow::Result<(Vec<T>, Rejections)> {
     let bar = super::progress_bar(set.samples.len() as u64, "pictures");
     let mut rejections = set.rejections.clone();
-    let mut predictions = Vec::with_capacity(set.samples.len());
+    let mut made = Vec::with_capacity(set.samples.len());
     super::for_each_in_order(
         source,
         &set.samples,
-        |estimator, sample| Ok(judge(estimator, &Pixels::decode(&set.read(sample)?)?.frame(), sample)?.0),
-        |sample, result: anyhow::Result<Prediction>| {
+        |estimator, sample| judge(estimator, &Pixels::decode(&set.read(sample)?)?.frame(), sample),
+        |sample, result: anyhow::Result<T>| {
             match result {
-                Ok(prediction) => predictions.push(prediction),
+                Ok(one) => made.push(one),
                 Err(error) => {
                     bar.suspend(|| eprintln!("mien: {}: {error:#}", sample.file));
                     rejections.count(Rejection::UnreadablePicture);
@@ -132,7 +160,24 @@ pub(super) fn predictions(
         },
     )?;
     bar.finish_and_clear();
-    Ok((predictions, rejections))
+    Ok((made, rejections))
+}
+
+/// What the network says of a picture's largest face, whether there is one, and the face's width in pixels.
+struct Look {
+    raw: RawEstimate,
+    found: bool,
+    width: f32,
+}
+
+fn see(estimator: &Estimator, frame: &Frame) -> anyhow::Result<Look> {
+    let faces = pollster::block_on(estimator.detect(frame, Search::Tiled))?;
+    let largest = faces.iter().max_by(|a, b| a.bbox.area().total_cmp(&b.bbox.area()));
+    let found = largest.and_then(|face| alignment::alignment(&face.landmarks));
+    let alignment = found.unwrap_or_else(|| alignment::centred_square([frame.width(), frame.height()]));
+    let raw = pollster::block_on(estimator.raw_estimates(frame, &[alignment]))?[0];
+    let width = largest.map_or(frame.width().min(frame.height()) as f32, |face| face.bbox.width);
+    Ok(Look { raw, found: found.is_some(), width })
 }
 
 /// What the network says of a picture's largest face, and the face's width in pixels.
@@ -141,21 +186,16 @@ pub(super) fn judge(
     frame: &Frame,
     sample: &Sample,
 ) -> anyhow::Result<(Prediction, f32)> {
-    let faces = pollster::block_on(estimator.detect(frame, Search::Tiled))?;
-    let largest = faces.iter().max_by(|a, b| a.bbox.area().total_cmp(&b.bbox.area()));
-    let found = largest.and_then(|face| alignment::alignment(&face.landmarks));
-    let alignment = found.unwrap_or_else(|| alignment::centred_square([frame.width(), frame.height()]));
-    let raw = &pollster::block_on(estimator.raw_estimates(frame, &[alignment]))?[0];
-    let estimate = estimator.finish(&raw.age_distribution, raw.age, raw.female);
+    let Look { raw, found, width } = see(estimator, frame)?;
+    let estimate = estimator.finish(&raw);
     let (age_low, age_high) = sample.age.bounds();
-    let width = largest.map_or(frame.width().min(frame.height()) as f32, |face| face.bbox.width);
     let prediction = Prediction {
         file: sample.file.clone(),
         age_low,
         age_high,
         label_gender: sample.gender,
         race: sample.race.clone(),
-        found: found.is_some(),
+        found,
         age: estimate.age,
         range_low: estimate.age_range[0],
         range_high: estimate.age_range[1],

@@ -26,6 +26,8 @@ pub mod serve;
 #[cfg(feature = "train")]
 mod sheet;
 #[cfg(feature = "train")]
+mod steadiness;
+#[cfg(feature = "train")]
 pub mod train;
 
 use std::cell::Cell;

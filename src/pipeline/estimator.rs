@@ -4,9 +4,9 @@ use serde::Serialize;
 use thiserror::Error;
 use web_time::Instant;
 
-use crate::age::AgeDistribution;
+use crate::age::{AgeDistribution, Hill};
 use crate::engine::{Engine, EngineError, EngineKind, Outputs, Picture, RawEstimate, Region, Task};
-use crate::net::{AGES, NetworkKind};
+use crate::net::NetworkKind;
 use crate::picture::Similarity;
 use crate::vision::{
     Detection, DetectionError, Finder, INPUT_SIDE, REFINEMENT_SIDE, Rect, Search, alignment,
@@ -48,11 +48,15 @@ pub struct GenderProbabilities {
 /// What the network says of one face.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
-    /// Age in years, from the cascaded regression.
+    /// Age in years: the median of `age_distribution`. (In a video it is held still: it is within a year or
+    /// so of that.)
     pub age: f32,
     /// The range that holds the age of four people in five, calibrated on validation pictures. In years;
     /// holds `age`.
     pub age_range: [f32; 2],
+    /// The two hills of `age_distribution`, the younger first, where it has two: `age` may lie between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hills: Option<[Hill; 2]>,
     /// Probability of each age 0..99.
     pub age_distribution: AgeDistribution,
     /// Gender.
@@ -223,16 +227,16 @@ impl Estimator {
     }
 
     /// The estimate in a form to show: with its range, as probabilities.
-    pub fn finish(&self, age_distribution: &[f32; AGES], age: f32, female: f32) -> Estimate {
+    pub fn finish(&self, raw: &RawEstimate) -> Estimate {
+        let RawEstimate { age_distribution, female, .. } = raw;
         let age_distribution =
             AgeDistribution::new(*age_distribution).expect("engines give finite probabilities");
-        let age = age.clamp(0.0, 100.0);
-        let [low, high] = age_distribution.central_range(self.range_mass);
         Estimate {
-            age,
-            age_range: [low.min(age), high.max(age)],
+            age: age_distribution.median(),
+            age_range: age_distribution.central_range(self.range_mass),
+            hills: age_distribution.hills(),
             age_distribution,
-            gender: GenderProbabilities { female, male: 1.0 - female },
+            gender: GenderProbabilities { female: *female, male: 1.0 - female },
         }
     }
 
@@ -265,9 +269,7 @@ impl Estimator {
             detections.into_iter().filter_map(|d| Some((d, alignment::alignment(&d.landmarks)?))).unzip();
         let (estimates, crop) = self.estimates(picture, &alignments).await?;
         let network = (watch.lap() - crop).max(0.0);
-        let face = |(detection, raw): (&Detection, &RawEstimate)| {
-            Face::new(detection, self.finish(&raw.age_distribution, raw.age, raw.female))
-        };
+        let face = |(detection, raw): (&Detection, &RawEstimate)| Face::new(detection, self.finish(raw));
         let faces = detections.iter().zip(&estimates).map(face).collect();
         Ok((faces, Timings { detect, crop, network, track: watch.lap() }))
     }

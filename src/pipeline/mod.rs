@@ -4,6 +4,7 @@
 pub mod estimator;
 pub mod scene;
 pub mod schedule;
+pub mod steady;
 pub mod track;
 pub mod video;
 

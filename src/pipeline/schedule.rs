@@ -12,14 +12,9 @@ const SEARCH_MS: f64 = 400.0;
 /// sight all of them in 1.3 s, and in [`SEARCH_MS`] each beside known faces.
 const TILE_MS: f64 = 100.0;
 
-/// How often a settled face is estimated anew, in milliseconds. The average of estimates
-/// ([`TrackerOptions`](crate::pipeline::track::TrackerOptions)) has a time constant of 1.5 s, so that it is
-/// of seven or more.
+/// How often a settled face is estimated anew, in milliseconds: so soon another person in its place is noticed.
+/// (Then, and as long as a face is not settled, it is estimated in each frame: see [`steady`](super::steady).)
 const ESTIMATE_MS: f64 = 200.0;
-
-/// A face is estimated in each frame until it has this many estimates, so that its first number is soon a
-/// steady one: single estimates scatter, means of five much less (docs/measurements.md).
-const SETTLED: u32 = 5;
 
 /// How long a picture must have stood still before frames are left out, in milliseconds: boxes come to rest
 /// meanwhile.
@@ -61,6 +56,8 @@ pub struct KnownFaces {
     pub faces: usize,
     /// Whether a face was out of sight in it and may come back.
     pub misses_one: bool,
+    /// Whether one in it has no number yet, or one in doubt.
+    pub unsure: bool,
 }
 
 /// Decides what each frame needs.
@@ -92,9 +89,9 @@ impl FrameSchedule {
     }
 
     /// Whether a frame of time `now` is left out unless it is known to show something new.
-    pub fn skips(&self, now: f64) -> bool {
+    pub fn skips(&self, now: f64, known: KnownFaces) -> bool {
         // In time, even if it is the next frame that would come too late.
-        self.is_still(now) && since(self.processed, now) + self.gap(now) <= RECHECK_MS
+        !known.unsure && self.is_still(now) && since(self.processed, now) + self.gap(now) <= RECHECK_MS
     }
 
     /// A frame of time `now` was compared with those before: says whether it shows anything else. Where the
@@ -109,7 +106,7 @@ impl FrameSchedule {
 
     /// What a frame of time `now` gets.
     pub fn mode(&mut self, now: f64, known: KnownFaces) -> FrameMode {
-        let skips = self.skips(now);
+        let skips = self.skips(now, known);
         self.gap = self.gap(now);
         self.frame = Some(now);
         if skips {
@@ -141,7 +138,7 @@ impl FrameSchedule {
     /// Which faces of a frame to estimate: into `faces`, as indices in rising order. `known` are its faces,
     /// where they were recognised.
     ///
-    /// All that are not recognised or not settled. The settled ones take turns, the one first that has waited
+    /// All that are not recognised or not sure. The settled ones take turns, the one first that has waited
     /// longest, as many in a frame as keep up, so that no frame is much dearer than the others.
     pub fn estimates(&mut self, known: &[Option<Recognised>], faces: &mut Vec<usize>) {
         faces.clear();
@@ -150,7 +147,7 @@ impl FrameSchedule {
         self.waiting.reserve(known.len());
         for (index, known) in known.iter().enumerate() {
             match known {
-                Some(known) if known.estimates >= SETTLED => self.waiting.push((known.seconds, index)),
+                Some(known) if known.sure => self.waiting.push((known.seconds, index)),
                 _ => faces.push(index),
             }
         }
@@ -185,8 +182,8 @@ fn since(last: Option<f64>, now: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const ONE: KnownFaces = KnownFaces { faces: 1, misses_one: false };
-    const NONE: KnownFaces = KnownFaces { faces: 0, misses_one: false };
+    const ONE: KnownFaces = KnownFaces { faces: 1, misses_one: false, unsure: false };
+    const NONE: KnownFaces = KnownFaces { faces: 0, misses_one: false, unsure: false };
 
     /// Takes frames `gap` apart, of a picture that always changes; returns how.
     fn modes(gap: f64, frames: u32, known: impl Fn(u32) -> KnownFaces) -> Vec<FrameMode> {
@@ -301,7 +298,7 @@ mod tests {
             schedule.mode(now, ONE);
             let known: Vec<_> = last
                 .iter()
-                .map(|last| Some(Recognised { id: 1, estimates: SETTLED, seconds: (now - last) / 1000.0 }))
+                .map(|last| Some(Recognised { id: 1, sure: true, seconds: (now - last) / 1000.0 }))
                 .collect();
             schedule.estimates(&known, &mut chosen);
             counts.push(chosen.len());
@@ -332,12 +329,12 @@ mod tests {
     #[test]
     fn new_and_unsettled_faces_are_estimated_at_once() {
         let mut schedule = FrameSchedule::default();
-        let known = |estimates, seconds| Some(Recognised { id: 1, estimates, seconds });
+        let known = |sure, seconds| Some(Recognised { id: 1, sure, seconds });
         let mut chosen = vec![7];
         for frame in 0..3 {
             schedule.compared(100.0 * f64::from(frame), true);
             schedule.mode(100.0 * f64::from(frame), ONE);
-            let known = [known(9, 0.1), None, known(1, 0.03), known(9, 0.3)];
+            let known = [known(true, 0.1), None, known(false, 0.03), known(true, 0.3)];
             schedule.estimates(&known, &mut chosen);
             // One of the two settled ones in each 100 ms, and not before the first of them.
             assert_eq!(chosen, if frame == 0 { vec![1, 2] } else { vec![1, 2, 3] });

@@ -11,7 +11,9 @@
 //! Neither depends on the engine: each frame may come with another one, and [`Video::state`] goes from one
 //! browser module to another.
 
-use super::estimator::{Estimator, EstimatorError, Face, Stopwatch, Timings, estimate};
+use super::estimator::{
+    Estimate, Estimator, EstimatorError, Face, GenderProbabilities, Stopwatch, Timings, estimate,
+};
 use super::scene::Scene;
 use super::schedule::{FrameMode, FrameSchedule, KnownFaces};
 use super::track::{Observation, Recognised, StateError, Track, Tracker};
@@ -36,8 +38,19 @@ pub struct Video {
 pub struct TrackedFace {
     /// The same for the same face from frame to frame.
     pub id: u32,
-    /// Box and numbers, smoothed.
+    /// Whether its numbers are good enough to be shown: not in the first moments.
+    pub settled: bool,
+    /// Box and numbers, steadied.
     pub face: Face,
+}
+
+impl TrackedFace {
+    fn of(track: &Track) -> Self {
+        let &Track { id, ref detection, settled, age, age_range, hills, age_distribution, female } = track;
+        let gender = GenderProbabilities { female, male: 1.0 - female };
+        let estimate = Estimate { age, age_range, hills, age_distribution, gender };
+        Self { id, settled, face: Face::new(detection, estimate) }
+    }
 }
 
 /// What was done with a frame.
@@ -127,19 +140,25 @@ impl Video {
         let whole = Rect::whole(frame.size());
         let (mut watch, mut timings) = (Stopwatch::start(), Timings::default());
 
-        let known = KnownFaces { faces: tracker.in_sight(), misses_one: tracker.misses_one() };
+        tracker.set_range_mass(estimator.range_mass);
+        let known = KnownFaces {
+            faces: tracker.in_sight(),
+            misses_one: tracker.misses_one(),
+            unsure: tracker.unsure(),
+        };
         let compares = schedule.compares(timestamp_ms);
         if compares {
             engine.submit_brightness(frame, cells)?;
         }
         // Else the brightness can come with what the network says.
-        let compares_first = compares && schedule.skips(timestamp_ms);
+        let compares_first = compares && schedule.skips(timestamp_ms, known);
         if compares_first {
             cells.wait().await?;
             schedule.compared(timestamp_ms, scene.changes(frame.size(), cells.row(0)));
         }
         let mut mode = schedule.mode(timestamp_ms, known);
         if mode == FrameMode::Skip {
+            tracker.stay(timestamp_ms);
             timings.detect = watch.lap();
             return Ok(FrameReport { mode, estimated: 0, timings });
         }
@@ -196,12 +215,8 @@ impl Video {
         }
         timings.network = (watch.lap() - timings.crop).max(0.0);
 
-        let face = |track: &Track| {
-            let estimate = estimator.finish(&track.age_distribution, track.regressed_age, track.female);
-            TrackedFace { id: track.id, face: Face::new(&track.detection, estimate) }
-        };
         faces.clear();
-        faces.extend(tracker.observe(observations).iter().map(face));
+        faces.extend(tracker.observe(observations).iter().map(TrackedFace::of));
         timings.track = watch.lap();
         Ok(FrameReport { mode, estimated: chosen.len(), timings })
     }

@@ -58,7 +58,7 @@ fn a_moving_face_is_followed_in_every_frame() {
                 &head.frame(&[at(x, 240.0)]),
                 1e6 + FRAME_MS * f64::from(frame),
             );
-            let [TrackedFace { id: 1, face }] = video.faces() else { panic!("{:?}", video.faces()) };
+            let [TrackedFace { id: 1, face, .. }] = video.faces() else { panic!("{:?}", video.faces()) };
             let [left, _, width, _] = face.bbox;
             worst = worst.max((left + width / 2.0 - x).abs() / 120.0);
             searches += u32::from(seen.mode == FrameMode::Search);
@@ -69,8 +69,8 @@ fn a_moving_face_is_followed_in_every_frame() {
         assert!(worst < 0.15, "{speed}: {worst}");
         // 1.5 s: at first, and one in each 400 ms.
         assert!(searches <= 4, "{speed}: {searches}");
-        // Five at first, then five a second.
-        assert!((10..=14).contains(&estimated), "{speed}: {estimated}");
+        // Five at first, unless it moves too fast to learn of it, then five a second.
+        assert!((8..=14).contains(&estimated), "{speed}: {estimated}");
     }
 }
 
@@ -328,4 +328,146 @@ fn a_face_that_fills_the_frame_is_followed() {
         println!("{:?}: landmarks differ by {:.1} % of the width", seen.mode, 100.0 * off);
         assert!(off < 0.04, "{off}");
     }
+}
+
+/// The head of the sample with other proportions, which networks take for another person's.
+fn stretched(estimator: &Estimator, width: u32, height: u32) -> Head {
+    let sample = image::load_from_memory(include_bytes!("../../www/sample.jpg")).unwrap();
+    let mut file = std::io::Cursor::new(Vec::new());
+    let picture = sample.resize_exact(width, height, image::imageops::FilterType::Triangle);
+    picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    Head::of(estimator, Pixels::decode(file.get_ref()).unwrap())
+}
+
+/// A woman, a boyish man, an older woman, as far as networks can tell.
+fn three(estimator: &Estimator) -> [Head; 3] {
+    [(512, 512), (512, 384), (384, 512)].map(|(width, height)| stretched(estimator, width, height))
+}
+
+/// The age that is shown, and whose it is; of a frame with one face.
+fn shown(video: &Video) -> Option<(u32, Option<f32>)> {
+    let [face] = video.faces() else { return None };
+    let estimate = &face.face.estimate;
+    assert!(estimate.age_range[0] <= estimate.age && estimate.age <= estimate.age_range[1], "{estimate:?}");
+    Some((face.id, face.settled.then_some(estimate.age)))
+}
+
+/// In the middle, as a hand holds it: it shakes by a twentieth of its width.
+fn shaken(frame: u32) -> At {
+    let t = frame as f32 / 30.0;
+    let wave = |hertz: f32| (std::f32::consts::TAU * hertz * t).sin();
+    At {
+        x: 320.0 + 4.0 * wave(2.3) + 2.0 * wave(5.1),
+        y: 240.0 + 3.0 * wave(1.9),
+        width: 120.0,
+        degrees: 3.0 * wave(1.1),
+    }
+}
+
+/// One in place of another, and after half a second of nobody, whatever the engine.
+#[test]
+fn another_person_has_another_number_within_a_second() {
+    for estimator in [estimator(), waiting()] {
+        let heads = three(&estimator);
+        let ages = heads.each_ref().map(|head| {
+            let rgba = head.frame(&[at(320.0, 240.0)]);
+            let frame = Frame::new(WIDTH, HEIGHT, &rgba).unwrap();
+            block_on(estimator.estimate(&frame, Search::Refined)).unwrap()[0].estimate.age
+        });
+        println!("{ages:?}");
+        let mut video = Video::default();
+        let (mut frame, mut last) = (0, 0);
+        for (who, gap) in [(0, 0), (1, 0), (2, 15), (0, 15), (1, 0)] {
+            for _ in 0..gap {
+                process(
+                    &mut video,
+                    &estimator,
+                    &noisy(&heads[0].frame(&[]), 4.0, frame),
+                    FRAME_MS * f64::from(frame),
+                );
+                frame += 1;
+            }
+            let mut right = None;
+            for since in 0..45 {
+                let rgba = noisy(&heads[who].frame(&[at(320.0, 240.0)]), 4.0, frame);
+                process(&mut video, &estimator, &rgba, FRAME_MS * f64::from(frame));
+                frame += 1;
+                match shown(&video) {
+                    Some((id, Some(age))) if id > last && (age - ages[who]).abs() < 3.0 => {
+                        right = right.or(Some(since));
+                    }
+                    _ => right = None,
+                }
+            }
+            let right = right.expect("the right number stays");
+            println!("{who}, after {gap} frames of nobody: right after {right} frames");
+            assert!(right <= 30, "{right}");
+            last = shown(&video).unwrap().0;
+        }
+        assert_eq!(last, 5, "one identity each");
+    }
+}
+
+#[test]
+fn one_person_keeps_one_identity_and_the_first_number() {
+    let estimator = estimator();
+    let [_, boy, _] = &three(&estimator);
+    let head = &Head::new(&estimator);
+    let still = at(320.0, 240.0);
+    type Clip<'a> = (&'a str, Box<dyn Fn(u32) -> Vec<u8> + 'a>);
+    let lit = |frame: u32| {
+        let light = 1.0 + 0.35 * (frame as f32 / 30.0 * std::f32::consts::TAU / 4.0).sin();
+        let rgba = head.frame(&[still]);
+        rgba.iter().map(|value| (f32::from(*value) * light) as u8).collect::<Vec<_>>()
+    };
+    let clips: [Clip; 5] = [
+        ("still", Box::new(|_| head.frame(&[still]))),
+        ("shaken", Box::new(|frame| head.frame(&[shaken(frame)]))),
+        ("another one, shaken", Box::new(|frame| boy.frame(&[shaken(frame)]))),
+        ("in light that turns", Box::new(lit)),
+        // Missed for up to a quarter of a second.
+        ("missed", Box::new(|frame| head.frame(&[still][..usize::from(frame % 40 < 32)]))),
+    ];
+    for (name, clip) in clips {
+        let mut video = Video::default();
+        let mut numbers = Vec::new();
+        for frame in 0..180 {
+            process(&mut video, &estimator, &noisy(&clip(frame), 4.0, frame), FRAME_MS * f64::from(frame));
+            if let Some((id, number)) = shown(&video) {
+                assert_eq!(id, 1, "{name}: frame {frame}");
+                numbers.extend(number);
+            }
+        }
+        let changes = numbers.windows(2).filter(|pair| pair[0].round() != pair[1].round()).count();
+        let off = (numbers[0] - numbers[numbers.len() - 1]).abs();
+        println!(
+            "{name}: {} numbers from {}, {changes} changes, first off by {off:.1}",
+            numbers.len(),
+            numbers[0]
+        );
+        assert!(off <= 3.0 || name.contains("light"), "{name}: {off}");
+        assert!(changes <= if name == "still" { 1 } else { 6 }, "{name}: {changes}");
+    }
+}
+
+/// Each comes in from the side, blurred by that.
+#[test]
+fn there_is_no_number_in_the_first_frame() {
+    let estimator = estimator();
+    let head = Head::new(&estimator);
+    let mut video = Video::default();
+    let mut first = None;
+    for frame in 0..60u32 {
+        let way = (frame as f32 / 20.0).min(1.0);
+        let x = 320.0 * way * (2.0 - way);
+        let rgba = noisy(&head.frame(&[at(x, 240.0)]), 4.0, frame);
+        process(&mut video, &estimator, &rgba, FRAME_MS * f64::from(frame));
+        if let Some((_, number)) = shown(&video) {
+            first = first.or(number.map(|number| (frame, number)));
+        }
+    }
+    let (frame, number) = first.unwrap();
+    let (_, settled) = shown(&video).unwrap();
+    println!("{number} in frame {frame}, at last {settled:?}");
+    assert!(frame > 3 && (number - settled.unwrap()).abs() < 3.0);
 }

@@ -68,7 +68,7 @@ pub fn find(data: &Dataset, networks: &[Vec<Judged>]) -> Vec<Correction> {
             }
             let said: Vec<String> = networks
                 .iter()
-                .map(|answers| format!("{:.0}", answers[i].estimate.age))
+                .map(|answers| format!("{:.0}", answers[i].shown_age()))
                 .chain(contradicted.then(|| "other gender".into()))
                 .collect();
             Some(Correction {
@@ -85,9 +85,9 @@ pub fn find(data: &Dataset, networks: &[Vec<Judged>]) -> Vec<Correction> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::age::AgeLabel;
     use crate::data::toy;
     use crate::engine::RawEstimate;
-    use crate::net::AGES;
 
     #[test]
     fn what_all_contradict_is_found() {
@@ -100,7 +100,11 @@ mod tests {
             let answers = usual.chain(special).enumerate();
             answers
                 .map(|(i, (age, female))| Judged {
-                    estimate: RawEstimate { age_distribution: [0.01; AGES], age, female },
+                    estimate: RawEstimate {
+                        age_distribution: AgeLabel::Exact(age).soft_label(1.0),
+                        age,
+                        female,
+                    },
                     age: data.row(i).age(),
                     gender: data.row(i).gender,
                 })

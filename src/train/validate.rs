@@ -24,9 +24,14 @@ pub struct Judged {
 }
 
 impl Judged {
+    /// The age as it is shown, the median; not a number where the answer is none.
+    pub fn shown_age(&self) -> f32 {
+        AgeDistribution::new(self.estimate.age_distribution).map_or(f32::NAN, |ages| ages.median())
+    }
+
     /// Years off, positive for too old.
     pub fn age_error(&self) -> f32 {
-        self.age.error(self.estimate.age)
+        self.age.error(self.shown_age())
     }
 
     /// Whether the gender is right, if known.

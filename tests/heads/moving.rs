@@ -27,7 +27,11 @@ pub struct At {
 
 impl Head {
     pub fn new(estimator: &Estimator) -> Self {
-        let picture = Pixels::decode(include_bytes!("../../www/sample.jpg")).unwrap();
+        Self::of(estimator, Pixels::decode(include_bytes!("../../www/sample.jpg")).unwrap())
+    }
+
+    /// That of another picture with one face.
+    pub fn of(estimator: &Estimator, picture: Pixels) -> Self {
         let faces = block_on(estimator.detect(&picture.frame(), Search::Refined)).unwrap();
         let [face] = faces[..] else { panic!("{faces:?}") };
         Self { picture, face }

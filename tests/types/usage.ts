@@ -21,10 +21,12 @@ export async function photo(source: MienSource): Promise<string[]> {
   }
 }
 
-function words({ box: [x, y, width, height], score, landmarks, age, ageRange: [low, high], ageDistribution, gender, id }: Face): string {
+function words({ box: [x, y, width, height], score, landmarks, settled, age, ageRange: [low, high], hills, ageDistribution, gender, id }: Face): string {
+  if (!settled) return 'one moment';
   const [rightEye, leftEye] = landmarks;
   const likeliest = ageDistribution.indexOf(Math.max(...ageDistribution));
-  return [x + width / 2, y + height / 2, score, rightEye?.[0], leftEye?.[1], age, high - low, likeliest, gender.female - gender.male, id ?? 'unknown'].join();
+  const sides = hills?.map((hill) => `${hill.age}: ${100 * hill.share} %`).join(' or ') ?? 'one hill';
+  return [x + width / 2, y + height / 2, score, rightEye?.[0], leftEye?.[1], age, high - low, likeliest, sides, gender.female - gender.male, id ?? 'unknown'].join();
 }
 
 export async function video(mien: Mien, element: HTMLVideoElement): Promise<void> {
