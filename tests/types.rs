@@ -88,7 +88,7 @@ const RESULTS: &str = "(async () => {
         tiny: `Photo ${literal(await mien.estimate(pixels))}`,
     };
     context.drawImage(bitmap, 80, 0, 480, 480);
-    for (const timestamp of [0, 50, 100, 400, 600]) {
+    for (const timestamp of [0, 50, 100, 400, 560, 600]) {
         const result = await mien.estimate(canvas, { track: true, timestamp });
         results[result.mode] = `Tracked ${literal(result)}`;
     }
