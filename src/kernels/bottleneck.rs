@@ -6,8 +6,8 @@ use pulp::{Arch, Simd, WithSimd};
 use super::ring::Ring;
 use super::{Depthwise, Pointwise, aligned};
 
-/// Output pixels that are projected together: enough to fill the registers with on the smallest maps.
-const BAND: usize = 16;
+/// Pixels that are widened or projected together, whole rows: each time all weights pass by, from the far caches where they are many.
+const BAND: usize = 24;
 
 /// `project(depthwise(expand(x))) + x`. The wide maps between exist a few rows at a time, in the near caches.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,7 @@ pub struct Bottleneck {
 /// Buffers of [`Bottleneck::run`]. One a thread.
 #[derive(Debug, Clone, Default)]
 pub struct BottleneckScratch {
+    wide: Vec<f32>,
     ring: Vec<f32>,
     band: Vec<f32>,
 }
@@ -89,6 +90,11 @@ impl WithSimd for RunBottleneck<'_> {
         let window = depthwise.window();
         let columns = window.out(size)[1];
         let (in_row, wide_row) = (size[1] * of.padded_in(), columns * depthwise.padded());
+        // Rows of the input that are widened together, and those that lie ready.
+        let together = BAND.div_ceil(size[1]);
+        let ring_row = size[1] * depthwise.padded();
+        let ahead = aligned(&mut scratch.wide, if together > 1 { together * ring_row } else { 0 });
+        let mut ready = 0..0;
         let rows = BAND.div_ceil(columns);
         let band = aligned(&mut scratch.band, rows * wide_row);
         for (i, out) in out.chunks_mut(rows * columns * project.padded_out()).enumerate() {
@@ -96,11 +102,20 @@ impl WithSimd for RunBottleneck<'_> {
             for (y, wide) in wide.chunks_exact_mut(wide_row).enumerate() {
                 let y = i * rows + y;
                 while let Some((y, row)) = ring.next(window.stride * y + window.kernel) {
-                    let input = &input[y * in_row..][..in_row];
-                    match expand {
-                        Some(expand) => expand.pixels(simd, input, None, row),
-                        None => row.copy_from_slice(input),
+                    let Some(expand) = expand else {
+                        row.copy_from_slice(&input[y * in_row..][..in_row]);
+                        continue;
+                    };
+                    if together == 1 {
+                        expand.pixels(simd, &input[y * in_row..][..in_row], None, row);
+                        continue;
                     }
+                    if !ready.contains(&y) {
+                        ready = y..(y + together).min(size[0]);
+                        let input = &input[y * in_row..ready.end * in_row];
+                        expand.pixels(simd, input, None, &mut ahead[..ready.len() * ring_row]);
+                    }
+                    row.copy_from_slice(&ahead[(y - ready.start) * ring_row..][..ring_row]);
                 }
                 depthwise.row(simd, &ring, y, wide);
             }

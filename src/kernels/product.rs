@@ -91,6 +91,11 @@ impl Product<'_> {
                 tiles!(6);
             }
             tiles!(4);
+            // A browser downloads each of these.
+            if wide::<S>() {
+                tiles!(3);
+                tiles!(2);
+            }
             tiles!(1);
         }
     }
