@@ -17,6 +17,20 @@ pub enum Precision {
     /// numbers; from 100,000 numbers on, integers of 7 bits, which gzip makes smaller), 16-bit floats for the
     /// rest: a quarter of the size.
     EightBit,
+    /// The same with integers of 7 bits, and from 20,000 numbers on of 6: for files that gzip sends.
+    SixBit,
+}
+
+impl Precision {
+    /// The largest integer that a kernel of so many numbers is stored with; `None` where it stays floats.
+    fn largest(self, numbers: usize) -> Option<f32> {
+        match self {
+            _ if numbers < SMALLEST => None,
+            Self::Single | Self::Half => None,
+            Self::EightBit => Some(if numbers < LARGE { 127.0 } else { 63.0 }),
+            Self::SixBit => Some(if numbers < LARGE_OF_SIX { 63.0 } else { 31.0 }),
+        }
+    }
 }
 
 /// Added to a tensor's name for the one that holds its scales, `[output channels]`.
@@ -28,6 +42,9 @@ const SMALLEST: usize = 1024;
 
 /// Kernels from this on are most of a download, and a bit less of each number is felt there.
 const LARGE: usize = 100_000;
+
+/// The same where all kernels are convolutions, and many together are most of a download.
+const LARGE_OF_SIX: usize = 20_000;
 
 /// A tensor as it lies in a file.
 pub(super) struct Stored {
@@ -56,10 +73,10 @@ pub(super) fn encode(name: &str, tensor: &NamedTensor, precision: Precision) -> 
         |name: String, dtype, shape: &[usize], bytes| Stored { name, dtype, shape: shape.to_vec(), bytes };
     let values = tensor.values.iter();
     let plain = |dtype, bytes| vec![stored(name.into(), dtype, &tensor.shape, bytes)];
-    match precision {
-        Precision::Single => plain(Dtype::F32, values.flat_map(|v| v.to_le_bytes()).collect()),
-        Precision::EightBit if tensor.shape.len() >= 2 && tensor.values.len() >= SMALLEST => {
-            let largest = if tensor.values.len() < LARGE { 127.0 } else { 63.0 };
+    let largest = if tensor.shape.len() >= 2 { precision.largest(tensor.values.len()) } else { None };
+    match (precision, largest) {
+        (Precision::Single, _) => plain(Dtype::F32, values.flat_map(|v| v.to_le_bytes()).collect()),
+        (_, Some(largest)) => {
             let mut scales = vec![0.0f32; tensor.shape[output_axis(&tensor.shape)]];
             for (value, channel) in tensor.values.iter().zip(channels(&tensor.shape)) {
                 scales[channel] = scales[channel].max(value.abs() / largest);
@@ -75,9 +92,7 @@ pub(super) fn encode(name: &str, tensor: &NamedTensor, precision: Precision) -> 
                 stored(format!("{name}{SCALE}"), Dtype::F32, &[scales.len()], scale_bytes),
             ]
         }
-        Precision::Half | Precision::EightBit => {
-            plain(Dtype::F16, values.flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
-        }
+        (_, None) => plain(Dtype::F16, values.flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect()),
     }
 }
 
@@ -119,17 +134,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn eight_bits_keep_a_hundredth_of_each_channel() {
-        for shape in [vec![32, 32, 3, 3], vec![64, 100], vec![1000, 100]] {
+    fn integers_keep_their_share_of_each_channel() {
+        for (shape, precision, step) in [
+            (vec![32, 32, 3, 3], Precision::EightBit, 127.0),
+            (vec![64, 100], Precision::EightBit, 127.0),
+            (vec![1000, 100], Precision::EightBit, 63.0),
+            (vec![64, 100, 1, 1], Precision::SixBit, 63.0),
+            (vec![200, 100, 1, 1], Precision::SixBit, 31.0),
+        ] {
             let len: usize = shape.iter().product();
-            let step = if len < LARGE { 127.0 } else { 63.0 };
             // Channels of very different size, one of them all zero.
             let values: Vec<f32> = channels(&shape)
                 .enumerate()
                 .map(|(i, c)| (i as f32 * 0.7).sin() * c as f32 * c as f32 * 0.01)
                 .collect();
             let tensor = NamedTensor { shape: shape.clone(), values };
-            let stored = encode("kernel", &tensor, Precision::EightBit);
+            let stored = encode("kernel", &tensor, precision);
             assert_eq!((stored.len(), stored[0].bytes.len()), (2, len));
             assert_eq!(stored[1].name, "kernel:scale");
             let decoded = decode(stored[0].dtype, &shape, &stored[0].bytes, Some(&stored[1].bytes)).unwrap();
