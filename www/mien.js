@@ -54,7 +54,7 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').MienOptions} [options]
    * @returns {Promise<Mien>}
    */
-  static async load({ model = 'd-cnn', engine = 'auto', onProgress, onEngineChange, onComparison } = {}) {
+  static async load({ model = 'lite', engine = 'auto', onProgress, onEngineChange, onComparison } = {}) {
     const lack = whyUnsupported();
     if (lack) throw lack;
     if (!ENGINES.includes(engine)) throw new TypeError(`engine is one of ${ENGINES.join(', ')}, not ${engine}`);

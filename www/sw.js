@@ -20,7 +20,7 @@ const NEEDED = [
   'later/styles.js', 'later/take.css', 'later/take.js',
   'icon.svg', 'manifest.webmanifest', 'sample.jpg',
   `pkg/${PROGRAM}.js`, `pkg/${PROGRAM}_bg.wasm`,
-  'weights/blazeface-short.safetensors', 'weights/d-cnn.safetensors',
+  'weights/blazeface-short.safetensors', 'weights/lite.safetensors',
 ];
 
 self.addEventListener('install', (event) => {

@@ -74,7 +74,7 @@ fn detector_weights(folder: &Path) -> anyhow::Result<Weights> {
 #[derive(clap::Args, Debug, Clone)]
 pub struct EstimatorArgs {
     /// Which network
-    #[arg(long, value_enum, default_value_t = NetworkKind::DCnn)]
+    #[arg(long, value_enum, default_value_t)]
     model: NetworkKind,
 
     /// A weight file of that network, instead of the one in the weights folder

@@ -34,7 +34,7 @@ pub struct TrainArgs {
     config: Option<PathBuf>,
 
     /// Which network
-    #[arg(long, value_enum, default_value_t = NetworkKind::DCnn)]
+    #[arg(long, value_enum, default_value_t)]
     model: NetworkKind,
 
     /// Folder that `mien prepare` wrote

@@ -1,15 +1,15 @@
 //! EfficientNet-Lite0 (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
 //! Networks"; the variant without squeeze-and-excitation) cut after ten blocks, with the study's heads:
-//! 606,027 parameters, about 70 M multiply-adds.
+//! 606,027 parameters, about 54 M multiply-adds on 112x112 pixels.
 //!
 //! | layer | output |
 //! |---|---|
-//! | Conv3x3, stride 2 | 64x64x32 |
-//! | block, 3x3, not widened | 64x64x16 |
-//! | 2 blocks, 3x3, the first with stride 2 | 32x32x24 |
-//! | 2 blocks, 5x5, the first with stride 2 | 16x16x40 |
-//! | 3 blocks, 3x3, the first with stride 2 | 8x8x80 |
-//! | 2 blocks, 5x5 | 8x8x112 |
+//! | Conv3x3, stride 2 | 56x56x32 |
+//! | block, 3x3, not widened | 56x56x16 |
+//! | 2 blocks, 3x3, the first with stride 2 | 28x28x24 |
+//! | 2 blocks, 5x5, the first with stride 2 | 14x14x40 |
+//! | 3 blocks, 3x3, the first with stride 2 | 7x7x80 |
+//! | 2 blocks, 5x5 | 7x7x112 |
 //! | Conv1x1, global average pooling, Dropout 0.1 | 256 |
 //! | heads | |
 //!
@@ -50,7 +50,7 @@ pub fn table() -> Network {
     }
     ops.extend(normalised(conv("head.conv", 256, 1)));
     ops.extend([Op::Relu6, Op::GlobalAveragePool, Op::Dropout(0.1), Op::Heads]);
-    Network { name: "lite", title: "EfficientNet-Lite0, ten blocks", input: Input::whole(128), ops }
+    Network { name: "lite", title: "EfficientNet-Lite0, ten blocks", input: Input::whole(112), ops }
 }
 
 /// A convolution `x.conv` without bias, and the normalisation `x.norm`.
@@ -68,7 +68,7 @@ mod tests {
     fn shapes_and_parameters_are_efficientnets() {
         let network = table();
         let body = &network.ops[..network.ops.len() - 3];
-        assert_eq!(output(body, network.square(), 1), Shape { side: 8, channels: 256 });
+        assert_eq!(output(body, network.square(), 1), Shape { side: 7, channels: 256 });
         // Without running statistics, and without the regression of age, which is the study's.
         let trained = network
             .tensors()

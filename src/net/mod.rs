@@ -364,7 +364,7 @@ pub fn by_name(name: &str) -> Option<&'static Network> {
 }
 
 /// One of the networks that estimate age and gender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum NetworkKind {
@@ -374,7 +374,8 @@ pub enum NetworkKind {
     DCnn,
     /// The multi-scale network: three small crops through shared convolutions.
     MCnn,
-    /// EfficientNet-Lite0's first ten blocks.
+    /// EfficientNet-Lite0's first ten blocks: what is used unless told.
+    #[default]
     Lite,
 }
 
@@ -452,7 +453,7 @@ mod tests {
     /// Every file that lies beside the sources has exactly the tensors of its network.
     #[test]
     fn weight_files_are_the_tables() {
-        for file in ["base/base", "d-cnn/d-cnn", "m-cnn/m-cnn", "blazeface/blazeface-short"] {
+        for file in ["base/base", "d-cnn/d-cnn", "m-cnn/m-cnn", "lite/lite", "blazeface/blazeface-short"] {
             let path = format!("{}/model-weights/{file}.safetensors", env!("CARGO_MANIFEST_DIR"));
             let weights = Weights::from_bytes(&std::fs::read(path).unwrap()).unwrap();
             let mut tensors = by_name(&weights.network).unwrap().tensors();

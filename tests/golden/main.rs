@@ -73,7 +73,7 @@ fn photos_by_the_program() {
 
 #[test]
 fn photos_of_other_networks() {
-    for network in ["m-cnn", "base"] {
+    for network in ["lite", "m-cnn", "base"] {
         check(&format!("{network}.cpu"), &photos(&Estimator::new("cpu", network), &some()));
     }
 }
@@ -81,7 +81,7 @@ fn photos_of_other_networks() {
 #[test]
 fn photos_on_the_reference_engine() {
     let pictures = some();
-    for network in ["d-cnn", "m-cnn", "base"] {
+    for network in ["lite", "d-cnn", "m-cnn", "base"] {
         let photos = photos(&Estimator::new("reference", network), &pictures);
         if writes() {
             let cpu = self::photos(&Estimator::new("cpu", network), &pictures);
@@ -93,7 +93,7 @@ fn photos_on_the_reference_engine() {
 
 #[test]
 fn a_video() {
-    for network in ["d-cnn", "m-cnn"] {
+    for network in ["lite", "d-cnn", "m-cnn"] {
         let estimator = Estimator::new("cpu", network);
         let mut state = Video::default();
         let seen: Vec<Seen> = video().map(|(ms, picture)| state.process(&estimator, &picture, ms)).collect();

@@ -6,7 +6,7 @@ export async function photo(source: MienSource): Promise<string[]> {
   const lack: MienError | undefined = Mien.whyUnsupported();
   if (lack) return [lack.code, lack.message];
   const mien = await Mien.load({
-    model: 'd-cnn',
+    model: 'lite',
     engine: 'auto',
     onProgress: ({ stage, engine, loaded, total }) => console.log(stage === 'download', engine, loaded / total),
     onEngineChange: ({ engine, reason }) => console.log(engine, reason === 'faster'),

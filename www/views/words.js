@@ -2,7 +2,8 @@
 
 /**
  * A gender is named where the network gives it at least this probability, and of a child at least that
- * one. On test pictures, D-CNN is then right about 98 of 100 (docs/page.md).
+ * one. On test pictures the default network is then right about 98 of 100
+ * (docs/page.md).
  */
 export const SURE = 0.8;
 export const SURE_OF_CHILD = 0.9;
