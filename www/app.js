@@ -335,7 +335,7 @@ function show(result, isVideo, tells = true) {
   if (!tells) counted.stop();
 }
 
-/** All of a face but its distribution and key points, which don't change without the rest. */
+/** All of a face but its distribution and landmarks, which don't change without the rest. */
 function essence({ ageDistribution, landmarks, ...rest }) {
   return JSON.stringify(rest);
 }
