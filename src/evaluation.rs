@@ -86,8 +86,8 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// A Markdown table: the errors of each way to read an age; then those of pictures whose distribution has two hills. `None` of no
-    /// pictures.
+    /// A Markdown table: the errors of each way to read an age; then those of pictures whose distribution has
+    /// two hills. `None` of no pictures.
     pub fn markdown(readings: &[Self]) -> Option<String> {
         type Way = fn(&Reading) -> f32;
         let ways: [(&str, Way); 4] = [

@@ -12,7 +12,7 @@
 //! - [`engine`]: how networks run, fused kernels on the CPU, burn on WebGPU: regions of a picture in, numbers
 //!   out. The rooms after it never touch a pixel.
 //! - [`vision`]: where the faces are: anchors, decoding and suppression, tiles for small faces, refinement
-//!   from close up; and from six key points to the aligned region that a network is shown, the same in
+//!   from close up; and from six landmarks to the aligned region that a network is shown, the same in
 //!   training and in use.
 //! - [`pipeline`]: all of that in one call, a picture in, faces with estimates out: the public API. Also the
 //!   frames of a video, who is who from frame to frame, and steadier numbers.

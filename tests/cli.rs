@@ -83,8 +83,8 @@ fn the_cpu_engine_agrees_with_the_reference() {
     {
         assert!((a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < 1e-3);
     }
-    // The detectors agree to a thousandth of a pixel, which can turn a crop's pixel by one step of 256. Where a
-    // distribution is as flat as hers, its median moves with that.
+    // The detectors agree to a thousandth of a pixel, which can turn a crop's pixel by one step of 256. Where
+    // a distribution is as flat as hers, its median moves with that.
     assert!((cpu["age"].as_f64().unwrap() - reference["age"].as_f64().unwrap()).abs() < 0.1);
 }
 

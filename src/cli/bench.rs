@@ -55,7 +55,8 @@ enum Benchmark {
     /// A whole picture on one thread, as it holds more faces and more pixels: time and memory, as a table and
     /// as charts
     Growth(growth::GrowthArgs),
-    /// Clips made of held pictures: how soon the number is right, how still it stands, and who keeps an identity
+    /// Clips made of held pictures: how soon the number is right, how still it stands, and who keeps an
+    /// identity
     Steadiness(steadiness::SteadinessArgs),
 }
 

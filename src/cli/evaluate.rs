@@ -40,8 +40,8 @@ pub struct EvaluateArgs {
     #[arg(long, conflicts_with_all = ["predictions", "plots"])]
     perturb: bool,
 
-    /// Read the age from the network's answer in each way there is (regression, mean, median, likeliest year),
-    /// and say how far off each is
+    /// Read the age from the network's answer in each way there is (regression, mean, median, likeliest
+    /// year), and say how far off each is
     #[arg(long, conflicts_with_all = ["perturb", "predictions", "plots", "json"])]
     readings: bool,
 
@@ -164,20 +164,20 @@ fn each<T: Send>(
 }
 
 /// What the network says of a picture's largest face, whether there is one, and the face's width in pixels.
-struct Look {
+struct JudgedFace {
     raw: RawEstimate,
     found: bool,
     width: f32,
 }
 
-fn see(estimator: &Estimator, frame: &Frame) -> anyhow::Result<Look> {
+fn see(estimator: &Estimator, frame: &Frame) -> anyhow::Result<JudgedFace> {
     let faces = pollster::block_on(estimator.detect(frame, Search::Tiled))?;
     let largest = faces.iter().max_by(|a, b| a.bbox.area().total_cmp(&b.bbox.area()));
     let found = largest.and_then(|face| alignment::alignment(&face.landmarks));
     let alignment = found.unwrap_or_else(|| alignment::centred_square([frame.width(), frame.height()]));
     let raw = pollster::block_on(estimator.raw_estimates(frame, &[alignment]))?[0];
     let width = largest.map_or(frame.width().min(frame.height()) as f32, |face| face.bbox.width);
-    Ok(Look { raw, found: found.is_some(), width })
+    Ok(JudgedFace { raw, found: found.is_some(), width })
 }
 
 /// What the network says of a picture's largest face, and the face's width in pixels.
@@ -186,7 +186,7 @@ pub(super) fn judge(
     frame: &Frame,
     sample: &Sample,
 ) -> anyhow::Result<(Prediction, f32)> {
-    let Look { raw, found, width } = see(estimator, frame)?;
+    let JudgedFace { raw, found, width } = see(estimator, frame)?;
     let estimate = estimator.finish(&raw);
     let (age_low, age_high) = sample.age.bounds();
     let prediction = Prediction {

@@ -69,7 +69,7 @@ struct Person {
 
 /// How a person is seen in a frame.
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct Shot {
     /// The middle and the width of the face, in pixels.
     x: f32,
     y: f32,
@@ -82,10 +82,10 @@ struct Look {
 }
 
 /// Held still in the middle.
-const STILL: Look = Look { x: 320.0, y: 240.0, width: 130.0, degrees: 0.0, light: [1.0; 3], blur: 0.0 };
+const STILL: Shot = Shot { x: 320.0, y: 240.0, width: 130.0, degrees: 0.0, light: [1.0; 3], blur: 0.0 };
 
-/// A person in a clip: which visit, whose (both counted from 0), and how it looks.
-type Seen = (usize, usize, Look);
+/// A person in a clip: which visit, whose (both counted from 0), and how it is seen.
+type Seen = (usize, usize, Shot);
 
 /// A clip: people and what becomes of them.
 struct Clip {
@@ -108,10 +108,10 @@ const CLIPS: [Clip; 10] = [
     Clip { name: "two cross", seconds: 4.0, at: crossing },
 ];
 
-fn shaken(t: f32) -> Look {
+fn shaken(t: f32) -> Shot {
     let wave = |hertz: f32, phase: f32| (TAU * hertz * t + phase).sin();
     let x = |t: f32| 0.04 * STILL.width * ((TAU * 2.3 * t).sin() + 0.6 * (TAU * 5.1 * t + 1.0).sin());
-    Look {
+    Shot {
         x: STILL.x + x(t),
         y: STILL.y + 0.03 * STILL.width * (wave(1.9, 2.0) + 0.6 * wave(4.3, 0.5)),
         width: STILL.width * (1.0 + 0.03 * wave(0.7, 1.0)),
@@ -123,10 +123,10 @@ fn shaken(t: f32) -> Look {
 }
 
 /// From dark to bright and back in four seconds, and warmer and colder in five.
-fn lit(t: f32) -> Look {
+fn lit(t: f32) -> Shot {
     let light = 1.0 - 0.4 * (TAU * t / 4.0).cos();
     let warm = 0.12 * (TAU * t / 5.0).sin();
-    Look { light: [light * (1.0 + warm), light, light * (1.0 - warm)], ..STILL }
+    Shot { light: [light * (1.0 + warm), light, light * (1.0 - warm)], ..STILL }
 }
 
 /// Out of sight for 1, 3, 6 and 9 frames.
@@ -137,13 +137,13 @@ fn blinks(t: f32) -> Vec<Seen> {
 }
 
 /// From the left edge to the middle within a second, nearer and nearer.
-fn coming(t: f32) -> Look {
+fn coming(t: f32) -> Shot {
     let way = |t: f32| {
         let t = t.clamp(0.0, 1.0);
         t * (2.0 - t)
     };
     let x = |t: f32| 400.0 * way(t) - 80.0;
-    Look { x: x(t), width: 100.0 + 30.0 * way(t), blur: (x(t + 0.5 / FRAMES) - x(t)).abs(), ..STILL }
+    Shot { x: x(t), width: 100.0 + 30.0 * way(t), blur: (x(t + 0.5 / FRAMES) - x(t)).abs(), ..STILL }
 }
 
 fn one_of_four(t: f32, each: f32, gap: f32) -> Vec<Seen> {
@@ -166,7 +166,7 @@ fn returns(t: f32) -> Vec<Seen> {
 /// Past each other at the same height after a second, at 300 pixels a second each; one hides the other.
 fn crossing(t: f32) -> Vec<Seen> {
     let way = 300.0 * (t - 1.0).clamp(0.0, 4.0 / 3.0);
-    let at = |x: f32| Look { x, width: 110.0, ..STILL };
+    let at = |x: f32| Shot { x, width: 110.0, ..STILL };
     vec![(0, 0, at(120.0 + way)), (1, 1, at(520.0 - way))]
 }
 
@@ -252,8 +252,8 @@ fn photographed(estimator: &Estimator, person: &Person, noise: &[i8]) -> anyhow:
     let mut ages = Vec::new();
     for i in 0..12u32 {
         let turn = TAU * i as f32 / 12.0;
-        let look = Look { x: STILL.x + 2.0 * turn.cos(), y: STILL.y + 2.0 * turn.sin(), ..STILL };
-        let rgba = drawn(&[(person, look)], noise, i);
+        let shot = Shot { x: STILL.x + 2.0 * turn.cos(), y: STILL.y + 2.0 * turn.sin(), ..STILL };
+        let rgba = drawn(&[(person, shot)], noise, i);
         let frame = Frame::new(WIDTH, HEIGHT, &rgba)?;
         let faces = pollster::block_on(estimator.estimate(&frame, Search::Refined))?;
         let [face] = &faces[..] else { return Ok(None) };
@@ -276,22 +276,22 @@ fn play(
     for i in 0..(clip.seconds * FRAMES) as u32 {
         let t = i as f32 / FRAMES;
         let seen = (clip.at)(t);
-        let looks: Vec<_> = seen.iter().map(|(_, person, look)| (&people[who(*person)], *look)).collect();
-        let rgba = drawn(&looks, noise, i);
+        let shots: Vec<_> = seen.iter().map(|(_, person, shot)| (&people[who(*person)], *shot)).collect();
+        let rgba = drawn(&shots, noise, i);
         let frame = Frame::new(WIDTH, HEIGHT, &rgba)?;
         pollster::block_on(video.process(estimator, &frame, 1e3 * f64::from(t)))?;
-        for (visit, person, look) in &seen {
+        for (visit, person, shot) in &seen {
             while visits.len() <= *visit {
                 visits.push((t, Visit { person: who(*person), ..Visit::default() }));
             }
             // Where two are in one place nobody can say whose face it is.
-            let beside = |other: &Seen| other.0 != *visit && (other.2.x - look.x).abs() < look.width;
+            let beside = |other: &Seen| other.0 != *visit && (other.2.x - shot.x).abs() < shot.width;
             if seen.iter().any(beside) {
                 continue;
             }
             let off = |face: &TrackedFace| {
                 let [x, y, width, height] = face.face.bbox;
-                (x + width / 2.0 - look.x).hypot(y + height / 2.0 - look.y) / look.width
+                (x + width / 2.0 - shot.x).hypot(y + height / 2.0 - shot.y) / shot.width
             };
             let nearest = video.faces().iter().min_by(|a, b| off(a).total_cmp(&off(b)));
             if let Some(face) = nearest.filter(|face| off(face) < 0.5) {
@@ -304,22 +304,22 @@ fn play(
 }
 
 /// A frame with people before a wall; `seed` is that of its noise.
-fn drawn(people: &[(&Person, Look)], noise: &[i8], seed: u32) -> Vec<u8> {
+fn drawn(people: &[(&Person, Shot)], noise: &[i8], seed: u32) -> Vec<u8> {
     let mut rgba: Vec<u8> = (0..WIDTH * HEIGHT)
         .flat_map(|i| {
             let light = 150 - (60 * (i % WIDTH) / WIDTH) as u8;
             [light, light, light - 5, 255]
         })
         .collect();
-    for (person, look) in people {
-        let turn = Similarity::new(person.face.bbox.width / look.width, -look.degrees.to_radians(), 0.0, 0.0);
-        let ([fx, fy], [cx, cy]) = (turn.apply([look.x, look.y]), person.face.bbox.centre());
+    for (person, shot) in people {
+        let turn = Similarity::new(person.face.bbox.width / shot.width, -shot.degrees.to_radians(), 0.0, 0.0);
+        let ([fx, fy], [cx, cy]) = (turn.apply([shot.x, shot.y]), person.face.bbox.centre());
         let from_frame = turn.shifted(cx - fx, cy - fy);
-        let half = (1.05 * look.width) as i32;
-        let (left, top, side) = (look.x as i32 - half, look.y as i32 - half, 2 * half as usize);
+        let half = (1.05 * shot.width) as i32;
+        let (left, top, side) = (shot.x as i32 - half, shot.y as i32 - half, 2 * half as usize);
         let patch = Similarity::new(1.0, 0.0, left as f32, top as f32);
         let rgb = person.picture.frame().sample(&from_frame.after(&patch), side, side, Border::Replicate);
-        let steps = look.blur.round() as usize;
+        let steps = shot.blur.round() as usize;
         for i in 0..side * side {
             let (x, y) = (left + (i % side) as i32, top + (i / side) as i32);
             if !(0..WIDTH as i32).contains(&x) || !(0..HEIGHT as i32).contains(&y) {
@@ -330,7 +330,7 @@ fn drawn(people: &[(&Person, Look)], noise: &[i8], seed: u32) -> Vec<u8> {
                 // The mean of those that pass by while the shutter is open.
                 let last = (i % side).min(steps);
                 let sum: u32 = (0..=last).map(|step| u32::from(rgb[(i - step) * 3 + channel])).sum();
-                *value = (sum as f32 / (last + 1) as f32 * look.light[channel] + 0.5) as u8;
+                *value = (sum as f32 / (last + 1) as f32 * shot.light[channel] + 0.5) as u8;
             }
         }
     }

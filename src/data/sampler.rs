@@ -163,10 +163,10 @@ mod tests {
     use crate::data::toy;
 
     /// Age, whether female, own weight, and how many of them.
-    type Person = (f32, bool, f32, usize);
+    type LabelledFace = (f32, bool, f32, usize);
 
     /// Data sets of such people.
-    fn data(sets: &[(&str, &[Person])]) -> Dataset {
+    fn data(sets: &[(&str, &[LabelledFace])]) -> Dataset {
         let folder = tempfile::tempdir().unwrap();
         let mut corrections = Vec::new();
         for (name, people) in sets {

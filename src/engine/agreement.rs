@@ -38,7 +38,8 @@ fn difference(found: &[f32], expected: &[f32]) -> f32 {
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / largest
 }
 
-/// What WebGPU's layers run on: an adapter of this machine in a build with WebGPU, a software one will do; else burn's CPU back end.
+/// What WebGPU's layers run on: an adapter of this machine in a build with WebGPU, a software one will do;
+/// else burn's CPU back end.
 fn adapter() -> Device {
     #[cfg(feature = "webgpu")]
     return pollster::block_on(Device::wgpu_options().init_async())

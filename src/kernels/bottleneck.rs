@@ -6,7 +6,8 @@ use pulp::{Arch, Simd, WithSimd};
 use super::ring::Ring;
 use super::{Depthwise, Pointwise, aligned};
 
-/// Pixels that are widened or projected together, whole rows: each time all weights pass by, from the far caches where they are many.
+/// Pixels that are widened or projected together, whole rows: each time all weights pass by, from the far
+/// caches where they are many.
 const BAND: usize = 24;
 
 /// `project(depthwise(expand(x))) + x`. The wide maps between exist a few rows at a time, in the near caches.

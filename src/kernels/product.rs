@@ -83,8 +83,8 @@ impl Product<'_> {
             }
             // Sums, weights, one input and (without fused multiply-add) one product must fit the registers:
             // with simd128 on x86, six pixels are slower than four (docs/measurements.md). So are steps
-            // unrolled by hand, for the compiler loads too many inputs ahead then. A single vector leaves room for
-            // eight, and would have too few sums in flight otherwise.
+            // unrolled by hand, for the compiler loads too many inputs ahead then. A single vector leaves
+            // room for eight, and would have too few sums in flight otherwise.
             if wide::<S>() || NV == 1 {
                 tiles!(8);
             } else if S::F32_LANES == 8 {

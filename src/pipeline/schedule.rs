@@ -12,8 +12,9 @@ const SEARCH_MS: f64 = 400.0;
 /// sight all of them in 1.3 s, and in [`SEARCH_MS`] each beside known faces.
 const TILE_MS: f64 = 100.0;
 
-/// How often a settled face is estimated anew, in milliseconds: so soon another person in its place is noticed.
-/// (Then, and as long as a face is not settled, it is estimated in each frame: see [`steady`](super::steady).)
+/// How often a settled face is estimated anew, in milliseconds: so soon another person in its place is
+/// noticed. (Then, and as long as a face is not settled, it is estimated in each frame: see
+/// [`steady`](super::steady).)
 const ESTIMATE_MS: f64 = 200.0;
 
 /// How long a picture must have stood still before frames are left out, in milliseconds: boxes come to rest

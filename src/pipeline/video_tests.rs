@@ -414,13 +414,13 @@ fn one_person_keeps_one_identity_and_the_first_number() {
     let [_, boy, _] = &three(&estimator);
     let head = &Head::new(&estimator);
     let still = at(320.0, 240.0);
-    type Clip<'a> = (&'a str, Box<dyn Fn(u32) -> Vec<u8> + 'a>);
+    type MadeUpVideo<'a> = (&'a str, Box<dyn Fn(u32) -> Vec<u8> + 'a>);
     let lit = |frame: u32| {
         let light = 1.0 + 0.35 * (frame as f32 / 30.0 * std::f32::consts::TAU / 4.0).sin();
         let rgba = head.frame(&[still]);
         rgba.iter().map(|value| (f32::from(*value) * light) as u8).collect::<Vec<_>>()
     };
-    let clips: [Clip; 5] = [
+    let clips: [MadeUpVideo; 5] = [
         ("still", Box::new(|_| head.frame(&[still]))),
         ("shaken", Box::new(|frame| head.frame(&[shaken(frame)]))),
         ("another one, shaken", Box::new(|frame| boy.frame(&[shaken(frame)]))),

@@ -12,8 +12,8 @@ use crate::picture::{Border, Similarity};
 /// How small a face each of them finds, and how well it is placed, is measured in docs/measurements.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Search {
-    /// The whole picture, in one pass. Finds faces that are not small in it; the smaller they are, the coarser
-    /// their landmarks.
+    /// The whole picture, in one pass. Finds faces that are not small in it; the smaller they are, the
+    /// coarser their landmarks.
     #[default]
     Whole,
     /// The whole picture, and then, for a quarter of the work each, the faces that a

@@ -40,7 +40,7 @@ mod texture;
 
 pub use networks::{Awaited, GpuNetworks};
 pub use plan::GpuPlan;
-pub use read_back::{Answer, ReadBack};
+pub use read_back::{ReadBack, ReadBackAnswer};
 #[cfg(feature = "webgpu")]
 pub use texture::{Texture, TextureSampler};
 /// A picture as the browser has it.

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 #[cfg(feature = "webgpu")]
 use super::texture::{Texture, TextureSampler};
-use super::{Answer, GpuPlan, ReadBack};
+use super::{GpuPlan, ReadBack, ReadBackAnswer};
 #[cfg(feature = "webgpu")]
 use crate::engine::cpu::inputs::SIDE;
 use crate::engine::cpu::{Squares, network_input};
@@ -40,7 +40,7 @@ pub struct GpuNetworks {
 #[derive(Debug, Clone)]
 pub struct Awaited {
     networks: Rc<GpuNetworks>,
-    answer: Answer,
+    answer: ReadBackAnswer,
     rows: usize,
     of: AwaitedRows,
 }

@@ -24,9 +24,9 @@ struct Asked {
 
 /// The numbers of a tensor, once they have been read back.
 #[derive(Debug, Clone)]
-pub struct Answer(Rc<OnceCell<Vec<f32>>>);
+pub struct ReadBackAnswer(Rc<OnceCell<Vec<f32>>>);
 
-impl Answer {
+impl ReadBackAnswer {
     /// The numbers, if they are here.
     pub fn get(&self) -> Option<&[f32]> {
         self.0.get().map(Vec::as_slice)
@@ -36,10 +36,10 @@ impl Answer {
 impl ReadBack {
     /// Asks for the numbers of a tensor, which need not have been computed yet. They are not read if the
     /// answer is gone by then.
-    pub fn ask(&self, tensor: Tensor<1>) -> Answer {
+    pub fn ask(&self, tensor: Tensor<1>) -> ReadBackAnswer {
         let answer = Rc::default();
         self.asked.borrow_mut().push(Asked { tensor, answer: Rc::downgrade(&answer) });
-        Answer(answer)
+        ReadBackAnswer(answer)
     }
 
     /// ReadBack back all that has been asked for: once, or not at all if that is nothing.
