@@ -64,11 +64,12 @@ export class Strip {
     this.#root.remove();
   }
 
-  // Along the strip only: the page stays where it is.
+  // Along the strip only: the page stays where it is. At once, not by a glide: two glides to opposite ends
+  // within a frame leave a busy browser at the wrong one.
   #bringIntoSight({ offsetLeft, offsetWidth }) {
     const { clientWidth, scrollLeft } = this.#root;
     const least = offsetLeft + offsetWidth - clientWidth + 8;
-    if (scrollLeft < least || scrollLeft > offsetLeft - 8) this.#root.scrollTo({ left: offsetLeft - (clientWidth - offsetWidth) / 2, behavior: 'smooth' });
+    if (scrollLeft < least || scrollLeft > offsetLeft - 8) this.#root.scrollLeft = offsetLeft - (clientWidth - offsetWidth) / 2;
   }
 
   #key(event) {
