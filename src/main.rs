@@ -38,8 +38,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    cli::output::quiet_panics();
     run().unwrap_or_else(|error| {
-        eprintln!("mien: {error:#}");
+        cli::output::say(format_args!("{error:#}"));
         ExitCode::FAILURE
     })
 }

@@ -13,10 +13,12 @@ pub mod evaluate;
 pub mod experiment;
 #[cfg(feature = "train")]
 mod growth;
+mod inputs;
 #[cfg(feature = "train")]
 mod label_errors;
 #[cfg(any(test, not(feature = "train")))]
 pub mod missing;
+pub mod output;
 #[cfg(feature = "train")]
 mod perturb;
 pub mod predict;
@@ -32,7 +34,9 @@ pub mod train;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use anyhow::{Context, bail};
@@ -123,16 +127,39 @@ impl EstimatorSource {
 
 /// Runs `work` on every item, on all cores with an estimator each, and hands the results to `take` in the
 /// order of the items as soon as they and those before them are there.
+#[cfg(feature = "train")]
 fn for_each_in_order<T: Sync, R: Send>(
     source: &EstimatorSource,
     items: &[T],
     work: impl Fn(&Estimator, &T) -> R + Sync,
     mut take: impl FnMut(&T, R),
 ) -> anyhow::Result<()> {
+    while_in_order(
+        source,
+        items,
+        |_| 0,
+        work,
+        |item, result| {
+            take(item, result);
+            ControlFlow::Continue(())
+        },
+    )
+}
+
+/// The same until `take` has enough, and with no more items at once than memory has room for, by the bytes that
+/// `memory` says each of them needs.
+fn while_in_order<T: Sync, R: Send>(
+    source: &EstimatorSource,
+    items: &[T],
+    memory: impl Fn(&T) -> u64,
+    work: impl Fn(&Estimator, &T) -> R + Sync,
+    mut take: impl FnMut(&T, R) -> ControlFlow<()>,
+) -> anyhow::Result<()> {
     thread_local! {
         static ESTIMATOR: Cell<Option<Estimator>> = const { Cell::new(None) };
     }
-    // Taken out while it works: a thread that waits for others may do another item meanwhile.
+    let (is_over, in_use) = (AtomicBool::new(false), AtomicU64::new(0));
+    // The estimator is taken out while it works: a thread that waits for others may do another item meanwhile.
     let run = |item: &T| {
         let estimator = ESTIMATOR.take().map_or_else(|| source.estimator(), Ok)?;
         let result = work(&estimator, item);
@@ -141,24 +168,51 @@ fn for_each_in_order<T: Sync, R: Send>(
     };
     // Of threads that end with it, and their estimators with them.
     let pool = ThreadPoolBuilder::new().build()?;
-    // Results wait for a slow picture before them, and must not pile up without end.
+    // Results wait for a slow picture before them, and must not pile up.
     let ahead = 4 * pool.current_num_threads();
+    let room = free_memory() / 2;
     pool.in_place_scope_fifo(|scope| {
-        let (mut items, mut begun) = (items.iter(), VecDeque::new());
+        let (mut next, mut begun) = (items.iter().peekable(), VecDeque::new());
         loop {
-            for item in items.by_ref().take(ahead - begun.len()) {
+            while begun.len() < ahead {
+                let Some(item) = next.peek() else { break };
+                let needs = memory(item);
+                let busy = in_use.load(Ordering::Acquire);
+                if busy > 0 && busy.saturating_add(needs) > room {
+                    break;
+                }
+                in_use.fetch_add(needs, Ordering::AcqRel);
                 let (send, result) = mpsc::channel();
-                let run = &run;
-                // Nobody waits for it where one before it failed.
-                scope.spawn_fifo(move |_| drop(send.send(run(item))));
+                let (run, is_over, in_use) = (&run, &is_over, &in_use);
+                let item: &T = next.next().expect("it was seen");
+                scope.spawn_fifo(move |_| {
+                    if !is_over.load(Ordering::Relaxed) {
+                        let result = run(item);
+                        in_use.fetch_sub(needs, Ordering::AcqRel);
+                        // Nobody waits for it where one before it failed.
+                        drop(send.send(result));
+                    }
+                });
                 begun.push_back((item, result));
             }
             let Some((item, result)) = begun.pop_front() else { return Ok(()) };
             // None comes of an item that panics, and the scope panics in its turn.
             let Ok(result) = result.recv() else { return Ok(()) };
-            take(item, result?);
+            let flow = result.map(|result| take(item, result));
+            if !matches!(flow, Ok(ControlFlow::Continue(()))) {
+                is_over.store(true, Ordering::Relaxed);
+                return Ok(flow.map(drop)?);
+            }
         }
     })
+}
+
+/// Bytes of memory that other programs leave: by Linux; elsewhere 4 GiB.
+fn free_memory() -> u64 {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.map_or(4 << 30, |kib| kib << 10)
 }
 
 /// Keeps freed memory in the process. A training step gives back hundreds of megabytes and takes them again;

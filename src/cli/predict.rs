@@ -1,25 +1,29 @@
 //! `mien predict`: estimates for files and folders of pictures.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use image::ImageFormat;
 use indicatif::ProgressBar;
-use mien::picture::Pixels;
-use mien::pipeline::estimator::{Estimator, Face};
+use mien::picture::{Pixels, decode};
+use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities};
 use mien::vision::Search;
 use serde::Serialize;
 
 use super::EstimatorArgs;
 use super::annotate::annotate;
+use super::inputs::{Inputs, PredictJob, shown};
+use super::output::say;
 
 /// Estimate age and gender of every face in pictures
 #[derive(clap::Args)]
 pub struct PredictArgs {
-    /// Pictures, or folders whose pictures (jpg, png, webp, gif, bmp, tiff) are taken, those in folders below
-    /// included
+    /// Pictures (JPEG, PNG, WebP, GIF, BMP, TIFF), or folders: all of their pictures, those in folders below
+    /// included, are taken, and what is left out is counted
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
@@ -27,18 +31,12 @@ pub struct PredictArgs {
     #[arg(long)]
     json: bool,
 
-    /// Write copies with frames and labels into this folder
+    /// Write copies with frames and labels, as PNG, into this folder
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
 
     #[command(flatten)]
     estimator: EstimatorArgs,
-}
-
-/// A picture to estimate, and its path in the folder of annotated copies.
-struct PredictJob {
-    path: PathBuf,
-    copy: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -55,84 +53,49 @@ struct Done {
     faces: Vec<Face>,
 }
 
-const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
+/// Bytes that a picture takes for each of its pixels while it is decoded, estimated and copied.
+const BYTES_A_PIXEL: u64 = 16;
 
 pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
-    let mut failed = 0;
-    let mut jobs = Vec::new();
-    for path in &args.paths {
-        if let Err(error) = collect(path, &mut jobs) {
-            eprintln!("mien: {}: {error:#}", path.display());
-            failed += 1;
-        }
-    }
     let source = args.estimator.load()?;
+    let Inputs { jobs, mut failed, .. } = Inputs::find(&args.paths, args.annotate.as_deref())?;
     let bar = if jobs.len() > 1 {
         super::progress_bar(jobs.len() as u64, "pictures")
     } else {
         ProgressBar::hidden()
     };
-    let mut broken_pipe = None;
-    super::for_each_in_order(
+    let mut written = Ok(());
+    super::while_in_order(
         &source,
         &jobs,
+        memory,
         |estimator, job| predict(estimator, job, args.annotate.as_deref()),
         |job, result| {
-            let name = job.path.to_string_lossy();
-            let printed = match result {
-                Ok(done) => bar.suspend(|| print(&name, &done, args.json)),
+            let name = shown(&job.path);
+            match result {
+                Ok(done) => written = bar.suspend(|| print(&name, &done, args.json)),
                 Err(error) => {
                     failed += 1;
-                    bar.suspend(|| eprintln!("mien: {name}: {error:#}"));
-                    Ok(())
+                    bar.suspend(|| say(format_args!("{name}: {error:#}")));
                 }
-            };
-            broken_pipe = broken_pipe.take().or(printed.err());
+            }
             bar.inc(1);
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         },
     )?;
     bar.finish_and_clear();
-    if let Some(error) = broken_pipe {
-        return Err(error.context("standard output"));
+    match written {
+        // Whoever reads has read enough, as `head` does.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written.context("standard output")?,
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Adds the pictures at `path`.
-fn collect(path: &Path, jobs: &mut Vec<PredictJob>) -> anyhow::Result<()> {
-    if !path.is_dir() {
-        if !path.exists() {
-            bail!("no such file or folder");
-        }
-        let name = path.file_name().context("not a file name")?;
-        jobs.push(PredictJob { path: path.into(), copy: name.into() });
-        return Ok(());
-    }
-    let before = jobs.len();
-    collect_folder(path, path, jobs)?;
-    if jobs.len() == before {
-        bail!("no pictures in this folder (looked for {})", EXTENSIONS.join(", "));
-    }
-    Ok(())
-}
-
-fn collect_folder(root: &Path, folder: &Path, jobs: &mut Vec<PredictJob>) -> anyhow::Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut paths = entries.map(|e| e.map(|e| e.path())).collect::<Result<Vec<_>, _>>()?;
-    paths.sort();
-    for path in paths {
-        // Links to folders are not followed: they can lead in circles.
-        if path.is_dir() && !path.is_symlink() {
-            collect_folder(root, &path, jobs)?;
-            continue;
-        }
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        if path.is_file() && EXTENSIONS.contains(&extension.as_str()) {
-            let copy = path.strip_prefix(root).unwrap_or(&path).to_path_buf();
-            jobs.push(PredictJob { path, copy });
-        }
-    }
-    Ok(())
+/// What a picture takes, by its size where its file begins with that.
+fn memory(job: &PredictJob) -> u64 {
+    let size = decode::size_of_file(&job.path).unwrap_or_default();
+    size.map(u64::from).iter().product::<u64>() * BYTES_A_PIXEL
 }
 
 fn predict(estimator: &Estimator, job: &PredictJob, copies: Option<&Path>) -> anyhow::Result<Done> {
@@ -141,22 +104,19 @@ fn predict(estimator: &Estimator, job: &PredictJob, copies: Option<&Path>) -> an
     let (width, height) = (frame.width(), frame.height());
     let faces = pollster::block_on(estimator.estimate(&frame, Search::Tiled))?;
     if let Some(folder) = copies {
-        let mut name = job.copy.clone().into_os_string();
-        name.push(".png");
-        let path = folder.join(name);
-        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| path.display().to_string())?;
-        annotate(picture.into_image(), &faces).save(&path).with_context(|| path.display().to_string())?;
+        let path = folder.join(&job.copy);
+        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| shown(&path))?;
+        let copy = annotate(picture.into_image(), &faces);
+        copy.save_with_format(&path, ImageFormat::Png).with_context(|| shown(&path))?;
     }
     Ok(Done { width, height, faces })
 }
 
-fn print(name: &str, done: &Done, json: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+fn print(name: &str, done: &Done, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
     if json {
         let line = PictureLine { file: name, width: done.width, height: done.height, faces: &done.faces };
-        serde_json::to_writer(&mut out, &line)?;
-        writeln!(out)?;
-        return Ok(());
+        return writeln!(out, "{}", serde_json::to_string(&line)?);
     }
     let count = match done.faces.len() {
         0 => "no face found".into(),
@@ -171,11 +131,55 @@ fn print(name: &str, done: &Done, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is said of a face, in a line.
+/// What is said of a face, in a line: a gender by the page's rule.
 pub fn words(face: &Face) -> String {
     let e = &face.estimate;
     let [low, high] = e.age_range;
-    let (gender, p) =
-        if e.gender.female >= 0.5 { ("female", e.gender.female) } else { ("male", e.gender.male) };
-    format!("about {:.0} ({:.0} to {:.0}), {gender} ({:.0} %)", e.age, low.floor(), high.ceil(), 100.0 * p)
+    let GenderProbabilities { female, male } = e.gender;
+    let gender = match (e.is_gender_sure(), female >= male) {
+        (true, true) => format!("female ({})", percent(female)),
+        (true, false) => format!("male ({})", percent(male)),
+        _ => format!("gender not sure (female {}, male {})", percent(female), percent(male)),
+    };
+    format!("about {:.0} ({low:.0} to {high:.0}), {gender}", e.age)
+}
+
+/// Never more than there is to know.
+fn percent(p: f32) -> String {
+    match p {
+        p if p > 0.99 => "over 99 %".into(),
+        p if p < 0.01 => "under 1 %".into(),
+        p => format!("{:.0} %", 100.0 * p),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mien::age::AgeDistribution;
+    use mien::pipeline::estimator::{Estimate, SURE, SURE_OF_CHILD};
+
+    fn face(age: f32, female: f32) -> Face {
+        let age_distribution = AgeDistribution::new([0.01; 100]).unwrap();
+        let gender = GenderProbabilities { female, male: 1.0 - female };
+        let age_range = [age - 5.4, age + 5.4];
+        let estimate = Estimate { age, age_range, hills: None, age_distribution, gender };
+        Face { bbox: [0.0; 4], score: 1.0, landmarks: [[0.0; 2]; 6], estimate }
+    }
+
+    #[test]
+    fn a_gender_is_named_where_the_page_names_one() {
+        assert_eq!(words(&face(40.0, 0.59)), "about 40 (35 to 45), gender not sure (female 59 %, male 41 %)");
+        assert_eq!(words(&face(40.0, 0.85)), "about 40 (35 to 45), female (85 %)");
+        assert_eq!(words(&face(40.0, 0.004)), "about 40 (35 to 45), male (over 99 %)");
+        assert_eq!(words(&face(9.0, 0.15)), "about 9 (4 to 14), gender not sure (female 15 %, male 85 %)");
+        let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/www/views/words.js")).unwrap();
+        for line in [
+            format!("const SURE = {SURE};"),
+            format!("const SURE_OF_CHILD = {SURE_OF_CHILD};"),
+            "const CHILD = 13;".into(),
+        ] {
+            assert!(page.contains(&line), "{line}");
+        }
+    }
 }

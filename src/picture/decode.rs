@@ -1,49 +1,94 @@
-//! Encoded pictures: decoding, with the rotation a camera noted.
+//! Encoded pictures: decoding, to the pixels that a browser would show of them.
 
-use image::{DynamicImage, ImageDecoder, ImageReader, RgbaImage};
+use std::cell::Cell;
+use std::error::Error;
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbaImage};
+use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 use thiserror::Error;
 
-use super::Frame;
+use super::{Frame, flatten};
+
+/// The most bytes that a picture's pixels may take.
+const MOST_BYTES: u64 = 512 << 20;
 
 /// Why a file is not a usable picture.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// Nothing in it.
     #[error("the file is empty")]
     Empty,
-    /// Not a picture, of a kind that can't be read, or damaged.
-    #[error("not a readable picture ({0})")]
-    Decode(#[from] image::ImageError),
+    /// No picture at all, or of a kind that can't be read.
+    #[error("not a picture that can be read (JPEG, PNG, WebP, GIF, BMP or TIFF)")]
+    Unknown,
+    /// A kind that is known and not read.
+    #[error("{0} pictures can't be read; save it as a JPEG first")]
+    Unsupported(&'static str),
+    /// The file ends before the picture does.
+    #[error("the file is incomplete: it ends before the picture does")]
+    Incomplete,
+    /// It says that it has no pixels.
+    #[error("the picture is empty ({width}x{height} pixels)")]
+    NoPixels {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// More pixels than memory is spent on.
+    #[error("{width}x{height} pixels are too many: they would take more than 512 MiB")]
+    TooLarge {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// What the decoder says.
+    #[error("the picture is damaged ({0})")]
+    Damaged(String),
 }
 
-/// A decoded picture in memory, upright.
+impl From<image::ImageError> for DecodeError {
+    fn from(error: image::ImageError) -> Self {
+        if let image::ImageError::Unsupported(_) = error {
+            return Self::Unknown;
+        }
+        // The first cause; those around it say no more.
+        let mut cause: &dyn Error = &error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        let is_end = |e: &std::io::Error| e.kind() == std::io::ErrorKind::UnexpectedEof;
+        if cause.downcast_ref::<std::io::Error>().is_some_and(is_end) {
+            return Self::Incomplete;
+        }
+        Self::Damaged(cause.to_string())
+    }
+}
+
+/// A decoded picture in memory, upright, in sRGB, and without transparency.
 #[derive(Debug, Clone)]
 pub struct Pixels(RgbaImage);
 
 impl Pixels {
-    /// Decodes JPEG, PNG, WebP, GIF (its first frame), BMP or TIFF and applies the EXIF orientation, as
-    /// browsers do.
+    /// Decodes JPEG, PNG, WebP, GIF, BMP or TIFF as browsers do: of an animation its first picture, turned as
+    /// its EXIF data say, in the colours that its ICC profile means, and what is transparent over white
+    /// ([`flatten`]).
     ///
     /// # Errors
-    /// [`DecodeError`]; pictures that would take more than 512 MiB are refused as well.
+    /// [`DecodeError`], also where a decoder panics.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        if bytes.is_empty() {
-            return Err(DecodeError::Empty);
-        }
-        let reader =
-            ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
-        let mut decoder = reader.into_decoder()?;
-        let orientation = decoder.orientation()?;
-        let mut image = DynamicImage::from_decoder(decoder)?;
-        image.apply_orientation(orientation);
-        Ok(Self(image.into_rgba8()))
+        catch(|| decode(bytes))
     }
 
     /// The pixels, for the estimator.
     pub fn frame(&self) -> Frame<'_> {
         let (width, height) = self.0.dimensions();
-        Frame::new(width as usize, height as usize, self.0.as_raw()).expect("decoders give no empty pictures")
+        Frame::new(width as usize, height as usize, self.0.as_raw()).expect("none without pixels was decoded")
     }
 
     /// The picture as the `image` crate has it.
@@ -52,21 +97,299 @@ impl Pixels {
     }
 }
 
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread decodes a picture: a panic is no more than a [`DecodeError`] then.
+pub fn is_decoding() -> bool {
+    // A thread that ends may have lost its locals.
+    DECODING.try_with(Cell::get).unwrap_or(false)
+}
+
+/// Width and height of a picture as its file has it, before it is turned: cheap, and no promise that it can be
+/// decoded.
+pub fn size_of_file(path: &Path) -> Option<[u32; 2]> {
+    let reader = || ImageReader::open(path)?.with_guessed_format();
+    let size = || Ok(reader().map_err(image::ImageError::IoError)?.into_dimensions()?);
+    catch(size).ok().map(|(width, height)| [width, height])
+}
+
+/// Runs a decoder, whose panic is an error.
+fn catch<T>(run: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    let before = DECODING.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(run));
+    DECODING.set(before);
+    result.unwrap_or_else(|_| Err(DecodeError::Damaged("its decoder gave up".into())))
+}
+
+fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
+    if bytes.is_empty() {
+        return Err(DecodeError::Empty);
+    }
+    if let Some(kind) = foreign(bytes) {
+        return Err(DecodeError::Unsupported(kind));
+    }
+    let reader =
+        ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
+    let format = reader.format();
+    let mut decoder = reader.into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(DecodeError::NoPixels { width, height });
+    }
+    // As the decoder gives them, and as they are kept.
+    let kept = 4 * u64::from(width) * u64::from(height);
+    if decoder.total_bytes().max(kept) > MOST_BYTES {
+        return Err(DecodeError::TooLarge { width, height });
+    }
+    if format == Some(ImageFormat::Jpeg) && ends_early(bytes) {
+        return Err(DecodeError::Incomplete);
+    }
+    // What browsers can't make sense of they leave.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().ok().flatten();
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    let is_grey = !image.color().has_color();
+    let mut image = image.into_rgba8();
+    if let Some(profile) = profile {
+        convert(&mut image, &profile, is_grey);
+    }
+    flatten(&mut image);
+    Ok(Pixels(image))
+}
+
+/// The name of a kind that cameras and browsers save pictures as and that is not read here.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    const BRANDS: [(&[u8], &str); 11] = [
+        (b"avif", "AVIF"),
+        (b"avis", "AVIF"),
+        (b"heic", "HEIC"),
+        (b"heix", "HEIC"),
+        (b"hevc", "HEIC"),
+        (b"heim", "HEIC"),
+        (b"heis", "HEIC"),
+        (b"hevm", "HEIC"),
+        (b"hevs", "HEIC"),
+        (b"mif1", "HEIC"),
+        (b"msf1", "HEIC"),
+    ];
+    if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n") {
+        return Some("JPEG XL");
+    }
+    let brand = bytes.get(4..)?.strip_prefix(b"ftyp")?.get(..4)?;
+    BRANDS.iter().find(|(name, _)| *name == brand).map(|(_, kind)| *kind)
+}
+
+/// Whether a JPEG has no end: what is missing would be grey, and browsers refuse it.
+fn ends_early(jpeg: &[u8]) -> bool {
+    let mut at = 2;
+    let mut is_in_scan = false;
+    while let Some(&[first, marker]) = jpeg.get(at..).and_then(|rest| rest.first_chunk()) {
+        if first != 0xff || marker == 0xff {
+            at += 1;
+            continue;
+        }
+        let has_length = match marker {
+            // End of image.
+            0xd9 => return false,
+            // In the data of a scan only what can stand between two scans.
+            0xc4 | 0xda..=0xdd | 0xe0..=0xef | 0xfe => true,
+            _ => !is_in_scan && !matches!(marker, 0x00 | 0x01 | 0xd0..=0xd8),
+        };
+        is_in_scan |= marker == 0xda;
+        at += 2;
+        if has_length {
+            let Some(length) = jpeg.get(at..).and_then(|rest| rest.first_chunk()) else { return true };
+            at += usize::from(u16::from_be_bytes(*length)).max(2);
+        }
+    }
+    true
+}
+
+/// To sRGB, by a picture's ICC profile. A profile that is damaged, or of other channels than the pixels have
+/// by now (CMYK), counts as none.
+fn convert(image: &mut RgbaImage, profile: &[u8], is_grey: bool) {
+    let Ok(profile) = ColorProfile::new_from_slice(profile) else { return };
+    let from = match (profile.color_space, is_grey) {
+        (DataColorSpace::Rgb, _) => Layout::Rgba,
+        (DataColorSpace::Gray, true) => Layout::GrayAlpha,
+        _ => return,
+    };
+    let srgb = ColorProfile::new_srgb();
+    let options = TransformOptions::default();
+    let Ok(transform) = profile.create_transform_8bit(from, &srgb, Layout::Rgba, options) else { return };
+    // Row by row, for one row's copy.
+    let width = image.width() as usize;
+    let mut row = Vec::with_capacity(width * 4);
+    for pixels in image.chunks_exact_mut(width * 4) {
+        row.clear();
+        match from {
+            Layout::GrayAlpha => {
+                row.extend(pixels.as_chunks::<4>().0.iter().flat_map(|[v, _, _, a]| [*v, *a]))
+            }
+            _ => row.extend_from_slice(pixels),
+        }
+        if transform.transform(&row, pixels).is_err() {
+            return;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::codecs::jpeg::JpegEncoder;
+    use image::codecs::png::PngEncoder;
+    use image::{ExtendedColorType, GrayImage, ImageEncoder, RgbImage, Rgba};
+
+    fn png(image: &RgbaImage) -> Vec<u8> {
+        let mut file = Cursor::new(Vec::new());
+        image.write_to(&mut file, ImageFormat::Png).unwrap();
+        file.into_inner()
+    }
+
+    /// Fine detail, so that much of the file is scan.
+    fn jpeg(side: u32) -> Vec<u8> {
+        let image =
+            RgbImage::from_fn(side, side, |x, y| image::Rgb([(x * 37) as u8, (y * 59) as u8, (x * y) as u8]));
+        let mut file = Cursor::new(Vec::new());
+        image.write_to(&mut file, ImageFormat::Jpeg).unwrap();
+        file.into_inner()
+    }
 
     #[test]
     fn what_is_no_picture_is_refused() {
-        assert!(matches!(Pixels::decode(b""), Err(DecodeError::Empty)));
-        assert!(matches!(Pixels::decode(b"hello, world"), Err(DecodeError::Decode(_))));
-        let mut png = Vec::new();
-        RgbaImage::from_pixel(3, 2, image::Rgba([1, 2, 3, 255]))
-            .write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)
-            .unwrap();
+        assert_eq!(Pixels::decode(b"").unwrap_err(), DecodeError::Empty);
+        assert_eq!(Pixels::decode(b"hello, world").unwrap_err(), DecodeError::Unknown);
+        for (start, kind) in [(b"\0\0\0\x18ftypheic", "HEIC"), (b"\0\0\0\x1cftypavif", "AVIF")] {
+            assert_eq!(Pixels::decode(start).unwrap_err(), DecodeError::Unsupported(kind));
+        }
+        let mut png = png(&RgbaImage::from_pixel(3, 2, Rgba([1, 2, 3, 255])));
         let picture = Pixels::decode(&png).unwrap();
         assert_eq!((picture.frame().width(), picture.frame().height()), (3, 2));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        std::fs::write(&path, &png).unwrap();
+        assert_eq!((size_of_file(&path), size_of_file(folder.path())), (Some([3, 2]), None));
         png.truncate(png.len() / 2);
         assert!(Pixels::decode(&png).is_err());
+    }
+
+    /// A GIF and a BMP of no width, as damaged files have it.
+    #[test]
+    fn pictures_without_pixels_are_refused() {
+        let mut gif = Cursor::new(Vec::new());
+        RgbaImage::from_pixel(4, 4, Rgba([9, 9, 9, 255])).write_to(&mut gif, ImageFormat::Gif).unwrap();
+        let mut gif = gif.into_inner();
+        gif[6..10].fill(0);
+        assert_eq!(Pixels::decode(&gif).unwrap_err(), DecodeError::NoPixels { width: 0, height: 0 });
+        let mut bmp = Cursor::new(Vec::new());
+        RgbaImage::from_pixel(4, 4, Rgba([9, 9, 9, 255])).write_to(&mut bmp, ImageFormat::Bmp).unwrap();
+        let mut bmp = bmp.into_inner();
+        bmp[18..22].fill(0);
+        assert!(Pixels::decode(&bmp).is_err());
+    }
+
+    /// They would take gigabytes; that they are refused at once is what keeps this test short.
+    #[test]
+    fn pictures_that_would_fill_memory_are_refused() {
+        let mut png = png(&RgbaImage::from_pixel(4, 4, Rgba([9, 9, 9, 255])));
+        for at in [16, 20] {
+            png[at..at + 4].copy_from_slice(&40_000u32.to_be_bytes());
+        }
+        let checksum = crc32fast::hash(&png[12..29]);
+        png[29..33].copy_from_slice(&checksum.to_be_bytes());
+        let error = DecodeError::TooLarge { width: 40_000, height: 40_000 };
+        assert_eq!(Pixels::decode(&png).unwrap_err(), error);
+
+        let mut jpeg = jpeg(16);
+        let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        for at in [frame + 5, frame + 7] {
+            jpeg[at..at + 2].copy_from_slice(&65_500u16.to_be_bytes());
+        }
+        let error = DecodeError::TooLarge { width: 65_500, height: 65_500 };
+        assert_eq!(Pixels::decode(&jpeg).unwrap_err(), error);
+    }
+
+    #[test]
+    fn a_jpeg_that_is_cut_off_is_refused() {
+        let whole = jpeg(64);
+        assert!(Pixels::decode(&whole).is_ok());
+        // Cameras put more behind it.
+        assert!(Pixels::decode(&[&whole[..], b"\xff\xd8 a video"].concat()).is_ok());
+        let scan = whole.windows(2).position(|w| w == [0xff, 0xda]).unwrap();
+        for percent in [30, 70, 99] {
+            let cut = scan + 20 + (whole.len() - scan - 20) * percent / 100;
+            assert_eq!(Pixels::decode(&whole[..cut]).unwrap_err(), DecodeError::Incomplete, "{percent} %");
+        }
+    }
+
+    #[test]
+    fn errors_have_one_reason() {
+        let mut damaged = png(&RgbaImage::from_pixel(3, 2, Rgba([1, 2, 3, 255])));
+        let at = damaged.len() / 2;
+        damaged[at..].fill(7);
+        let error = Pixels::decode(&damaged).unwrap_err();
+        assert!(error.source().is_none());
+        assert!(error.to_string().matches(':').count() <= 1, "{error}");
+    }
+
+    #[test]
+    fn a_panic_of_a_decoder_is_an_error() {
+        assert!(!is_decoding());
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| assert!(is_decoding())));
+        let result = catch::<()>(|| panic!("as a decoder may"));
+        std::panic::set_hook(hook);
+        assert!(matches!(result, Err(DecodeError::Damaged(_))), "{result:?}");
+        assert!(!is_decoding());
+    }
+
+    #[test]
+    fn what_is_transparent_is_over_white() {
+        let colours = [[10, 20, 30, 0], [10, 20, 30, 255], [10, 20, 30, 51]];
+        let image = RgbaImage::from_fn(3, 1, |x, _| Rgba(colours[x as usize]));
+        let picture = Pixels::decode(&png(&image)).unwrap();
+        let [clear, opaque, fifth] = picture.frame().row(0, 0..3) else { panic!("three pixels") };
+        assert_eq!((*clear, *opaque, *fifth), ([255; 4], [10, 20, 30, 255], [206, 208, 210, 255]));
+    }
+
+    /// A profile with red and green exchanged: as far from sRGB as one can be.
+    #[test]
+    fn colours_are_those_that_the_profile_means() {
+        let mut exchanged = ColorProfile::new_srgb();
+        (exchanged.red_colorant, exchanged.green_colorant) =
+            (exchanged.green_colorant, exchanged.red_colorant);
+        let encoded = |profile: &ColorProfile| {
+            let mut file = Vec::new();
+            let mut encoder = PngEncoder::new(&mut file);
+            encoder.set_icc_profile(profile.encode().unwrap()).unwrap();
+            encoder.write_image(&[200, 100, 50], 1, 1, ExtendedColorType::Rgb8).unwrap();
+            file
+        };
+        let first = |file: &[u8]| Pixels::decode(file).unwrap().frame().row(0, 0..1)[0];
+        assert!(near(first(&encoded(&exchanged)), [100, 200, 50, 255]));
+        assert!(near(first(&encoded(&ColorProfile::new_srgb())), [200, 100, 50, 255]));
+
+        // Grey of a linear profile is lighter than its number, in JPEG as in PNG.
+        let linear = ColorProfile::new_gray_with_gamma(1.0).encode().unwrap();
+        let mut file = Vec::new();
+        let mut encoder = JpegEncoder::new_with_quality(&mut file, 100);
+        encoder.set_icc_profile(linear).unwrap();
+        encoder.encode_image(&GrayImage::from_pixel(8, 8, image::Luma([55]))).unwrap();
+        assert!(near(first(&file), [128, 128, 128, 255]), "{:?}", first(&file));
+
+        // One that is no profile counts as none.
+        let mut file = Vec::new();
+        let mut encoder = PngEncoder::new(&mut file);
+        encoder.set_icc_profile(b"no profile".to_vec()).unwrap();
+        encoder.write_image(&[200, 100, 50], 1, 1, ExtendedColorType::Rgb8).unwrap();
+        assert_eq!(first(&file), [200, 100, 50, 255]);
+    }
+
+    fn near(pixel: [u8; 4], expected: [u8; 4]) -> bool {
+        pixel.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 2)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A [`Frame`] borrows RGBA bytes; a [`Similarity`] says where each pixel of a small square comes from; and
 //! [`Frame::sample`] cuts that square. The detector's input and every face crop are made by this one
-//! function, in training and in use, so a network never sees pictures resampled in another way. How it
-//! averages is in `areas`, how it interpolates in `places`.
+//! function, in training and in use. (A crop to train on is made once and kept; when it is changed at random
+//! the function has it a second time, and what stands for a small face in it a third.) How it averages is in
+//! `areas`, how it interpolates in `places`.
 
 mod areas;
 #[cfg(feature = "decode")]
@@ -16,7 +17,7 @@ use thiserror::Error;
 
 use areas::{Spans, reduction};
 #[cfg(feature = "decode")]
-pub use decode::{DecodeError, Pixels};
+pub use decode::{DecodeError, Pixels, is_decoding};
 
 /// Why a picture can't be used.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub enum FrameError {
 }
 
 /// A borrowed picture: rows from the top, pixels from the left, each red, green, blue, alpha (0..=255,
-/// sRGB; alpha is ignored).
+/// sRGB). Alpha is ignored: where it means something, [`flatten`] the picture first.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     width: usize,
@@ -137,6 +138,23 @@ pub enum Border {
     Replicate,
     /// Black.
     Black,
+}
+
+/// Puts RGBA pixels, whose colours are not multiplied by their alpha, over white, which is what pictures with
+/// transparent parts are mostly seen on. What a picture hides is then hidden from the networks as well.
+pub fn flatten(rgba: &mut [u8]) {
+    let pixels = rgba.as_chunks_mut::<4>().0;
+    // Most pictures have none: one fast look.
+    if pixels.iter().fold(255, |all, pixel| all & pixel[3]) == 255 {
+        return;
+    }
+    for [r, g, b, alpha] in pixels {
+        let a = u32::from(*alpha);
+        for value in [r, g, b] {
+            *value = ((u32::from(*value) * a + 255 * (255 - a) + 127) / 255) as u8;
+        }
+        *alpha = 255;
+    }
 }
 
 impl<'a> Frame<'a> {

@@ -63,6 +63,20 @@ pub struct Estimate {
     pub gender: GenderProbabilities,
 }
 
+/// A gender is named where the network gives it at least this probability, and of a child, who is younger than
+/// 13, at least that one: the rule of `www/views/words.js`, whose reasons are in docs/page.md.
+pub const SURE: f32 = 0.8;
+/// See [`SURE`].
+pub const SURE_OF_CHILD: f32 = 0.9;
+
+impl Estimate {
+    /// Whether the network is sure enough of a gender to name it.
+    pub fn is_gender_sure(&self) -> bool {
+        let least = if self.age < 13.0 { SURE_OF_CHILD } else { SURE };
+        self.gender.female.max(self.gender.male) >= least
+    }
+}
+
 /// A face with its estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Face {
