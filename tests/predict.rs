@@ -260,7 +260,7 @@ fn a_folder_that_cant_be_read_is_one_line_and_the_others_are_done() {
         let program = Folder::new();
         let mien = program.path().join("mien");
         fs::copy(env!("CARGO_BIN_EXE_mien"), &mien).unwrap();
-        [program.path(), folder.path(), &mien].map(open);
+        [program.path(), folder.path(), &mien].into_iter().for_each(open);
         for weights in ["blazeface/blazeface-short.safetensors", "lite/lite.safetensors"] {
             let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("model-weights").join(weights);
             open(
