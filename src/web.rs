@@ -14,7 +14,7 @@ use crate::age::Hill;
 #[cfg(feature = "webgpu")]
 use crate::engine::gpu::ExternalImageSource;
 use crate::engine::{EngineKind, Picture};
-use crate::picture::Frame;
+use crate::picture::{Frame, flatten};
 use crate::pipeline::estimator::{Estimator, Face, Stopwatch, Timings, WarmUp};
 use crate::pipeline::schedule::FrameMode;
 use crate::pipeline::video::Video;
@@ -131,7 +131,8 @@ impl WebEstimator {
     ) -> Result<JsValue, JsError> {
         // Taken out, since a borrow must not last while something is waited for. The worker lets one call end
         // before the next begins.
-        let rgba = self.rgba.take();
+        let mut rgba = self.rgba.take();
+        flatten(&mut rgba);
         let result = match Frame::new(width, height, &rgba) {
             Ok(frame) => self.see(frame.into(), track, timestamp_ms, Stopwatch::start(), 0.0, "memory").await,
             Err(e) => Err(error(e)),

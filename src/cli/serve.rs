@@ -1,7 +1,8 @@
 //! `mien serve`: the built page on an address of this machine.
 //!
 //! Browsers open the camera, and run service workers, only for `https:` pages and for `localhost`, so the
-//! page cannot be tried from a `file:` address. Nothing but GET and HEAD of files below one folder is served.
+//! page cannot be tried from a `file:` address. Nothing but GET and HEAD of files below one folder is served;
+//! what links in it lead to counts as being there.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

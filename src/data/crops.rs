@@ -2,19 +2,19 @@
 //!
 //! `NAME.crops` holds raw [`STORED_SIDE`] x [`STORED_SIDE`] RGB pictures one behind the other; `NAME.csv` has
 //! a row for every picture looked at, in the same order, those left out with their reason. A crop counts once
-//! its row is there, so a run that was cut off at any moment goes on from the last whole row.
+//! its row is there, so a run that was cut off at any moment goes on from the last whole row. `NAME.version` is
+//! the [version of the alignment](VERSION) by which they were cut; the first version's had no such file.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::DataError;
 use super::labels::{Gender, Rejection, Rejections};
 use super::split::Part;
+use super::{DataError, read_at};
 use crate::age::AgeLabel;
-use crate::vision::alignment::STORED_SIDE;
+use crate::vision::alignment::{STORED_SIDE, VERSION};
 
 /// Bytes of one stored crop.
 pub const CROP_LEN: usize = STORED_SIDE * STORED_SIDE * 3;
@@ -53,6 +53,39 @@ impl CropRow {
 /// Paths of the two files of a prepared data set.
 pub fn paths(folder: &Path, dataset: &str) -> (PathBuf, PathBuf) {
     (folder.join(format!("{dataset}.crops")), folder.join(format!("{dataset}.csv")))
+}
+
+fn version_path(folder: &Path, dataset: &str) -> PathBuf {
+    folder.join(format!("{dataset}.version"))
+}
+
+/// Says of crops that are about to be made by which version they are cut.
+///
+/// # Errors
+/// [`DataError::Io`].
+pub fn write_version(folder: &Path, dataset: &str) -> Result<(), DataError> {
+    let path = version_path(folder, dataset);
+    std::fs::write(&path, format!("{VERSION}\n")).map_err(DataError::io(path))
+}
+
+/// Refuses crops that another version cut: old and new ones must not meet.
+///
+/// # Errors
+/// [`DataError::Table`].
+pub fn check_version(folder: &Path, dataset: &str) -> Result<(), DataError> {
+    let path = version_path(folder, dataset);
+    let found = match std::fs::read_to_string(&path) {
+        Ok(text) => text.trim().to_owned(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => "1".into(),
+        Err(e) => return Err(DataError::io(path)(e)),
+    };
+    if found == VERSION.to_string() {
+        return Ok(());
+    }
+    let reason = format!(
+        "the crops are of version {found}, and this program's of {VERSION}: prepare them in another folder"
+    );
+    Err(DataError::Table { path, reason })
 }
 
 /// Reads the table, and drops a half-written last row.
@@ -94,6 +127,7 @@ impl Crops {
     /// # Errors
     /// [`DataError`] if a file is missing or the two do not belong together.
     pub fn open(folder: &Path, dataset: &str) -> Result<Self, DataError> {
+        check_version(folder, dataset)?;
         let (path, table) = paths(folder, dataset);
         let mut rejections = Rejections::default();
         let text = std::fs::read(&table).map_err(DataError::io(&table))?;
@@ -121,7 +155,7 @@ impl Crops {
     /// [`DataError::Io`].
     pub fn read(&self, index: usize) -> Result<Vec<u8>, DataError> {
         let mut crop = vec![0; CROP_LEN];
-        self.file.read_exact_at(&mut crop, (index * CROP_LEN) as u64).map_err(DataError::io(&self.path))?;
+        read_at(&self.file, &mut crop, (index * CROP_LEN) as u64).map_err(DataError::io(&self.path))?;
         Ok(crop)
     }
 }

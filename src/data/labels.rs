@@ -125,7 +125,8 @@ pub fn parse_age(text: &str) -> Result<AgeLabel, Rejection> {
     };
     let label = label.ok_or(Rejection::MissingField)?;
     let (low, high) = label.bounds();
-    if low < 0.0 || high > 100.0 {
+    // 'more than 120' would end before it begins.
+    if low < 0.0 || high > 100.0 || low > high {
         return Err(Rejection::AgeOutOfRange);
     }
     Ok(label)
@@ -156,7 +157,7 @@ mod tests {
         for bad in ["", "old", "30-20", "-", "nan"] {
             assert_eq!(parse_age(bad), Err(Rejection::MissingField), "{bad}");
         }
-        for bad in ["-1", "101", "90-110"] {
+        for bad in ["-1", "101", "90-110", "more than 100", "more than 120", "more than -5"] {
             assert_eq!(parse_age(bad), Err(Rejection::AgeOutOfRange), "{bad}");
         }
     }

@@ -24,6 +24,8 @@ pub mod tars;
 #[cfg(test)]
 pub(crate) mod toy;
 
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -79,4 +81,21 @@ impl DataError {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
+}
+
+/// Fills `bytes` from the place `at` on. Several threads may read one file so.
+#[cfg(not(windows))]
+fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, at)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => (bytes, at) = (&mut bytes[read..], at + read as u64),
+        }
+    }
+    Ok(())
 }

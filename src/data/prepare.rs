@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::DataError;
-use super::crops::{CROP_LEN, CropRow, paths, read_rows};
+use super::crops::{CROP_LEN, CropRow, check_version, paths, read_rows, write_version};
 use super::labels::{Rejection, Rejections, Sample};
 use super::layouts::{LabelledPictures, split_name};
 use super::split::part;
@@ -49,6 +49,11 @@ pub fn prepare(
     std::fs::create_dir_all(folder).map_err(DataError::io(folder))?;
     let (crops_path, table_path) = paths(folder, dataset);
     let done = if table_path.exists() { read_rows(&table_path)? } else { Vec::new() };
+    if done.is_empty() {
+        write_version(folder, dataset)?
+    } else {
+        check_version(folder, dataset)?
+    }
     let mut report = Report { kept: 0, rejections: source.rejections.clone() };
     for (i, row) in done.iter().enumerate() {
         if source.samples.get(i).is_none_or(|sample| sample.file != row.file) {
@@ -173,6 +178,7 @@ pub fn labelled_face(faces: &[Detection]) -> Result<&Detection, Rejection> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::crops::Crops;
     use crate::data::layouts::open;
 
     #[test]
@@ -218,6 +224,19 @@ mod tests {
             assert!(error.contains("fg-net.crops: has 0 bytes where its table needs 110592"), "{error}");
         }
         std::fs::write(&table, &rows).unwrap();
+
+        // Of another version of the alignment.
+        let version = output.path().join("fg-net.version");
+        assert_eq!(std::fs::read_to_string(&version).unwrap(), "1\n");
+        std::fs::write(&version, "0\n").unwrap();
+        for error in
+            [run(&source).map(drop).unwrap_err(), Crops::open(output.path(), "fg-net").map(drop).unwrap_err()]
+        {
+            assert!(error.to_string().contains("of version 0"), "{error}");
+        }
+        // Crops of before there were versions are of the first.
+        std::fs::remove_file(&version).unwrap();
+        assert!(run(&source).is_ok());
 
         std::fs::remove_file(input.path().join("001A20.png")).unwrap();
         let error = run(&open("fg-net", input.path(), None).unwrap()).unwrap_err().to_string();

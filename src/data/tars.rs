@@ -3,13 +3,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use super::DataError;
 use super::labels::{Rejection, Rejections, Sample, parse_age, parse_gender};
+use super::{DataError, read_at};
 
 /// Pictures of one data set and split, readable in any order.
 #[derive(Debug)]
@@ -24,15 +21,30 @@ pub struct TarSet {
     places: HashMap<String, (u64, u64)>,
 }
 
-#[derive(Deserialize)]
+/// A row's fields, those empty that it is too short for or that are not UTF-8.
+#[derive(Default)]
 struct LabelRow {
     dataset: String,
     split: String,
     file: String,
     age: String,
     gender: String,
-    #[serde(default)]
     race: String,
+}
+
+impl LabelRow {
+    /// The columns that a table has to have.
+    const COLUMNS: [&str; 5] = ["dataset", "split", "file", "age", "gender"];
+
+    fn of(header: &csv::ByteRecord, record: &csv::ByteRecord) -> Self {
+        let field = |name: &str| {
+            let place = header.iter().position(|column| column == name.as_bytes());
+            let bytes = place.and_then(|place| record.get(place)).unwrap_or_default();
+            std::str::from_utf8(bytes).unwrap_or_default().to_owned()
+        };
+        let [dataset, split, file, age, gender] = Self::COLUMNS.map(field);
+        Self { dataset, split, file, age, gender, race: field("race") }
+    }
 }
 
 impl TarSet {
@@ -48,8 +60,15 @@ impl TarSet {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(file);
         let mut present = BTreeSet::new();
         let (mut rows, mut rejections) = (Vec::new(), Rejections::default());
-        for row in reader.deserialize::<LabelRow>() {
-            let row = row.map_err(|e| DataError::Table { path: table.clone(), reason: e.to_string() })?;
+        let bad = |reason: String| DataError::Table { path: table.clone(), reason };
+        let header = reader.byte_headers().map_err(|e| bad(e.to_string()))?.clone();
+        if let Some(missing) =
+            LabelRow::COLUMNS.iter().find(|name| !header.iter().any(|c| c == name.as_bytes()))
+        {
+            return Err(bad(format!("has no column {missing}")));
+        }
+        for record in reader.byte_records() {
+            let row = LabelRow::of(&header, &record.map_err(|e| bad(e.to_string()))?);
             if row.dataset == dataset && row.split == split {
                 rows.push(row);
             } else {
@@ -86,7 +105,7 @@ impl TarSet {
         let (at, len) =
             *self.places.get(&sample.file).ok_or_else(missing).map_err(DataError::io(&self.path))?;
         let mut bytes = vec![0; len as usize];
-        self.tar.read_exact_at(&mut bytes, at).map_err(DataError::io(&self.path))?;
+        read_at(&self.tar, &mut bytes, at).map_err(DataError::io(&self.path))?;
         Ok(bytes)
     }
 }
@@ -103,12 +122,17 @@ fn sample(row: &LabelRow) -> Result<Sample, Rejection> {
     })
 }
 
-/// Where each file of a tar lies. Names are without folders.
+/// Where each whole file of a tar lies. Names are without folders.
 fn index(tar: &File) -> std::io::Result<HashMap<String, (u64, u64)>> {
     let mut places = HashMap::new();
+    let end = tar.metadata()?.len();
     let mut archive = tar::Archive::new(std::io::BufReader::new(tar));
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
+        // A damaged header may promise more than there is.
+        if entry.raw_file_position().checked_add(entry.size()).is_none_or(|last| last > end) {
+            break;
+        }
         if let Some(name) = entry.path()?.file_name().and_then(|n| n.to_str()) {
             places.insert(name.to_owned(), (entry.raw_file_position(), entry.size()));
         }
@@ -151,6 +175,43 @@ mod tests {
         assert_eq!(set.read(first).unwrap(), b"second, longer");
         assert_eq!(set.read(&set.samples[1]).unwrap(), b"first");
         assert_eq!(set.rejections.total(), 4);
+        assert_eq!(set.rejections.of(Rejection::UnreadablePicture), 1);
+    }
+
+    #[test]
+    fn bad_rows_are_counted() {
+        let mut csv =
+            b"dataset,split,file,age,gender,race\ntoy,train,a.webp\ntoy,train,b.webp,20,F\n".to_vec();
+        csv.extend(b"toy,train,\xff.webp,7,M,\nshort\n\n");
+        let folder = folder("");
+        std::fs::write(folder.path().join("labels.csv"), csv).unwrap();
+        let set = TarSet::open(folder.path(), "toy", "train").unwrap();
+        assert_eq!(set.samples.len(), 1);
+        assert_eq!((set.samples[0].file.as_str(), set.samples[0].race.clone()), ("b.webp", None));
+        assert_eq!(set.rejections.of(Rejection::MissingField), 2);
+
+        std::fs::write(folder.path().join("labels.csv"), "dataset,split,file,gender\ntoy,train,a.webp,F\n")
+            .unwrap();
+        let error = TarSet::open(folder.path(), "toy", "train").unwrap_err().to_string();
+        assert!(error.contains("has no column age"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_larger_than_its_tar_is_left_out() {
+        let folder =
+            folder("dataset,split,file,age,gender,race\ntoy,train,a.webp,7,M,\ntoy,train,b.webp,7,M,\n");
+        let path = folder.path().join("toy-train.tar");
+        let mut bytes = std::fs::read(&path).unwrap();
+        // The second file's header is behind the first one's and its block.
+        let mut header = tar::Header::new_gnu();
+        header.as_mut_bytes().copy_from_slice(&bytes[1024..1536]);
+        header.set_size(1 << 40);
+        header.set_cksum();
+        bytes[1024..1536].copy_from_slice(header.as_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let set = TarSet::open(folder.path(), "toy", "train").unwrap();
+        assert_eq!(set.samples.len(), 1);
+        assert_eq!(set.read(&set.samples[0]).unwrap(), b"first");
         assert_eq!(set.rejections.of(Rejection::UnreadablePicture), 1);
     }
 

@@ -30,7 +30,8 @@ use crate::net::{HeadOutputs, NetworkKind, NetworkModule};
 use crate::plot::{self, PlotError};
 use crate::weights::{Precision, Weights, WeightsError};
 
-/// Everything that fixes a run.
+/// The settings of a run. Its data and the weights that it begins with fix it as well, and a run in a folder
+/// goes on with the same ones only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainConfig {
     /// Which network.
@@ -389,7 +390,7 @@ fn train_in<'scope, 'env>(
         let end = (epoch * per_epoch + per_epoch).min(steps);
         let taken = end - run.state.step;
         let began = Instant::now();
-        let mut rate = 0.0;
+        let (mut rate, mut stop) = (0.0, false);
         for pictures in draws.chunks_exact(step_len).skip(first).take(taken) {
             rate = run.state.schedule.rate(run.state.step);
             device.seed(config.seed ^ (run.state.step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -400,7 +401,7 @@ fn train_in<'scope, 'env>(
             run.state.step += 1;
             sums.iter_mut().zip(parts).for_each(|(s, p)| *s += f64::from(p));
             let [class, regression, gender, _] = parts;
-            let stop = on_event(Event::Step { step: run.state.step, losses: [class, regression, gender] })
+            stop = on_event(Event::Step { step: run.state.step, losses: [class, regression, gender] })
                 .is_break();
             // At the end of a pass validation comes first, so that a resumed run does not leave it out.
             if (stop || saved.elapsed() > CHECKPOINT_EVERY) && run.state.step < end {
@@ -444,7 +445,8 @@ fn train_in<'scope, 'env>(
         }
         save(&run, &path)?;
         saved = Instant::now();
-        if on_event(Event::Epoch(&metrics)).is_break() {
+        // Also where the last step of the pass was the one to stop after.
+        if on_event(Event::Epoch(&metrics)).is_break() || stop {
             return Ok(());
         }
     }
@@ -851,6 +853,25 @@ mod tests {
             assert!(error.contains(named) && !error.contains("settings."), "{error}");
         }
         go(&["toy"], &["toy"], &init, None).unwrap();
+    }
+
+    #[test]
+    fn a_stop_is_heard_at_any_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let (training, validation) = open(folder.path());
+        let run = folder.path().join("run");
+        // 4 steps make a pass.
+        for until in [3, 4, 5] {
+            let mut last = 0;
+            train(&config(2), &training, &validation, None, &run, &[Device::flex()], |event| {
+                let Event::Step { step, .. } = event else { return ControlFlow::Continue(()) };
+                last = step;
+                if step == until { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+            assert_eq!(last, until);
+        }
+        assert_eq!(read_metrics(&run).unwrap().len(), 1);
     }
 
     #[test]

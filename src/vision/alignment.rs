@@ -22,6 +22,10 @@ pub const STORED_SIDE: usize = SIDE + 2 * MARGIN;
 /// The eyes' distance of 46 leaves the forehead up to the hair, the chin and the ears inside.
 pub const PLACES: [[f32; 2]; 3] = [[57.0, 56.0], [103.0, 56.0], [80.0, 107.0]];
 
+/// Counts what crops have shown: one more with every change to the above or to how faces are found for them.
+/// Stored crops of another version are refused.
+pub const VERSION: u32 = 1;
+
 /// The transform from pixels of the crop to pixels of the frame.
 ///
 /// `landmarks` are a detection's six, in frame pixels (see [`crate::vision`]). `None` if eyes and
@@ -55,6 +59,12 @@ mod tests {
     use super::*;
     use crate::picture::Frame;
     use std::f32::consts::FRAC_PI_6;
+
+    #[test]
+    fn what_crops_show_changes_with_the_version() {
+        assert_eq!((VERSION, SIDE, MARGIN), (1, 160, 16), "raise VERSION");
+        assert_eq!(PLACES, [[57.0, 56.0], [103.0, 56.0], [80.0, 107.0]], "raise VERSION");
+    }
 
     /// A smooth picture in which every place looks different, seen through `view` (frame pixels to picture).
     fn picture(side: usize, view: &Similarity) -> Vec<u8> {

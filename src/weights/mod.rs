@@ -41,6 +41,9 @@ pub enum WeightsError {
         /// CRC-32 of the bytes at hand.
         found: String,
     },
+    /// Numbers that are none, or infinite: of a training that went wrong.
+    #[error("the tensor {0:?} has numbers that are not finite; the weights are of no use")]
+    NotFinite(String),
     /// A safetensors file, but not one of Mien's.
     #[error("not a weight file of Mien (its format is {0:?}, not {FORMAT:?})")]
     Format(String),
@@ -119,6 +122,10 @@ impl Weights {
                         view.dtype()
                     ))
                 })?;
+            // A rectifier hides them from whoever reads the answer.
+            if !values.iter().all(|value| value.is_finite()) {
+                return Err(WeightsError::NotFinite(name.into()));
+            }
             tensors.insert(name.to_owned(), NamedTensor { shape: view.shape().to_vec(), values });
         }
         let network = metadata.remove("network").unwrap_or_default();

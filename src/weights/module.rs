@@ -167,6 +167,16 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_are_not_finite_are_refused() {
+        for (wrong, precision) in [(f32::NAN, Precision::Single), (f32::INFINITY, Precision::Half)] {
+            let mut weights = saved();
+            weights.tensors.get_mut("part.norm.beta").unwrap().values[1] = wrong;
+            let error = Weights::from_bytes(&weights.to_bytes(precision).unwrap()).unwrap_err();
+            assert!(matches!(&error, WeightsError::NotFinite(name) if name == "part.norm.beta"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_file_that_does_not_fit_is_refused() {
         let mut weights = saved();
         weights.tensors.get_mut("part.dense.weight").unwrap().shape = vec![2, 3];

@@ -111,6 +111,7 @@ mod tests {
         assert_eq!(tree.root_of("9.jpg"), None);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_circle_of_links_ends() {
         let folder = tree_of(&["a/1.jpg"]);

@@ -133,9 +133,10 @@ fn pixel(region: Region, factor: i32, at: vec2i) -> vec3u {
     return (sum + area / 2u) / area;
 }
 
-// A texture's numbers are 255ths.
+// A texture's numbers are 255ths. What is transparent is over white: `flatten` in src/picture.
 fn texel(at: vec2i) -> vec3u {
-    return vec3u(round(255.0 * textureLoad(picture, at, 0).rgb));
+    let rgba = textureLoad(picture, at, 0);
+    return vec3u(round(255.0 * (rgba.rgb * rgba.a + (1.0 - rgba.a))));
 }
 
 // The mean of the picture's pixels under the square's pixel, those cut by its edge in part: weights along
