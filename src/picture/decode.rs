@@ -62,11 +62,13 @@ impl From<image::ImageError> for DecodeError {
         while let Some(inner) = cause.source() {
             cause = inner;
         }
+        // In one line, which not every decoder's is.
+        let reason = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         let is_end = |e: &std::io::Error| e.kind() == std::io::ErrorKind::UnexpectedEof;
-        if cause.downcast_ref::<std::io::Error>().is_some_and(is_end) {
+        if cause.downcast_ref::<std::io::Error>().is_some_and(is_end) || reason.contains("unexpected end") {
             return Self::Incomplete;
         }
-        Self::Damaged(cause.to_string())
+        Self::Damaged(reason)
     }
 }
 
@@ -129,6 +131,11 @@ fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
     }
     if let Some(kind) = foreign(bytes) {
         return Err(DecodeError::Unsupported(kind));
+    }
+    if let Some((riff, b"WEBP")) = bytes.get(4..12).and_then(|start| start.split_first_chunk::<4>())
+        && u64::from(u32::from_le_bytes(*riff)) + 8 > bytes.len() as u64
+    {
+        return Err(DecodeError::Incomplete);
     }
     let reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
@@ -314,7 +321,16 @@ mod tests {
     }
 
     #[test]
-    fn a_jpeg_that_is_cut_off_is_refused() {
+    fn a_picture_that_is_cut_off_is_refused() {
+        let image =
+            RgbaImage::from_fn(64, 64, |x, y| Rgba([(x * 37) as u8, (y * 59) as u8, (x * y) as u8, 255]));
+        for format in [ImageFormat::Png, ImageFormat::WebP] {
+            let mut file = Cursor::new(Vec::new());
+            image.write_to(&mut file, format).unwrap();
+            let file = file.into_inner();
+            let error = Pixels::decode(&file[..file.len() * 7 / 10]).unwrap_err();
+            assert_eq!(error, DecodeError::Incomplete, "{format:?}");
+        }
         let whole = jpeg(64);
         assert!(Pixels::decode(&whole).is_ok());
         // Cameras put more behind it.
