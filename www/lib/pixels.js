@@ -9,7 +9,7 @@ export const MAX_PIXELS = 4096 * 4096;
 /** What is said of a picture that the browser does not let read. */
 export const FOREIGN = 'This picture belongs to another site, which keeps its pixels closed.';
 
-const UNREADABLE = 'The picture is damaged, or of a kind that this browser does not know.';
+const UNREADABLE = 'The picture is damaged or incomplete, or of a kind that this browser does not know.';
 
 // The format of iPhones' photos, which most browsers cannot read: its names in the first bytes of a file.
 const HEIC = /^ftyp(heic|heix|hevc|heim|heis|hevm|hevs|mif1|msf1)/;
