@@ -251,7 +251,7 @@ fn a_folder_that_cant_be_read_is_one_line_and_the_others_are_done() {
     folder.put("b/closed.png", &small);
     folder.put("c/2.png", &small);
     let closed = folder.path().join("b");
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let output = if fs::read_dir(&closed).is_err() {
         predict(&[folder.path()])
     } else {
