@@ -137,6 +137,7 @@ fn for_each_in_order<T: Sync, R: Send>(
     while_in_order(
         source,
         items,
+        u64::MAX,
         |_| 0,
         work,
         |item, result| {
@@ -146,11 +147,12 @@ fn for_each_in_order<T: Sync, R: Send>(
     )
 }
 
-/// The same until `take` has enough, and with no more items at once than memory has room for, by the bytes that
-/// `memory` says each of them needs.
+/// The same until `take` has enough, and with no more items at once than there is `room` for, in bytes of
+/// memory, of which each needs what `memory` says. One that needs more is done alone.
 fn while_in_order<T: Sync, R: Send>(
     source: &EstimatorSource,
     items: &[T],
+    room: u64,
     memory: impl Fn(&T) -> u64,
     work: impl Fn(&Estimator, &T) -> R + Sync,
     mut take: impl FnMut(&T, R) -> ControlFlow<()>,
@@ -170,7 +172,6 @@ fn while_in_order<T: Sync, R: Send>(
     let pool = ThreadPoolBuilder::new().build()?;
     // Results wait for a slow picture before them, and must not pile up.
     let ahead = 4 * pool.current_num_threads();
-    let room = free_memory() / 2;
     pool.in_place_scope_fifo(|scope| {
         let (mut next, mut begun) = (items.iter().peekable(), VecDeque::new());
         loop {
@@ -232,4 +233,38 @@ fn progress_bar(len: u64, what: &str) -> ProgressBar {
     let template = format!("{{bar:30}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left {{msg}}");
     let style = ProgressStyle::with_template(&template).expect("a fixed template");
     ProgressBar::new(len).with_style(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn no_more_is_done_at_once_than_there_is_room_for() {
+        let model = NetworkKind::default();
+        let args = EstimatorArgs { model, weights: None, weights_dir: None, engine: EngineKind::Cpu };
+        let source = args.load().unwrap();
+        let needs: Vec<u64> = (0..40).map(|i| if i == 20 { 100 } else { 10 }).collect();
+        let now = AtomicU64::new(0);
+        // What is in use while one of them is done.
+        let work = |_: &Estimator, needs: &u64| {
+            let busy = now.fetch_add(*needs, Ordering::SeqCst) + needs;
+            std::thread::sleep(Duration::from_millis(2));
+            now.fetch_sub(*needs, Ordering::SeqCst);
+            busy
+        };
+        let run = |room, enough: usize| {
+            let mut seen = Vec::new();
+            let take = |_: &u64, busy| {
+                seen.push(busy);
+                if seen.len() == enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            while_in_order(&source, &needs, room, |needs| *needs, work, take).unwrap();
+            seen
+        };
+        assert_eq!(run(15, usize::MAX), needs, "each of them alone");
+        assert_eq!(run(1000, 3).len(), 3, "it ends where that is enough");
+        assert!(free_memory() > 1 << 20);
+    }
 }

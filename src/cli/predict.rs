@@ -68,6 +68,7 @@ pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
     super::while_in_order(
         &source,
         &jobs,
+        super::free_memory() / 2,
         memory,
         |estimator, job| predict(estimator, job, args.annotate.as_deref()),
         |job, result| {

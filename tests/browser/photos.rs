@@ -59,6 +59,38 @@ fn several_photos_are_read_and_none_is_lost() {
     });
 }
 
+/// What nobody sees is no face, and what is half there is seen over white, on both engines as by the program.
+#[test]
+fn what_is_transparent_is_over_white() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let save = |name: &str, change: fn(&mut image::Rgba<u8>)| {
+        let mut picture = sample().to_rgba8();
+        picture.pixels_mut().for_each(change);
+        picture.save(path(name)).unwrap();
+    };
+    save("ghost.png", |pixel| pixel[3] = 0);
+    save("veiled.png", |pixel| pixel[3] = 153);
+    save("on-white.png", |pixel| {
+        pixel.0[..3]
+            .iter_mut()
+            .for_each(|value| *value = ((u32::from(*value) * 153 + 255 * 102) / 255) as u8);
+    });
+    for engine in ["cpu", "webgpu"] {
+        visit(Options { webgpu: engine == "webgpu", ..Options::default() }, |site, page| {
+            page.open(&site.page(&format!("?engine={engine}")));
+            let [veiled, on_white] = ["veiled.png", "on-white.png"].map(|name| {
+                let estimate = page.estimate_after(|page| page.choose_files(&[&path(name)]));
+                assert_eq!(estimate.engine, engine);
+                estimate.faces[0].age
+            });
+            assert!((veiled - on_white).abs() < 1.0, "{engine}: {veiled} {on_white}");
+            page.choose_files(&[&path("ghost.png")]);
+            page.wait_for("mienApp.lastResult.faces.length === 0");
+        });
+    }
+}
+
 /// A picture of 24 million pixels: decoded once, and made smaller beside the page.
 #[test]
 fn a_large_photo_is_decoded_once_and_not_on_the_page() {
