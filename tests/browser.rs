@@ -10,6 +10,8 @@ mod support;
 mod camera;
 #[path = "browser/groups.rs"]
 mod groups;
+#[path = "browser/kiosk.rs"]
+mod kiosk;
 #[path = "browser/looks.rs"]
 mod looks;
 #[path = "browser/photos.rs"]

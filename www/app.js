@@ -7,7 +7,7 @@
 import { programOf } from './lib/support.js';
 import { MienError } from './mien.js';
 import { load as loadMien, wishes } from './start.js';
-import { Camera, CameraError } from './views/camera.js';
+import { Camera, CameraError, nextFrame } from './views/camera.js';
 import { byPlace, keyOf, Numbers } from './views/order.js';
 import { Overlay } from './views/overlay.js';
 import { photoInputs, readPicture } from './views/photo.js';
@@ -212,13 +212,6 @@ async function followVideo(mien, mine) {
       if (error.code !== 'bad-picture') throw error;
     }
   }
-}
-
-function nextFrame(video) {
-  return new Promise((resolve) => {
-    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(resolve);
-    else requestAnimationFrame(resolve);
-  });
 }
 
 function readPhotos(photos) {

@@ -23,11 +23,19 @@ const NEEDED = [
   'weights/blazeface-short.safetensors', 'weights/lite.safetensors',
 ];
 
+// What the entrance screen needs beside that, kept where it has been opened.
+const KIOSK = [
+  'kiosk.html', 'kiosk/editor.css', 'kiosk/editor.html', 'kiosk/editor.js', 'kiosk/manifest.webmanifest', 'kiosk/rules.js',
+  'kiosk/rules.json', 'kiosk/scene.css', 'kiosk/scene.js', 'kiosk/screen.css', 'kiosk/screen.js',
+];
+
 self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
+    const kiosk = await storedOfKiosk();
     // 'no-cache' asks whether the copy that the page has just fetched is still good; it is not sent again.
     await cache.addAll(NEEDED.map((path) => new Request(path, { cache: 'no-cache' })));
+    if (kiosk.length > 0) await keep([...KIOSK, ...kiosk]);
     await self.skipWaiting();
   })());
 });
@@ -39,6 +47,26 @@ self.addEventListener('activate', (event) => {
     await self.clients.claim();
   })());
 });
+
+self.addEventListener('message', (event) => {
+  if (event.data?.keep === 'kiosk') event.waitUntil(keep([...KIOSK, event.data.rules]));
+});
+
+/** Addresses of the entrance screen's files that were kept until now, rules of its owner's among them. */
+async function storedOfKiosk() {
+  const names = (await caches.keys()).filter((name) => name.startsWith('mien-'));
+  const requests = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
+  return requests.flat().map(({ url }) => url).filter((url) => url.startsWith(new URL('kiosk', self.registration.scope).href));
+}
+
+/** Stores what is not stored yet; one that can't be had keeps none of the others away. */
+async function keep(addresses) {
+  const cache = await caches.open(CACHE);
+  await Promise.allSettled(addresses.map(async (address) => {
+    const key = new URL(address, self.registration.scope).href.split('?')[0];
+    if (!(await cache.match(key))) await cache.add(new Request(key, { cache: 'no-cache' }));
+  }));
+}
 
 self.addEventListener('fetch', (event) => {
   const { request } = event;

@@ -253,7 +253,7 @@ fn axe_finds_nothing() {
 }
 
 /// Where `./build.sh test` has put it; `None` where that could not be done.
-fn axe() -> Option<String> {
+pub fn axe() -> Option<String> {
     let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools");
     let path = match std::env::var_os("MIEN_AXE") {
         Some(path) if path.is_empty() => {
@@ -308,7 +308,7 @@ fn the_page_fits_a_desktop_and_a_phone() {
     }
 }
 
-fn screenshots() -> PathBuf {
+pub fn screenshots() -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
     std::fs::create_dir_all(&folder).unwrap();
     folder

@@ -73,6 +73,13 @@ impl Page {
         self.becomes_ready();
     }
 
+    /// Opens an address of another kind and waits until a condition holds there.
+    pub fn go(&self, url: &str, condition: &str) {
+        self.mark_as_old();
+        self.call("Page.navigate", json!({ "url": url }));
+        self.wait_for(&format!("!window.leaving && ({condition})"));
+    }
+
     pub fn reload(&self) {
         self.mark_as_old();
         self.call("Page.reload", json!({}));
@@ -110,8 +117,13 @@ impl Page {
     }
 
     pub fn choose_files(&self, paths: &[&Path]) {
-        let input =
-            self.call("Runtime.evaluate", json!({ "expression": "document.querySelector('#file-input')" }));
+        self.fill_in("#file-input", paths);
+    }
+
+    /// Chooses files in an input of that kind.
+    pub fn fill_in(&self, selector: &str, paths: &[&Path]) {
+        let input = format!("document.querySelector('{selector}')");
+        let input = self.call("Runtime.evaluate", json!({ "expression": input }));
         let input = &input["result"]["objectId"];
         self.call("DOM.setFileInputFiles", json!({ "objectId": input, "files": paths }));
     }
@@ -150,11 +162,22 @@ impl Page {
 
     /// Seconds that the page's main thread has been busy.
     pub fn busy_seconds(&self) -> f64 {
+        self.metric("TaskDuration")
+    }
+
+    /// Bytes of the page's scripts' own, garbage collected, and how many nodes there are.
+    pub fn heap_and_nodes(&self) -> [f64; 2] {
+        self.call("HeapProfiler.collectGarbage", json!({}));
+        ["JSHeapUsedSize", "Nodes"].map(|name| self.metric(name))
+    }
+
+    /// As `Performance.getMetrics` has it.
+    fn metric(&self, name: &str) -> f64 {
         self.call("Performance.enable", json!({ "timeDomain": "threadTicks" }));
         let metrics = self.call("Performance.getMetrics", json!({}));
         let metrics = metrics["metrics"].as_array().unwrap();
-        let busy = metrics.iter().find(|metric| metric["name"] == "TaskDuration").unwrap();
-        busy["value"].as_f64().unwrap()
+        let metric = metrics.iter().find(|metric| metric["name"] == name).unwrap();
+        metric["value"].as_f64().unwrap()
     }
 
     /// What comes of an action: the first new result with a face in it.

@@ -47,6 +47,25 @@ impl Site {
         std::fs::write(&file, format!("{text}\n{own}")).unwrap();
     }
 
+    /// Puts a file of its own in the place of one below the page, `kiosk/rules.json` for one; takes it away for
+    /// `None`.
+    pub fn replace(&self, file: &str, text: Option<&str>) {
+        let path = self.root.path().join(BELOW.trim_matches('/')).join(file);
+        let folder = path.parent().unwrap();
+        if folder.is_symlink() {
+            let built = std::fs::read_link(folder).unwrap();
+            std::fs::remove_file(folder).unwrap(); // the link
+            std::fs::create_dir(folder).unwrap();
+            for entry in std::fs::read_dir(built).unwrap().map(Result::unwrap) {
+                std::os::unix::fs::symlink(entry.path(), folder.join(entry.file_name())).unwrap();
+            }
+        }
+        let _ = std::fs::remove_file(&path);
+        if let Some(text) = text {
+            std::fs::write(&path, text).unwrap();
+        }
+    }
+
     /// Takes the WebGPU module out of the page, as it is while build.sh still compiles it.
     pub fn without_webgpu(&self) {
         let built = repository().join("dist/pkg");

@@ -15,7 +15,7 @@ export class Camera {
   #stream = null;
   #wanted = { facingMode: { ideal: 'user' } };
   #onLost;
-  #lock;
+  #awake = new Awake();
 
   /** True where there is more than one camera to choose from. Known once a camera has started. */
   hasChoice = false;
@@ -58,7 +58,7 @@ export class Camera {
     const { facingMode } = track.getSettings();
     this.mirrored = facingMode !== 'environment';
     this.hasChoice = (await this.#devices()).length > 1;
-    this.#stayAwake();
+    this.#awake.hold(); // nobody touches a screen that shows what the camera sees
   }
 
   /** The next camera: front and back on a phone, one after the other elsewhere. */
@@ -78,28 +78,44 @@ export class Camera {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#video.srcObject = null;
-    this.#lock?.then((lock) => lock?.release());
-    this.#lock = undefined;
+    this.#awake.release();
   }
 
   /** The page is in sight again. Phones pause the video of a page in the background, and let the screen go dark. */
   resume() {
     if (!this.running) return;
     if (this.#video.paused) this.#video.play().catch(() => {});
-    this.#stayAwake();
-  }
-
-  // Nobody touches a screen that shows what the camera sees.
-  #stayAwake() {
-    const former = this.#lock;
-    this.#lock = navigator.wakeLock?.request('screen').catch(() => undefined); // refused where the battery is low
-    former?.then((lock) => lock?.release());
+    this.#awake.hold();
   }
 
   async #devices() {
     const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
     return devices.filter(({ kind }) => kind === 'videoinput');
   }
+}
+
+/** Keeps the screen on. A browser takes the lock back from a page out of sight, so it is asked for again in sight. */
+export class Awake {
+  #lock;
+
+  hold() {
+    const former = this.#lock;
+    this.#lock = navigator.wakeLock?.request('screen').catch(() => undefined); // refused where the battery is low
+    former?.then((lock) => lock?.release());
+  }
+
+  release() {
+    this.#lock?.then((lock) => lock?.release());
+    this.#lock = undefined;
+  }
+}
+
+/** Resolves with the time of the video's next picture. @param {HTMLVideoElement} video */
+export function nextFrame(video) {
+  return new Promise((resolve) => {
+    if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(resolve);
+    else requestAnimationFrame(resolve);
+  });
 }
 
 function inWords(cause) {
