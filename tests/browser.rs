@@ -470,6 +470,7 @@ fn frames_that_show_nothing_new_are_skipped_on_webgpu() {
                     const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
                     const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 480 });
                     const context = canvas.getContext('2d', { willReadFrequently: true });
+                    context.fillRect(0, 0, 640, 480);
                     context.drawImage(sample, 80, 0, 480, 480);
                     window.canvas = canvas;
                 })()",
