@@ -4,19 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::chromium::{Chromium, Options};
 use crate::support::page::Page;
-use crate::support::{film, heads, repository};
+use crate::support::{film, heads, repository, two_who_move};
 use crate::visit;
-
-/// Frames of two people, who move.
-fn two_who_move() -> Vec<u8> {
-    let frames: Vec<_> = (0..40i64)
-        .map(|frame| {
-            let step = (frame - 20).abs();
-            heads([640, 480], 200, &[[150 + 4 * step, 200 + step], [490 - 2 * step, 300 - 3 * step]])
-        })
-        .collect();
-    film(&frames)
-}
 
 /// A phone shows the middle of what a camera sees; who stands beside it is neither counted, nor named, nor
 /// chosen.
@@ -142,41 +131,6 @@ fn nothing_is_drawn_when_nothing_has_changed() {
         assert_eq!(changes[0], 3, "{changes}");
     });
 }
-
-/// Prints what a result costs the page's main thread and how many a second it comes to: for docs/page.md.
-#[test]
-#[ignore = "a measurement: its figures depend on the machine"]
-fn what_a_camera_costs_the_page() {
-    for (what, film) in [("one face, still", None), ("two faces that move", Some(two_who_move()))] {
-        let chromium = Chromium::start(Options { camera: true, film, ..Options::default() });
-        let (site, page) = (crate::Site::start(), chromium.page());
-        page.resize(390, 844, true);
-        page.open(&site.page("?engine=cpu"));
-        page.evaluate(COUNT);
-        page.estimate_after(|page| page.click("#start-camera"));
-        for times in [1.0, 4.0, 6.0] {
-            page.slow_down(times);
-            pause(&page, 3000);
-            let before = (page.busy_seconds(), page.evaluate("[results, performance.now()]"));
-            pause(&page, 10_000);
-            let after = (page.busy_seconds(), page.evaluate("[results, performance.now()]"));
-            let difference =
-                |index: usize| after.1[index].as_f64().unwrap() - before.1[index].as_f64().unwrap();
-            let (results, seconds) = (difference(0), difference(1) / 1000.0);
-            println!(
-                "{what}, {times}x slower: {:.1} results a second, {:.2} ms of the main thread each",
-                results / seconds,
-                1000.0 * (after.0 - before.0) / results
-            );
-        }
-    }
-}
-
-const COUNT: &str = "(() => {
-    window.results = 0;
-    let last;
-    Object.defineProperty(mienApp, 'lastResult', { get: () => last, set: (result) => { last = result; results += 1; } });
-})()";
 
 fn pause(page: &Page, ms: u32) {
     page.evaluate(&format!("new Promise((resume) => setTimeout(resume, {ms}))"));

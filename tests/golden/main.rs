@@ -10,6 +10,8 @@
 
 mod adapter;
 mod pictures;
+// GPU is of `tests/browser/golden.rs`.
+#[allow(dead_code)]
 mod record;
 
 use adapter::{Estimator, Video, predict};

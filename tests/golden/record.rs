@@ -56,6 +56,9 @@ const SAME: Tolerance = Tolerance { pixels: 0.1, score: 1e-3, years: 0.01, proba
 /// a pixel, which can turn a value of a crop by one of 256.
 pub const ROUNDING: Tolerance = Tolerance { years: 0.1, probability: 5e-3, ..SAME };
 
+/// By a GPU, which also samples and adds in another order.
+pub const GPU: Tolerance = Tolerance { years: 0.2, ..ROUNDING };
+
 /// What may differ on this machine.
 fn tolerance() -> Tolerance {
     #[cfg(target_arch = "x86_64")]
@@ -71,20 +74,28 @@ pub fn check<T>(name: &str, actual: &T)
 where
     T: Numbers + Serialize + for<'de> Deserialize<'de>,
 {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
     if writes() {
-        std::fs::write(&path, actual.text()).unwrap();
+        std::fs::write(path(name), actual.text()).unwrap();
         return;
     }
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let expected: T = serde_json::from_str(&text).unwrap();
-    let differences = differences(actual, &expected, tolerance());
+    let differences = differences(actual, &kept::<T>(name), tolerance());
     assert!(
         differences.is_empty(),
         "{name}: {} differences. If they are meant: MIEN_WRITE_GOLDEN=1 cargo test --release --test golden\n{}",
         differences.len(),
         differences.join("\n")
     );
+}
+
+/// What was kept under a name.
+pub fn kept<T: for<'de> Deserialize<'de>>(name: &str) -> T {
+    let path = path(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"))
 }
 
 /// Whether results are to be kept instead of compared.

@@ -73,3 +73,14 @@ pub fn heads(size: [u32; 2], side: u32, middles: &[[i64; 2]]) -> RgbImage {
     }
     picture
 }
+
+/// Frames of two people, who move.
+pub fn two_who_move() -> Vec<u8> {
+    let frames: Vec<_> = (0..40i64)
+        .map(|frame| {
+            let step = (frame - 20).abs();
+            heads([640, 480], 200, &[[150 + 4 * step, 200 + step], [490 - 2 * step, 300 - 3 * step]])
+        })
+        .collect();
+    film(&frames)
+}
