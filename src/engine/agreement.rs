@@ -42,8 +42,12 @@ fn difference(found: &[f32], expected: &[f32]) -> f32 {
 /// else burn's CPU back end.
 fn adapter() -> Device {
     #[cfg(feature = "webgpu")]
-    return pollster::block_on(Device::wgpu_options().init_async())
-        .expect("this takes a Vulkan, Metal or DirectX adapter");
+    return {
+        // A process has it once, whichever test comes first.
+        static ADAPTER: std::sync::OnceLock<Device> = std::sync::OnceLock::new();
+        let start = || pollster::block_on(Device::wgpu_options().init_async());
+        ADAPTER.get_or_init(|| start().expect("this takes a Vulkan, Metal or DirectX adapter")).clone()
+    };
     #[cfg(not(feature = "webgpu"))]
     Device::flex()
 }
