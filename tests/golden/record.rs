@@ -54,7 +54,7 @@ const SAME: Tolerance = Tolerance { pixels: 0.1, score: 1e-3, years: 0.01, proba
 
 /// By others, or by another engine: where sums are made in another order, detectors differ by a thousandth of
 /// a pixel, which can turn a value of a crop by one of 256.
-pub const ROUNDING: Tolerance = Tolerance { years: 0.1, probability: 5e-3, ..SAME };
+pub const ROUNDING: Tolerance = Tolerance { years: 0.1, probability: 1e-2, ..SAME };
 
 /// By a GPU, which also samples and adds in another order.
 pub const GPU: Tolerance = Tolerance { years: 0.2, ..ROUNDING };
