@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::chromium::{Chromium, Options};
+use crate::support::chromium::Options;
 use crate::support::page::Page;
 use crate::support::{film, heads, repository, two_who_move};
 use crate::visit;
