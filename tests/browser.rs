@@ -638,7 +638,7 @@ fn a_video_goes_on_where_another_engine_takes_over() {
                 performance.now = () => 1000 * now();
             }}"
         ));
-        page.open(&site.page("?engine=auto"));
+        page.open(&site.page("?engine=auto&model=d-cnn"));
         page.evaluate(
             "(async () => {
                 const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());

@@ -78,7 +78,7 @@ fn what_is_transparent_is_over_white() {
     });
     for engine in ["cpu", "webgpu"] {
         visit(Options { webgpu: engine == "webgpu", ..Options::default() }, |site, page| {
-            page.open(&site.page(&format!("?engine={engine}")));
+            page.open(&site.page(&format!("?engine={engine}&model=d-cnn")));
             let [veiled, on_white] = ["veiled.png", "on-white.png"].map(|name| {
                 let estimate = page.estimate_after(|page| page.choose_files(&[&path(name)]));
                 assert_eq!(estimate.engine, engine);

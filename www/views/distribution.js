@@ -11,7 +11,6 @@ const LEAST_TOP = 0.04;
 
 /** The plot of how likely each age is: a hill over the years, the likely range shaded, the estimate marked. */
 export class Distribution {
-  #root;
   #svg;
   #axis = element('g', { class: 'axis' });
   #hill = element('path', { class: 'hill' });
@@ -26,12 +25,23 @@ export class Distribution {
   #face = null;
 
   constructor(root) {
-    this.#root = root;
     this.#svg = element('svg', { role: 'img', 'aria-label': 'Age distribution: no face yet' });
     this.#svg.append(this.#axis, this.#ghost, this.#hill, this.#range, this.#line, this.#mean, this.#label);
     root.append(this.#svg);
-    new ResizeObserver(() => this.#resize()).observe(root);
-    this.#resize();
+    // Told of the plot's size and of the letters', never asked for: words that take another line change the
+    // plot's, and asking would have the page laid out once more.
+    const rem = document.createElement('i');
+    Object.assign(rem.style, { position: 'absolute', width: '1rem' });
+    root.append(rem);
+    const sizes = new ResizeObserver((entries) => {
+      for (const { target, contentRect: { width, height } } of entries) {
+        if (target === rem) this.#rem = width;
+        else this.#size = { width, height };
+      }
+      this.#resize();
+    });
+    sizes.observe(rem);
+    sizes.observe(root);
   }
 
   /** @param {import('../mien.js').Face | null} face */
@@ -41,10 +51,8 @@ export class Distribution {
   }
 
   #resize() {
-    const { clientWidth: width, clientHeight: height } = this.#root;
+    const { width, height } = this.#size;
     if (!width || !height) return;
-    this.#size = { width, height };
-    this.#rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     this.#margin = Object.fromEntries(Object.entries(MARGINS).map(([side, rem]) => [side, rem * this.#rem]));
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.#drawAxis();
