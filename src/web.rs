@@ -184,7 +184,7 @@ impl WebEstimator {
         loading: f64,
         path: &'static str,
     ) -> Result<JsValue, JsError> {
-        let (faces, mode, timings) = if track {
+        let (faces, mode, timings, looks) = if track {
             let mut video = self.video.take();
             let report = video.process(&self.estimator, picture, timestamp_ms).await;
             self.video.replace(video);
@@ -195,11 +195,12 @@ impl WebEstimator {
                 .iter()
                 .map(|face| WebFace::new(&face.face, face.settled, Some(face.id)))
                 .collect();
-            (faces, report.mode, report.timings)
+            (faces, report.mode, report.timings, 1)
         } else {
             let (found, timings) =
                 self.estimator.estimate_timed(picture, Search::Tiled).await.map_err(error)?;
-            (found.iter().map(|face| WebFace::new(face, true, None)).collect(), FrameMode::Search, timings)
+            let faces = found.iter().map(|face| WebFace::new(face, true, None)).collect();
+            (faces, FrameMode::Search, timings, self.estimator.looks().count())
         };
         let [width, height] = picture.size();
         let Timings { detect, crop, network, track } = timings;
@@ -209,6 +210,7 @@ impl WebEstimator {
             faces,
             mode: mode.name(),
             path,
+            looks,
             timings: WebTimings { detect: loading + detect, crop, network, track, total: watch.lap() },
         };
         Ok(serde_wasm_bindgen::to_value(&result)?)
@@ -223,6 +225,7 @@ struct WebResult {
     faces: Vec<WebFace>,
     mode: &'static str,
     path: &'static str,
+    looks: usize,
     timings: WebTimings,
 }
 

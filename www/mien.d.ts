@@ -70,6 +70,8 @@ export interface Result {
    * by pixel.
    */
   path: 'texture' | 'memory';
+  /** How often the network saw each face: a photo's twice, once as its mirror image, and the answers are averaged; with `track` once. */
+  looks: number;
   /** Milliseconds in the engine. */
   timings: Timings;
   engine: EngineKind;

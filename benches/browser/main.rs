@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use mien::net::{blaze_face, d_cnn};
+use mien::net::{blaze_face, d_cnn, lite};
 use mien::weights::Weights;
 use serde_json::{Value, json};
 
@@ -60,10 +60,17 @@ struct Task {
     tolerance: Option<f64>,
 }
 
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 5] = [
     Task {
         title: "D-CNN alone, one face",
-        name: "network",
+        name: "d-cnn",
+        contenders: &[("networks", "Mien"), ("onnxruntime", "ONNX Runtime Web")],
+        runs: 10,
+        tolerance: Some(1e-3),
+    },
+    Task {
+        title: "lite alone, one face",
+        name: "lite",
         contenders: &[("networks", "Mien"), ("onnxruntime", "ONNX Runtime Web")],
         runs: 10,
         tolerance: Some(1e-3),
@@ -178,10 +185,13 @@ fn publish(peers: &Path) -> anyhow::Result<Server> {
     for file in PEER_FILES {
         put(peers.join(file), &format!("peers/{file}"))?;
     }
-    for (network, model) in
-        [(d_cnn::table(), "models/d-cnn.onnx"), (blaze_face::table(), "models/blazeface.onnx")]
-    {
-        // The very files that the page loads, so 8-bit weights in both runtimes.
+    let networks = [
+        (d_cnn::table(), "models/d-cnn.onnx"),
+        (lite::table(), "models/lite.onnx"),
+        (blaze_face::table(), "models/blazeface.onnx"),
+    ];
+    for (network, model) in networks {
+        // The very files that the page loads, so rounded weights in both runtimes.
         let path = repository().join("dist/weights").join(network.name).with_extension("safetensors");
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
         server.publish_bytes(&onnx::export(&network, &Weights::from_bytes(&bytes)?)?, model)?;

@@ -8,6 +8,7 @@ use mien::data::tars::TarSet;
 use mien::engine::EngineKind;
 use mien::evaluation::Measures;
 use mien::net::NetworkKind;
+use mien::pipeline::estimator::Looks;
 use mien::train::experiment::{Budget, Outcome, Run, Table};
 
 use super::device::TrainDevice;
@@ -175,7 +176,12 @@ fn run_table(table: Table, args: TableArgs) -> anyhow::Result<()> {
                 continue;
             }
             let network = read_weights(&run.weights(&args.run))?;
-            let source = EstimatorSource { engine: EngineKind::Cpu, detector: detector.clone(), network };
+            let source = EstimatorSource {
+                engine: EngineKind::Cpu,
+                looks: Looks::One,
+                detector: detector.clone(),
+                network,
+            };
             let (predictions, rejections) = evaluate::predictions(&source, set)?;
             if rejections.total() > 0 {
                 eprintln!("left out: {rejections}");

@@ -43,7 +43,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use mien::engine::EngineKind;
 use mien::net::NetworkKind;
-use mien::pipeline::estimator::{Estimator, EstimatorError};
+use mien::pipeline::estimator::{Estimator, EstimatorError, Looks};
 use mien::weights::Weights;
 use rayon::ThreadPoolBuilder;
 
@@ -92,11 +92,16 @@ pub struct EstimatorArgs {
     /// What to compute on
     #[arg(long, value_enum, default_value_t = EngineKind::Cpu)]
     engine: EngineKind,
+
+    /// How often each face of a photo is looked at
+    #[arg(long, value_enum, default_value_t)]
+    looks: Looks,
 }
 
 /// The weights that [`EstimatorArgs`] name, read once; each thread makes its own estimator of them.
 struct EstimatorSource {
     engine: EngineKind,
+    looks: Looks,
     detector: Weights,
     network: Weights,
 }
@@ -115,13 +120,19 @@ impl EstimatorArgs {
             )?,
         };
         network.expect_network(name)?;
-        Ok(EstimatorSource { engine: self.engine, detector: detector_weights(&folder?)?, network })
+        Ok(EstimatorSource {
+            engine: self.engine,
+            looks: self.looks,
+            detector: detector_weights(&folder?)?,
+            network,
+        })
     }
 }
 
 impl EstimatorSource {
     fn estimator(&self) -> Result<Estimator, EstimatorError> {
-        pollster::block_on(Estimator::new(self.engine, &self.detector, &self.network))
+        let estimator = pollster::block_on(Estimator::new(self.engine, &self.detector, &self.network))?;
+        Ok(estimator.with_looks(self.looks))
     }
 }
 
@@ -243,7 +254,13 @@ mod tests {
     #[test]
     fn no_more_is_done_at_once_than_there_is_room_for() {
         let model = NetworkKind::default();
-        let args = EstimatorArgs { model, weights: None, weights_dir: None, engine: EngineKind::Cpu };
+        let args = EstimatorArgs {
+            model,
+            weights: None,
+            weights_dir: None,
+            engine: EngineKind::Cpu,
+            looks: Looks::One,
+        };
         let source = args.load().unwrap();
         let needs: Vec<u64> = (0..40).map(|i| if i == 20 { 100 } else { 10 }).collect();
         let now = AtomicU64::new(0);

@@ -44,12 +44,14 @@ struct PictureLine<'a> {
     file: &'a str,
     width: usize,
     height: usize,
+    looks: usize,
     faces: &'a [Face],
 }
 
 struct Done {
     width: usize,
     height: usize,
+    looks: usize,
     faces: Vec<Face>,
 }
 
@@ -110,13 +112,14 @@ fn predict(estimator: &Estimator, job: &PredictJob, copies: Option<&Path>) -> an
         let copy = annotate(picture.into_image(), &faces);
         copy.save_with_format(&path, ImageFormat::Png).with_context(|| shown(&path))?;
     }
-    Ok(Done { width, height, faces })
+    Ok(Done { width, height, looks: estimator.looks().count(), faces })
 }
 
 fn print(name: &str, done: &Done, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if json {
-        let line = PictureLine { file: name, width: done.width, height: done.height, faces: &done.faces };
+        let &Done { width, height, looks, ref faces } = done;
+        let line = PictureLine { file: name, width, height, looks, faces };
         return writeln!(out, "{}", serde_json::to_string(&line)?);
     }
     let count = match done.faces.len() {

@@ -160,7 +160,7 @@ fn cut(
     let faces = faces.map_err(|_| Rejection::NoFace)?;
     let face = labelled_face(&faces)?;
     let alignment = alignment::alignment(&face.landmarks).ok_or(Rejection::NoFace)?;
-    let Region { transform, side, border } = alignment::aligned_with_margin(&alignment);
+    let Region { transform, side, border, .. } = alignment::aligned_with_margin(&alignment);
     Ok(frame.sample(&transform, side, side, border))
 }
 

@@ -244,7 +244,7 @@ impl Engine {
         let rgba = vec![0; side * side * 4];
         let Ok(frame) = Frame::new(side, side, &rgba) else { return Ok(()) };
         let transform = Similarity::new(1.0, 0.0, 0.0, 0.0);
-        let region = Region { transform, side, border: Border::Black };
+        let region = Region { transform, side, border: Border::Black, mirrored: false };
         self.run(task, frame.into(), &[region], &mut Outputs::default()).await
     }
 

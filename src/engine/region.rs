@@ -61,6 +61,8 @@ pub struct Region {
     pub side: usize,
     /// What the square shows where the picture ends.
     pub border: Border,
+    /// Whether the network sees the square's mirror image, left and right changed.
+    pub mirrored: bool,
 }
 
 impl Region {

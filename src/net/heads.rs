@@ -50,6 +50,20 @@ impl RawEstimate {
         finite.then_some(Self { age_distribution: *age_distribution, age, female })
     }
 
+    /// The mean of several looks at one face; `None` of none.
+    pub fn mean(looks: &[Self]) -> Option<Self> {
+        let share = 1.0 / looks.len() as f32;
+        let (first, rest) = looks.split_first()?;
+        let mut mean = *first;
+        for look in rest {
+            mean.age_distribution.iter_mut().zip(look.age_distribution).for_each(|(sum, p)| *sum += p);
+            mean.age += look.age;
+            mean.female += look.female;
+        }
+        mean.age_distribution.iter_mut().for_each(|sum| *sum *= share);
+        Some(Self { age: mean.age * share, female: mean.female * share, ..mean })
+    }
+
     /// As the [`NUMBERS`] of a face.
     pub fn numbers(&self) -> impl Iterator<Item = f32> {
         self.age_distribution.into_iter().chain([self.age, self.female])
@@ -76,6 +90,19 @@ mod tests {
         let estimate = RawEstimate::from_logits(&[0.0; AGES], 5.0, [1.0, 3.0]);
         assert!((estimate.female - 1.0 / (1.0 + (-2.0f32).exp())).abs() < 1e-6);
         assert!((estimate.age_distribution[7] - 0.01).abs() < 1e-6);
+    }
+
+    #[test]
+    fn looks_are_averaged() {
+        let mut ages = [0.0; AGES];
+        ages[7] = 50.0;
+        let looks = [[0.0; AGES], ages].map(|ages| RawEstimate::from_logits(&ages, ages[7], [ages[7], 0.0]));
+        let mean = RawEstimate::mean(&looks).unwrap();
+        assert!((mean.age_distribution[7] - 0.505).abs() < 1e-6, "{mean:?}");
+        assert!((mean.age_distribution[8] - 0.005).abs() < 1e-6, "{mean:?}");
+        assert_eq!((mean.age, mean.female), (25.0, 0.75));
+        assert_eq!(RawEstimate::mean(&looks[..1]), Some(looks[0]));
+        assert_eq!(RawEstimate::mean(&[]), None);
     }
 
     #[test]

@@ -63,6 +63,40 @@ pub struct Estimate {
     pub gender: GenderProbabilities,
 }
 
+/// How often the network is shown each face of a photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Looks {
+    /// Once
+    #[cfg_attr(feature = "cli", value(name = "1"))]
+    One,
+    /// The face and its mirror image, whose answers are averaged: nearer to the truth and the same for a
+    /// mirrored photo, for twice the time (docs/steadiness.md). A face of a video is seen once in a frame, and
+    /// averaged over frames.
+    #[default]
+    #[cfg_attr(
+        feature = "cli",
+        value(name = "2", help = "The face and its mirror image; the answers are averaged")
+    )]
+    Mirrored,
+}
+
+impl Looks {
+    /// How many.
+    pub fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Mirrored => 2,
+        }
+    }
+
+    /// What the network is shown of an aligned face.
+    fn regions(self, alignment: &Similarity) -> impl Iterator<Item = Region> {
+        let face = alignment::aligned(alignment);
+        [face, Region { mirrored: true, ..face }].into_iter().take(self.count())
+    }
+}
+
 /// A gender is named where the network gives it at least this probability, and of a child, who is younger than
 /// 13, at least that one: the rule of `www/views/words.js`, whose reasons are in docs/page.md.
 pub const SURE: f32 = 0.8;
@@ -144,6 +178,7 @@ impl WarmUp {
 pub struct Estimator {
     pub(crate) engine: Engine,
     pub(super) range_mass: f32,
+    pub(super) looks: Looks,
 }
 
 impl Estimator {
@@ -165,7 +200,17 @@ impl Estimator {
             }
         };
         let engine = Engine::start(kind, detector, network).await?;
-        Ok(Self { engine, range_mass })
+        Ok(Self { engine, range_mass, looks: Looks::default() })
+    }
+
+    /// With another number of looks at each face of a photo.
+    pub fn with_looks(self, looks: Looks) -> Self {
+        Self { looks, ..self }
+    }
+
+    /// How often each face of a photo is looked at.
+    pub fn looks(&self) -> Looks {
+        self.looks
     }
 
     /// Which engine runs.
@@ -233,10 +278,11 @@ impl Estimator {
         picture: Picture<'_>,
         alignments: &[Similarity],
     ) -> Result<(Vec<RawEstimate>, f64), EstimatorError> {
-        let regions: Vec<Region> = alignments.iter().map(alignment::aligned).collect();
+        let regions: Vec<Region> = alignments.iter().flat_map(|face| self.looks.regions(face)).collect();
         let mut outputs = Outputs::default();
         self.engine.run(Task::Estimation, picture, &regions, &mut outputs).await?;
-        let estimates = outputs.rows().map(estimate).collect::<Result<_, _>>()?;
+        let looks = outputs.rows().map(estimate).collect::<Result<Vec<_>, _>>()?;
+        let estimates = looks.chunks(self.looks.count()).filter_map(RawEstimate::mean).collect();
         Ok((estimates, outputs.sampling_ms()))
     }
 

@@ -37,13 +37,18 @@ pub fn alignment(landmarks: &[[f32; 2]; 6]) -> Option<Similarity> {
 
 /// What a network is shown of an aligned face.
 pub fn aligned(alignment: &Similarity) -> Region {
-    Region { transform: *alignment, side: SIDE, border: Border::Replicate }
+    Region { transform: *alignment, side: SIDE, border: Border::Replicate, mirrored: false }
 }
 
 /// The same with its margin.
 pub fn aligned_with_margin(alignment: &Similarity) -> Region {
     let shift = Similarity::new(1.0, 0.0, -(MARGIN as f32), -(MARGIN as f32));
-    Region { transform: alignment.after(&shift), side: STORED_SIDE, border: Border::Replicate }
+    Region {
+        transform: alignment.after(&shift),
+        side: STORED_SIDE,
+        border: Border::Replicate,
+        mirrored: false,
+    }
 }
 
 /// As if the largest square in the middle were an aligned face, for pictures of `width` x `height` in which
@@ -79,7 +84,7 @@ mod tests {
         rgba
     }
 
-    fn cut(frame: &Frame, Region { transform, side, border }: Region) -> Vec<u8> {
+    fn cut(frame: &Frame, Region { transform, side, border, .. }: Region) -> Vec<u8> {
         frame.sample(&transform, side, side, border)
     }
 

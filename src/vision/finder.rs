@@ -85,7 +85,7 @@ struct Views {
 impl Views {
     /// Adds a region of `side` x `side` pixels.
     fn add(&mut self, side: usize, transform: Similarity) {
-        self.regions.push(Region { transform, side, border: Border::Black });
+        self.regions.push(Region { transform, side, border: Border::Black, mirrored: false });
     }
 
     /// Shows all of them to the network.

@@ -10,7 +10,7 @@ const GAP = 6;
 /**
  * @typedef {{ face: import('../mien.js').Face, key: number, number: number }} Shown
  * @typedef {{ button: HTMLButtonElement, chip: HTMLElement, title: HTMLElement, note: HTMLElement, more: HTMLElement,
- *             size: number[], box: number[], at: string, key: number, look: string }} Mark
+ *             size: number[], box: number[], at: string, key: number, detail: string }} Mark
  */
 
 /**
@@ -100,16 +100,16 @@ export class Overlay {
       const mark = this.#mark(key);
       const isChosen = count > 1 && key === chosen;
       const brief = count > 1 && !isChosen && (mark.box[2] < ROOM_FOR_WORDS * this.#rem || count >= MANY);
-      mark.look = this.#dots && count > 1 ? 'dot' : brief || (isChosen && count >= MANY) ? 'brief' : 'full';
+      mark.detail = this.#dots && count > 1 ? 'dot' : brief || (isChosen && count >= MANY) ? 'brief' : 'full';
       setAttribute(mark.button, 'aria-pressed', String(isChosen));
       setAttribute(mark.button, 'tabindex', inStrip ? '-1' : '0');
-      setAttribute(mark.button, 'class', `face ${mark.look}`);
+      setAttribute(mark.button, 'class', `face ${mark.detail}`);
       const isSettled = face.settled !== false;
       const age = isSettled ? years(face.age) : '…';
-      setText(mark.title, mark.look === 'dot' ? String(number) : mark.look === 'brief' || !isSettled ? age : `${word(face)} · ${age}`);
+      setText(mark.title, mark.detail === 'dot' ? String(number) : mark.detail === 'brief' || !isSettled ? age : `${word(face)} · ${age}`);
       setText(mark.note, !isSettled ? 'one moment' : isSure(face) ? yearRange(face) : `${yearRange(face)} · gender not sure`);
       // The name of the button is all of its words, those that are seen and these.
-      const hidden = mark.look === 'full' ? '' : ` ${describe(face)}`;
+      const hidden = mark.detail === 'full' ? '' : ` ${describe(face)}`;
       setText(mark.more, count > 1 ? `${hidden}, face ${number}` : hidden);
     }
     this.#placeLabels();
@@ -159,9 +159,9 @@ export class Overlay {
   }
 
   // Above the frame, below it, beside it, inside its edges; never off the stage.
-  *#places({ box: [x, y, width, height], size: [w, h], look }) {
+  *#places({ box: [x, y, width, height], size: [w, h], detail }) {
     const [stageWidth, stageHeight] = this.#size;
-    const gap = look === 'dot' ? 1 : GAP;
+    const gap = detail === 'dot' ? 1 : GAP;
     const within = (left, top) => [clamp(left, GAP, stageWidth - GAP - w), clamp(top, GAP, stageHeight - GAP - h), w, h];
     const middle = x + width / 2 - w / 2;
     const [above, below] = [y - h - gap, y + height + gap];
@@ -190,7 +190,7 @@ export class Overlay {
     button.append(chip, more);
     this.#root.append(button);
     this.#labels.observe(chip, { box: 'border-box' });
-    const mark = { button, chip, title, note, more, size: [0, 0], box: [0, 0, 0, 0], at: '', key, look: 'full' };
+    const mark = { button, chip, title, note, more, size: [0, 0], box: [0, 0, 0, 0], at: '', key, detail: 'full' };
     this.#marks.set(key, mark);
     return mark;
   }

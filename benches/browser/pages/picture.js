@@ -23,8 +23,8 @@ export function scaled(canvas, [x, y, width, height], side) {
   return context.getImageData(0, 0, side, side).data;
 }
 
-/** The face, about as the network is used to it. */
-export const face = (canvas) => scaled(canvas, [200, 20, 240, 240], 160);
+/** The face, about as a network is used to it, which takes `side` x `side` pixels. */
+export const face = (canvas, side) => scaled(canvas, [200, 20, 240, 240], side);
 
 /** All of the picture, as the detector gets it. */
 export const whole = (canvas) => scaled(canvas, [0, 0, canvas.width, canvas.height], 128);

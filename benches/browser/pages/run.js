@@ -1,7 +1,8 @@
 // index.html?NAME loads contenders/NAME.js and offers its tasks to the benchmark, which drives this page.
 //
 // A contender has load(picture), the picture a canvas. It resolves to functions, each one task done once:
-//   network    D-CNN on one face     ->  100 probabilities of ages, the age, the probability of female
+//   d-cnn      D-CNN on one face     ->  100 probabilities of ages, the age, the probability of female
+//   lite       lite on one face          likewise
 //   detector   BlazeFace's network   ->  896 x 16 regressors, 896 logits
 //                                        (both as one array or several)
 //   find       faces of the picture  ->  their number

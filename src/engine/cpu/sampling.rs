@@ -36,13 +36,21 @@ impl Squares {
         for region in regions {
             let (square, after) = rest.split_at_mut(region.bytes());
             let in_copy = reduced.as_ref().and_then(|(to, copy)| Some((to.region(region)?, copy)));
-            let (Region { transform, side, border }, frame) = in_copy.unwrap_or((*region, frame));
+            let (Region { transform, side, border, mirrored }, frame) = in_copy.unwrap_or((*region, frame));
             frame.sample_into(&transform, [side; 2], border, sampler, square);
+            if mirrored {
+                mirror(square, side);
+            }
             rest = after;
         }
         outputs.sampled(start.elapsed().as_secs_f64() * 1e3);
         rgb
     }
+}
+
+/// Changes left and right of a square of RGB pixels.
+fn mirror(square: &mut [u8], side: usize) {
+    square.as_chunks_mut::<3>().0.chunks_exact_mut(side).for_each(<[_]>::reverse);
 }
 
 impl ReducedCopy {
@@ -77,6 +85,7 @@ mod tests {
             transform: Similarity::new(share * width / 128.0, 0.0, x, 0.0),
             side: 128,
             border: Border::Black,
+            mirrored: false,
         };
         std::iter::once(square(1.0, 0.0))
             .chain((0..parts).map(|i| square(0.6, 0.1 * width * i as f32)))
@@ -105,7 +114,7 @@ mod tests {
         let reduction = Reduction::of(size, &many).unwrap();
         let copy = copy.make(&frame, &reduction, &mut sampler);
         for (region, square) in each(&many, &through_copy) {
-            let Region { transform, side, border } = reduction.region(region).unwrap();
+            let Region { transform, side, border, .. } = reduction.region(region).unwrap();
             assert_eq!(square, copy.sample(&transform, side, side, border));
         }
         // The same picture, where it does not end.
@@ -127,16 +136,28 @@ mod tests {
     fn squares_of_several_sides_lie_side_by_side() {
         let rgba: Vec<u8> = (0..40 * 30).flat_map(|i| [i as u8, 1, 2, 3]).collect();
         let frame = Frame::new(40, 30, &rgba).unwrap();
-        let region =
-            |side| Region { transform: Similarity::new(0.7, 0.2, 3.0, 4.0), side, border: Border::Replicate };
+        let transform = Similarity::new(0.7, 0.2, 3.0, 4.0);
+        let region = |side| Region { transform, side, border: Border::Replicate, mirrored: false };
         let regions = [region(8), region(3), region(8)];
         let mut squares = Squares::default();
         squares.cut(&frame, &[region(50)], &mut Outputs::default());
         let rgb = squares.cut(&frame, &regions, &mut Outputs::default()).to_vec();
         for (region, square) in each(&regions, &rgb) {
-            let Region { transform, side, border } = *region;
+            let Region { transform, side, border, .. } = *region;
             assert_eq!(square, frame.sample(&transform, side, side, border));
         }
         assert_eq!(each(&regions, &rgb).count(), 3);
+
+        let mirrored = Region { mirrored: true, ..region(8) };
+        let mut image = squares.cut(&frame, &[mirrored], &mut Outputs::default()).to_vec();
+        assert_ne!(image, rgb[..8 * 8 * 3]);
+        for row in image.chunks_mut(8 * 3) {
+            for x in 0..4 {
+                for channel in 0..3 {
+                    row.swap(x * 3 + channel, (7 - x) * 3 + channel);
+                }
+            }
+        }
+        assert_eq!(image, rgb[..8 * 8 * 3]);
     }
 }

@@ -20,6 +20,8 @@ struct Region {
     to_top: f32,
     to_width: f32,
     to_height: f32,
+    // Left and right change (1).
+    mirrored: f32,
 }
 
 @group(0) @binding(0) var picture: texture_2d<f32>;
@@ -35,7 +37,7 @@ fn to_values(@builtin(global_invocation_id) id: vec3u) {
     if any(id.xy >= size) {
         return;
     }
-    let rgb = vec3f(sampled(region, vec2f(id.xy))) / 127.5 - 1.0;
+    let rgb = vec3f(sampled(region, shown_at(region, id.xy))) / 127.5 - 1.0;
     let at = 3u * ((id.z * size.y + id.y) * size.x + id.x);
     values[at] = rgb.r;
     values[at + 1u] = rgb.g;
@@ -50,7 +52,7 @@ fn to_texture(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let to = id.xy + vec2u(u32(region.to_left), u32(region.to_top));
-    textureStore(squares, to, vec4f(vec3f(sampled(region, vec2f(id.xy))) / 255.0, 1.0));
+    textureStore(squares, to, vec4f(vec3f(sampled(region, shown_at(region, id.xy))) / 255.0, 1.0));
 }
 
 // The mean brightness of each cell, row by row: `brightness` in src/engine/cpu/brightness.rs.
@@ -70,6 +72,14 @@ fn to_cells(@builtin(global_invocation_id) id: vec3u) {
         }
     }
     values[id.y * CELLS + id.x] = f32(sum) / f32(count);
+}
+
+// Which pixel of the square is shown at that place.
+fn shown_at(region: Region, at: vec2u) -> vec2f {
+    if region.mirrored == 1.0 {
+        return vec2f(region.to_width - 1.0 - f32(at.x), f32(at.y));
+    }
+    return vec2f(at);
 }
 
 // The square's pixel, in bytes.

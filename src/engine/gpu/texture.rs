@@ -223,7 +223,7 @@ impl TextureSampler {
 }
 
 /// Numbers of a square for the shader.
-const WORDS: usize = 13;
+const WORDS: usize = 14;
 
 /// A square as the shader reads it: a region of that part of a texture, cut to another part.
 fn words(region: &Region, from: TexturePart, to: TexturePart) -> [f32; WORDS] {
@@ -231,7 +231,8 @@ fn words(region: &Region, from: TexturePart, to: TexturePart) -> [f32; WORDS] {
     let [left, top, width, height] = from.map(|n| n as f32);
     let black = f32::from(u8::from(region.border == Border::Black));
     let [to_left, to_top, to_width, to_height] = to.map(|n| n as f32);
-    [a, b, tx, ty, left, top, width, height, black, to_left, to_top, to_width, to_height]
+    let mirrored = f32::from(u8::from(region.mirrored));
+    [a, b, tx, ty, left, top, width, height, black, to_left, to_top, to_width, to_height, mirrored]
 }
 
 impl Texture {
@@ -247,7 +248,7 @@ impl Texture {
     /// The mean brightness of each of [`CELLS`] x [`CELLS`] cells, row by row.
     pub(super) fn brightness(&self) -> Result<Tensor<1>, EngineError> {
         let identity = Similarity::new(1.0, 0.0, 0.0, 0.0);
-        let region = Region { transform: identity, side: CELLS, border: Border::Replicate };
+        let region = Region { transform: identity, side: CELLS, border: Border::Replicate, mirrored: false };
         let words = words(&region, self.whole(), [0, 0, CELLS, CELLS]);
         let side = CELLS as u32 / WORKGROUP;
         let sampler = &self.sampler;
@@ -276,7 +277,12 @@ impl Texture {
         let parts: Vec<_> = regions.iter().enumerate().map(|(i, region)| (*region, part(i))).collect();
         let size = [regions.len().min(ACROSS), regions.len().div_ceil(ACROSS)].map(|n| n * length);
         let drawn = self.sampler.draw(size, self, &parts);
-        let crop = |transform: &Similarity| Region { transform: *transform, side, border: Border::Replicate };
+        let crop = |transform: &Similarity| Region {
+            transform: *transform,
+            side,
+            border: Border::Replicate,
+            mirrored: false,
+        };
         let words: Vec<f32> = parts
             .iter()
             .flat_map(|(_, part)| transforms.iter().map(|transform| (crop(transform), *part)))
@@ -288,7 +294,12 @@ impl Texture {
     /// A smaller copy.
     pub(super) fn reduced(&self, reduction: &Reduction) -> Texture {
         let [width, height] = reduction.size;
-        let whole = Region { transform: reduction.transform(), side: width, border: Border::Replicate };
+        let whole = Region {
+            transform: reduction.transform(),
+            side: width,
+            border: Border::Replicate,
+            mirrored: false,
+        };
         self.sampler.draw(reduction.size, self, &[(whole, [0, 0, width, height])])
     }
 }
