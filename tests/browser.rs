@@ -336,7 +336,7 @@ fn a_picture_takes_three_read_backs() {
     });
 }
 
-fn cut(frame: &Frame, Region { transform, side, border }: Region) -> Vec<u8> {
+fn cut(frame: &Frame, Region { transform, side, border, .. }: Region) -> Vec<u8> {
     frame.sample(&transform, side, side, border)
 }
 
