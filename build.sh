@@ -35,25 +35,11 @@ END
     exit 2
 }
 
-# Newer versions may be better, but the sizes stated in the README are this one's.
-binaryen_version=132.0.0
+# What packages of npm's the build and the benchmarks use, of which versions and with which checksums, is in
+# tools/.
 
-# What `test` checks www/mien.d.ts with.
-typescript_version=7.0.2
-
-# What `test` looks with for what keeps people from using the page.
-axe_version=4.14.1
-
-# What `bench` compares with. The last is the back end of the two before it, of the version that they have
-# inside.
-peers=(
-    onnxruntime-web@1.30.0
-    @mediapipe/tasks-vision@1.1.0
-    @mediapipe/face_detection@0.4.1657300184
-    @vladmandic/face-api@1.7.15
-    @vladmandic/human@3.3.6
-    @tensorflow/tfjs-backend-wasm@4.22.0
-)
+# What `test` looks at licences, sources and duplicates of Cargo's packages with (deny.toml).
+cargo_deny_version=0.20.2
 
 # What a visitor downloads before the first result, gzip: 1 MiB.
 first_result_budget=1048576
@@ -180,60 +166,78 @@ add_debian_wasm() {
 
 # Debian's package leaves the WebAssembly linker out; every toolchain of rustup's has it.
 rust_lld() {
-    local host
-    host=$(rustc -vV | sed -n 's/^host: //p')
-    echo "$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld"
+    echo "$(rustc --print sysroot)/lib/rustlib/$(rust_host)/bin/rust-lld"
+}
+
+rust_host() {
+    rustc -vV | sed -n 's/^host: //p'
 }
 
 # The program without what trains, to serve the page, and the one that turns a compiled module into what a
 # browser takes. They have a folder of their own (Cargo.toml, profile `serve`), so that other builds keep what
 # they have compiled.
 need_programs() {
-    cargo build --profile serve --no-default-features --features cli,bindgen --bins
+    cargo build --locked --profile serve --no-default-features --features cli,bindgen --bins
 }
 
-# npm_package NAME VERSION WITHOUT: installs a package of npm's; false, and a word on how it goes on WITHOUT,
-# where there is no npm.
-npm_package() {
-    if grep -qs "\"version\": \"$2\"" "$tools/npm/node_modules/$1/package.json"; then return; fi
-    if ! have npm; then
-        step "Going on without $1: $3"
-        note "Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
-        return 1
-    fi
-    step "Installing $1 $2"
-    npm install --prefix "$tools/npm" --no-audit --no-fund --loglevel=error "$1@$2" | sed '/^$/d; s/^/    /'
+# npm_packages NAME [OPTION...]: installs what tools/NAME/package-lock.json names, and nothing whose checksum is
+# another, into $tools/NAME. False where there is no npm.
+npm_packages() {
+    local from=tools/$1 to=$tools/$1
+    if cmp -s "$from/package-lock.json" "$to/installed"; then return; fi
+    have npm || return 1
+    step "Installing the packages of $from"
+    rm -rf "$to"
+    mkdir -p "$to"
+    cp "$from"/package{,-lock}.json "$to/"
+    shift
+    npm ci --prefix "$to" --no-audit --no-fund --loglevel=error --ignore-scripts "$@" | sed '/^$/d; s/^/    /' || return 1
+    cp "$to/package-lock.json" "$to/installed"
+}
+
+# npm_tool PACKAGE WITHOUT: false, and a word on how it goes on WITHOUT, where there is no npm.
+npm_tool() {
+    if npm_packages npm; then return; fi
+    step "Going on without $1: $2"
+    note "Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+    return 1
 }
 
 # Optional: without it the modules work, and are larger and slower. Sets `wasm_opt`, perhaps to nothing.
 need_wasm_opt() {
     wasm_opt=$tools/npm/node_modules/binaryen/bin/wasm-opt
-    npm_package binaryen "$binaryen_version" "the modules will be larger and slower" || wasm_opt=
+    npm_tool binaryen "the modules will be larger and slower" || wasm_opt=
 }
 
 # Optional: without it nothing is compared with www/mien.d.ts. Sets and exports MIEN_TYPESCRIPT, perhaps to
 # nothing.
 need_typescript() {
     export MIEN_TYPESCRIPT=$tools/npm/node_modules/typescript/bin/tsc
-    npm_package typescript "$typescript_version" "the types in www/mien.d.ts are not checked" || MIEN_TYPESCRIPT=
+    npm_tool typescript "the types in www/mien.d.ts are not checked" || MIEN_TYPESCRIPT=
 }
 
 # Optional: without it axe's rules are not looked at. Sets and exports MIEN_AXE, perhaps to nothing.
 need_axe() {
     export MIEN_AXE=$tools/npm/node_modules/axe-core/axe.min.js
-    npm_package axe-core "$axe_version" "the page is not looked at by axe's rules" || MIEN_AXE=
+    npm_tool axe-core "the page is not looked at by axe's rules" || MIEN_AXE=
 }
 
 # Sets and exports MIEN_PEERS, the folder with the packages that Mien is measured beside.
 need_peers() {
-    if [ "${peers[*]}" != "$(cat "$tools/peers/installed" 2>/dev/null)" ]; then
-        have npm || die "the benchmarks need npm. Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
-        step "Installing what Mien is measured beside"
-        npm install --prefix "$tools/peers" --no-audit --no-fund --loglevel=error --ignore-scripts --omit=peer \
-            "${peers[@]}" | sed '/^$/d; s/^/    /'
-        echo "${peers[*]}" >"$tools/peers/installed"
-    fi
+    # What they only name as peers, they bring in their own files.
+    npm_packages peers --legacy-peer-deps ||
+        die "the benchmarks need npm. Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
     export MIEN_PEERS=$tools/peers/node_modules
+}
+
+# Sets `cargo_deny`. Unoptimised, since it is compiled far longer than it runs.
+need_cargo_deny() {
+    cargo_deny=$tools/bin/cargo-deny
+    if [ "$("$cargo_deny" --version 2>/dev/null)" = "cargo-deny $cargo_deny_version" ]; then return; fi
+    step "Compiling cargo-deny $cargo_deny_version"
+    CARGO_TARGET_DIR=$tools/build CARGO_PROFILE_DEV_DEBUG=0 \
+        cargo install --quiet --locked --debug --root "$tools" "cargo-deny@$cargo_deny_version"
+    rm -rf "$tools/build"
 }
 
 # Sets and exports CHROME for the tests and benchmarks.
@@ -263,7 +267,7 @@ module_sources() {
         rustc --version &&
             cat Cargo.toml Cargo.lock .cargo/config.toml &&
             find src -path src/cli -prune -o \( -name '*.rs' -o -name '*.wgsl' \) \
-                -not -name main.rs -not -name bindgen.rs -print0 | LC_ALL=C sort -z | xargs -0 cat
+                -not -name main.rs -not -name bindgen.rs -not -name notices.rs -print0 | LC_ALL=C sort -z | xargs -0 cat
     } | cksum
 }
 
@@ -291,7 +295,7 @@ compile_module() {
         env+=(RUSTC_BOOTSTRAP=1 "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$(rust_lld)")
     fi
     step "Compiling $name"
-    env "${env[@]}" "${cargo[@]}" rustc --lib --crate-type cdylib --profile web \
+    env "${env[@]}" "${cargo[@]}" rustc --locked --lib --crate-type cdylib --profile web \
         --target wasm32-unknown-unknown --no-default-features "$@" ${std[@]+"${std[@]}"}
     # At once: the other modules' builds write to the same place.
     mkdir -p "$site"
@@ -305,7 +309,7 @@ wasm_module() {
     # The rest depends on nothing but the module, the tools and their options.
     local name=$1 optimisation=$2 compiled=$site/$1.wasm stamp
     stamp=$(cksum "$compiled" src/bindgen.rs Cargo.lock)
-    stamp+=" binaryen ${wasm_opt:+$binaryen_version} $optimisation"
+    stamp+=" binaryen ${wasm_opt:+$(cksum <tools/npm/package-lock.json)} $optimisation"
     if [ "$stamp" = "$(cat "$site/$name.stamp" 2>/dev/null)" ] && [ -f "$site/pkg/${name}_bg.wasm" ]; then
         return
     fi
@@ -348,6 +352,10 @@ assemble() {
     about "Model card" model-weights/MODEL_CARD.md "$folder/about/model-card.html"
     about "Credits" www/CREDITS.md "$folder/about/credits.html"
     rm "$folder/CREDITS.md"
+    about "Terms of the weights" model-weights/TERMS.md "$folder/about/terms.html"
+    notices "What the page is made with" "$folder/about/notices.html" \
+        --target wasm32-unknown-unknown --no-default-features --features relaxed-simd,webgpu
+    notices "What the program is made with" "$folder/about/program-notices.html" --target "$(rust_host)"
     # The weights lie beside the page.
     if git rev-parse --git-dir >/dev/null 2>&1; then
         git archive --format=tar.gz -o "$folder/about/source.tar.gz" HEAD -- . ':!model-weights/*/*.safetensors' ':!tests/data'
@@ -364,6 +372,14 @@ assemble() {
     build=$(cd "$folder" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
     sed "s/^const BUILD = '';$/const BUILD = '$build';/" www/sw.js >"$folder/sw.js"
     grep -q "'$build'" "$folder/sw.js" || die "www/sw.js has no line const BUILD = '';"
+}
+
+# notices TITLE PAGE CARGO_OPTION...: a page with the packages of a build and their terms.
+notices() {
+    local title=$1 page=$2
+    shift 2
+    "$programs/notices" "$title" "$site/notices.txt" "$@"
+    about "$title" "$site/notices.txt" "$page"
 }
 
 # about TITLE TEXT PAGE: a text as a page of its own.
@@ -510,19 +526,22 @@ run_tests() {
     step "Formatting"
     cargo fmt --check
     step "Lints"
-    cargo clippy --release --all-targets -- -D warnings
+    cargo clippy --locked --release --all-targets -- -D warnings
     # And the library and the program with fewer features, or others.
     local features
     for features in '' cli train webgpu; do
-        cargo clippy --release --lib --bins --no-default-features --features "$features" -- -D warnings
+        cargo clippy --locked --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
+    need_cargo_deny
+    step "Licences, sources and duplicates of the packages"
+    "$cargo_deny" --locked check licenses bans sources
     need_browser
     need_typescript
     need_axe
     dist
     test_kernels_as_webassembly
     step "Tests"
-    cargo test --release
+    cargo test --locked --release
 }
 
 run_bench() {

