@@ -1,6 +1,10 @@
 //! Ages: the soft label that networks are trained on, and the distribution that they answer with.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize, Serializer};
+use thiserror::Error;
 
 /// Number of age classes: class i is the age of i years.
 pub const AGES: usize = 100;
@@ -131,10 +135,22 @@ impl AgeDistribution {
         (AGES - 1) as f32
     }
 
+    /// The share (0..1) that lies below an age: the inverse of [`AgeDistribution::quantile`].
+    pub fn below(&self, age: f32) -> f32 {
+        let place = age.clamp(0.0, (AGES - 1) as f32) + 0.5;
+        let year = (place as usize).min(AGES - 1);
+        self.0[..year].iter().sum::<f32>() + self.0[year] * (place - year as f32)
+    }
+
     /// The central range that holds the share `mass` (0..1): as much lies below it as above.
     pub fn central_range(&self, mass: f32) -> [f32; 2] {
         let tail = (1.0 - mass.clamp(0.0, 1.0)) / 2.0;
         [self.quantile(tail), self.quantile(1.0 - tail)]
+    }
+
+    /// The range that is stated: a central one, whose mass depends on the age that is said.
+    pub fn stated_range(&self, mass: &RangeMass) -> [f32; 2] {
+        self.central_range(mass.at(self.median()))
     }
 
     /// The two hills of a distribution that has two, the younger one first; `None` of one that has not.
@@ -181,6 +197,75 @@ impl AgeDistribution {
         let (_, share) = best?;
         let younger = Hill { age: self.quantile(share / 2.0), share };
         Some([younger, Hill { age: self.quantile(0.5 + share / 2.0), share: 1.0 - share }])
+    }
+}
+
+/// Ages at which the mass of the stated range is given, in years apart, from 0 on.
+pub const RANGE_STEP: usize = 10;
+
+/// Of how many ages it is given.
+pub const RANGE_STEPS: usize = AGES / RANGE_STEP;
+
+/// How much of the distribution the stated range holds, 0..1, by the age that is said: as much as lets it hold
+/// the age of four people in five, by validation pictures ([`crate::train::calibrate`]). Between the ages at
+/// which it is given it is linear.
+///
+/// As text, in weight files: one number for all ages, or [`RANGE_STEPS`] with commas between them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RangeMass([f32; RANGE_STEPS]);
+
+impl RangeMass {
+    /// The same for all ages.
+    pub fn uniform(mass: f32) -> Self {
+        Self([mass.clamp(0.0, 1.0); RANGE_STEPS])
+    }
+
+    /// For the ages 0, 10, ..., 90.
+    pub fn new(masses: [f32; RANGE_STEPS]) -> Self {
+        Self(masses.map(|mass| mass.clamp(0.0, 1.0)))
+    }
+
+    /// For that age, in years.
+    pub fn at(&self, age: f32) -> f32 {
+        let place = (age / RANGE_STEP as f32).clamp(0.0, (RANGE_STEPS - 1) as f32);
+        let before = (place as usize).min(RANGE_STEPS - 2);
+        let part = place - before as f32;
+        self.0[before] * (1.0 - part) + self.0[before + 1] * part
+    }
+}
+
+impl Default for RangeMass {
+    /// As if a distribution were right about its own width.
+    fn default() -> Self {
+        Self::uniform(0.8)
+    }
+}
+
+impl fmt::Display for RangeMass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, mass) in self.0.iter().enumerate() {
+            write!(f, "{}{mass:.4}", if i > 0 { "," } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// No mass by age.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("{0:?} is neither a number from 0 to 1 nor {RANGE_STEPS} of them with commas between")]
+pub struct RangeMassError(String);
+
+impl FromStr for RangeMass {
+    type Err = RangeMassError;
+
+    fn from_str(text: &str) -> Result<Self, RangeMassError> {
+        let mass = |part: &str| part.parse().ok().filter(|mass| (0.0..=1.0).contains(mass));
+        let masses: Option<Vec<f32>> = text.split(',').map(mass).collect();
+        match masses.as_deref() {
+            Some([mass]) => Ok(Self::uniform(*mass)),
+            Some(masses) => masses.try_into().map(Self).map_err(|_| RangeMassError(text.into())),
+            None => Err(RangeMassError(text.into())),
+        }
     }
 }
 
@@ -246,12 +331,34 @@ mod tests {
     }
 
     #[test]
+    fn the_mass_of_a_range_is_linear_between_ages() {
+        let mass: RangeMass = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1".parse().unwrap();
+        for (age, expected) in [(-3.0, 0.1), (0.0, 0.1), (5.0, 0.15), (20.0, 0.3), (87.5, 0.975), (99.0, 1.0)]
+        {
+            assert!((mass.at(age) - expected).abs() < 1e-6, "{age}: {}", mass.at(age));
+        }
+        assert_eq!(mass.to_string().parse(), Ok(mass));
+        assert_eq!("0.75".parse(), Ok(RangeMass::uniform(0.75)));
+        for text in ["", "x", "1.5", "NaN", "-0.1", "0.8,0.8", "0.8,0.8,0.8,0.8,0.8,0.8,0.8,0.8,0.8,2"] {
+            assert!(text.parse::<RangeMass>().is_err(), "{text}");
+        }
+        // The wider the mass where the age lies, the wider the range.
+        let mut p = [0.0; AGES];
+        p[30..50].fill(1.0);
+        let ages = AgeDistribution::new(p).unwrap();
+        let [low, high] = ages.stated_range(&"0,0,0,0,0.5,0,0,0,0,0".parse().unwrap());
+        let [lower, higher] = ages.central_range(0.5 * 0.95);
+        assert!((low - lower).abs() < 1e-3 && (high - higher).abs() < 1e-3, "{low} {high}");
+    }
+
+    #[test]
     fn distributions() {
         assert!(AgeDistribution::new([0.0; AGES]).is_none());
         assert!(AgeDistribution::new([-0.1; AGES]).is_none());
         assert!(AgeDistribution::new([f32::NAN; AGES]).is_none());
         let uniform = AgeDistribution::new([2.0; AGES]).unwrap();
         assert!((uniform.mean() - 49.5).abs() < 1e-3);
+        assert!((uniform.below(uniform.quantile(0.3)) - 0.3).abs() < 1e-5);
         let [low, high] = uniform.central_range(0.8);
         assert!((low - 9.5).abs() < 1e-3 && (high - 89.5).abs() < 1e-3, "{low} {high}");
         let mut one = [0.0; AGES];

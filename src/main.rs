@@ -31,6 +31,8 @@ enum Command {
     Experiment(cli::experiment::ExperimentArgs),
     Convert(cli::convert::ConvertArgs),
     #[cfg(feature = "train")]
+    Calibrate(cli::calibrate::CalibrateArgs),
+    #[cfg(feature = "train")]
     Bench(cli::bench::BenchArgs),
     #[cfg(not(feature = "train"))]
     #[command(external_subcommand)]
@@ -50,6 +52,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Predict(args) => return cli::predict::run(args),
         Command::Serve(args) => cli::serve::run(args)?,
         Command::Convert(args) => cli::convert::run(args)?,
+        #[cfg(feature = "train")]
+        Command::Calibrate(args) => cli::calibrate::run(args)?,
         #[cfg(feature = "train")]
         Command::Evaluate(args) => cli::evaluate::run(args)?,
         #[cfg(feature = "train")]

@@ -8,6 +8,7 @@ use std::process::Output;
 
 use assert_cmd::Command;
 use image::{RgbaImage, imageops};
+use mien::data::split::{Part, part};
 use serde_json::Value;
 
 fn mien(arguments: &[&str]) -> Output {
@@ -214,13 +215,16 @@ fn write_labelled(folder: &Path) {
     for (name, bytes) in
         [("a.png", &face), ("b.png", &face), ("c.png", &blank), ("d.png", &b"broken".to_vec())]
     {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        tar.append_data(&mut header, name, bytes.as_slice()).unwrap();
+        append(&mut tar, name, bytes);
     }
     tar.finish().unwrap();
+}
+
+fn append(tar: &mut tar::Builder<fs::File>, name: &str, bytes: &[u8]) {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, name, bytes).unwrap();
 }
 
 #[test]
@@ -275,6 +279,35 @@ fn evaluation_counts() {
     let output = mien(&["evaluate", "--data", data, "--dataset", "other", "--split", "test"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("it has toy-test"));
+}
+
+#[test]
+fn calibration_widens_the_range_to_the_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = fs::read(astronaut()).unwrap();
+    // Two pictures that are kept for validation, of somebody who is said to be 45.
+    let names = (0..).map(|i| format!("{i}.png")).filter(|name| part("toy", name) == Part::Validation);
+    let mut tar = tar::Builder::new(fs::File::create(folder.path().join("toy-train.tar")).unwrap());
+    let mut labels = "dataset,split,file,age,gender,race\n".to_owned();
+    for name in names.take(2) {
+        append(&mut tar, &name, &picture);
+        labels += &format!("toy,train,{name},45,F,\n");
+    }
+    tar.finish().unwrap();
+    fs::write(folder.path().join("labels.csv"), labels).unwrap();
+    let file = folder.path().join("calibrated.safetensors");
+    let data = text(folder.path());
+    let half = "model-weights/lite/lite.half.safetensors";
+    let output = mien(&["calibrate", "--data", data, "--datasets", "toy", "--weights", half, text(&file)]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let face = |weights: &str| {
+        lines(&mien(&["predict", "--json", "--weights", weights, text(&astronaut())])).remove(0)["faces"][0]
+            .take()
+    };
+    let (before, after) = (face(half), face(text(&file)));
+    assert_eq!(before["age"], after["age"]);
+    let oldest = |face: &Value| face["age_range"][1].as_f64().unwrap();
+    assert!(oldest(&before) < 43.0 && (oldest(&after) - 45.0).abs() < 0.3, "{before} {after}");
 }
 
 #[test]

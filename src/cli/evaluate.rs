@@ -1,6 +1,6 @@
 //! `mien evaluate`: how far off the estimates are on labelled pictures.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use mien::data::labels::{Rejection, Rejections, Sample};
@@ -12,6 +12,7 @@ use mien::evaluation::{Evaluation, Prediction, Reading, Shift};
 use mien::picture::{Frame, Pixels};
 use mien::pipeline::estimator::Estimator;
 use mien::plot;
+use mien::train::validate::Judged;
 use mien::vision::Search;
 use mien::vision::alignment;
 
@@ -66,12 +67,7 @@ const VALIDATION: &str = "validation";
 
 pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
     let set = match args.split.as_deref().unwrap_or(VALIDATION) {
-        VALIDATION => {
-            let mut set = TarSet::open(&args.data, &args.dataset, "train")?;
-            let name = |sample: &Sample| split_name(&args.dataset, &sample.file);
-            set.samples.retain(|sample| part(&args.dataset, &name(sample)) == Part::Validation);
-            set
-        }
+        VALIDATION => validation(&args.data, &args.dataset)?,
         split => TarSet::open(&args.data, &args.dataset, split)?,
     };
     if args.perturb {
@@ -125,6 +121,25 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
         print!("{}", evaluation.markdown());
     }
     Ok(())
+}
+
+/// The part of a data set's training pictures that is not trained on.
+fn validation(data: &Path, dataset: &str) -> anyhow::Result<TarSet> {
+    let mut set = TarSet::open(data, dataset, "train")?;
+    let name = |sample: &Sample| split_name(dataset, &sample.file);
+    set.samples.retain(|sample| part(dataset, &name(sample)) == Part::Validation);
+    Ok(set)
+}
+
+/// What the network says of a data set's validation pictures, as of photos, and what was left out.
+pub(super) fn judged_validation(
+    source: &EstimatorSource,
+    data: &Path,
+    dataset: &str,
+) -> anyhow::Result<(Vec<Judged>, Rejections)> {
+    each(source, &validation(data, dataset)?, |estimator, frame, sample| {
+        Ok(Judged { estimate: see(estimator, frame)?.raw, age: sample.age, gender: sample.gender })
+    })
 }
 
 /// What the network says of every picture, and what was left out.

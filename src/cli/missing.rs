@@ -2,11 +2,10 @@
 
 use std::ffi::OsStr;
 
-const COMMANDS: [&str; 5] = ["evaluate", "prepare", "train", "experiment", "bench"];
+const COMMANDS: [&str; 6] = ["evaluate", "prepare", "train", "calibrate", "experiment", "bench"];
 
 /// What `mien --help` says of them.
-pub const WHICH: &str =
-    "This build is without evaluate, prepare, train, experiment and bench. With them: cargo run --release --";
+pub const WHICH: &str = "This build is without evaluate, prepare, train, calibrate, experiment and bench. With them: cargo run --release --";
 
 /// What to do for a command that this program does not have.
 pub fn explain(command: &OsStr) -> anyhow::Error {

@@ -3,6 +3,8 @@
 mod annotate;
 #[cfg(feature = "train")]
 pub mod bench;
+#[cfg(feature = "train")]
+pub mod calibrate;
 pub mod config;
 pub mod convert;
 #[cfg(feature = "train")]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use thiserror::Error;
 use web_time::Instant;
 
-use crate::age::{AgeDistribution, Hill};
+use crate::age::{AgeDistribution, Hill, RangeMass};
 use crate::engine::{Engine, EngineError, EngineKind, Outputs, Picture, RawEstimate, Region, Task};
 use crate::net::NetworkKind;
 use crate::picture::Similarity;
@@ -15,9 +15,6 @@ use crate::weights::{Weights, WeightsError};
 
 /// Name of the detector in its weight file.
 pub const DETECTOR: &str = "blazeface-short";
-
-/// Mass of the stated range where the weights bring no calibration.
-const DEFAULT_RANGE_MASS: f32 = 0.8;
 
 /// Why an estimator can't be made or used.
 #[derive(Debug, Error)]
@@ -177,7 +174,7 @@ impl WarmUp {
 #[derive(Debug)]
 pub struct Estimator {
     pub(crate) engine: Engine,
-    pub(super) range_mass: f32,
+    pub(super) range_mass: RangeMass,
     pub(super) looks: Looks,
 }
 
@@ -193,10 +190,9 @@ impl Estimator {
     ) -> Result<Self, EstimatorError> {
         detector.expect_network(DETECTOR)?;
         let range_mass = match network.metadata.get("range_mass") {
-            None => DEFAULT_RANGE_MASS,
+            None => RangeMass::default(),
             Some(text) => {
-                let mass = text.parse().ok().filter(|mass| (0.0..=1.0).contains(mass));
-                mass.ok_or_else(|| WeightsError::Malformed(format!("range_mass {text:?}")))?
+                text.parse().map_err(|error| WeightsError::Malformed(format!("range_mass: {error}")))?
             }
         };
         let engine = Engine::start(kind, detector, network).await?;
@@ -293,7 +289,7 @@ impl Estimator {
             AgeDistribution::new(*age_distribution).expect("engines give finite probabilities");
         Estimate {
             age: age_distribution.median(),
-            age_range: age_distribution.central_range(self.range_mass),
+            age_range: age_distribution.stated_range(&self.range_mass),
             hills: age_distribution.hills(),
             age_distribution,
             gender: GenderProbabilities { female: *female, male: 1.0 - female },

@@ -20,7 +20,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::age::{AgeDistribution, Hill, VALLEY};
+use crate::age::{AgeDistribution, Hill, RangeMass, VALLEY};
 use crate::engine::RawEstimate;
 use crate::net::AGES;
 
@@ -324,8 +324,8 @@ impl Steady {
         Whose::Same
     }
 
-    /// What is shown at a time, with a range of `mass`; `None` as long as that would not be good enough.
-    pub fn show(&mut self, clock: f64, mass: f32) -> Option<Shown> {
+    /// What is shown at a time, with a range of that mass; `None` as long as that would not be good enough.
+    pub fn show(&mut self, clock: f64, mass: &RangeMass) -> Option<Shown> {
         let waited = |since: f64, patience: f64| clock - since >= patience;
         let settles = self.agrees()
             || self.calm.is_some_and(|calm| waited(calm, PATIENCE))
@@ -334,7 +334,7 @@ impl Steady {
             return None;
         }
         let ages = self.average.distribution();
-        let [low, high] = ages.central_range(mass);
+        let [low, high] = ages.stated_range(mass);
         let (age, female) = (ages.median(), 100.0 * self.average.female);
         let held = |value| Held { value, since: clock };
         let mut shown = self.shown.unwrap_or_else(|| Shown {
@@ -366,9 +366,9 @@ impl Steady {
     }
 
     /// The numbers of the moment, which are not to be shown yet.
-    pub fn unsettled(&self, mass: f32) -> Shown {
+    pub fn unsettled(&self, mass: &RangeMass) -> Shown {
         let ages = self.average.distribution();
-        let [low, high] = ages.central_range(mass);
+        let [low, high] = ages.stated_range(mass);
         let [age, low, high, female] =
             [ages.median(), low, high, 100.0 * self.average.female].map(|value| Held { value, since: 0.0 });
         Shown { age, low, high, female, hills: ages.hills() }
@@ -441,7 +441,7 @@ mod tests {
         for i in 0..20 {
             clock = f64::from(i) * 0.1;
             assert_eq!(steady.learn(&said(age, 0.2), view(10.0 * (i % 2) as f32), clock, false), Whose::Same);
-            steady.show(clock, 0.8);
+            steady.show(clock, &RangeMass::default());
         }
         assert!(steady.is_sure());
         (steady, clock)
@@ -481,10 +481,10 @@ mod tests {
             assert!((median(&steady) - age).abs() < 0.5);
             // And has a number two answers later.
             for later in [0.2, 0.23] {
-                assert!(steady.show(clock + later - 0.03, 0.8).is_none());
+                assert!(steady.show(clock + later - 0.03, &RangeMass::default()).is_none());
                 steady.learn(&other, view(0.0), clock + later, false);
             }
-            let shown = steady.show(clock + 0.23, 0.8).unwrap();
+            let shown = steady.show(clock + 0.23, &RangeMass::default()).unwrap();
             assert!((shown.age() - age).abs() < 0.5 && (shown.female() - female).abs() < 0.01);
         }
     }
@@ -565,7 +565,7 @@ mod tests {
                 if i > 0 {
                     steady.learn(&said(ages(i), 0.2), view, clock, false);
                 }
-                Some((i, steady.show(clock, 0.8)?.age()))
+                Some((i, steady.show(clock, &RangeMass::default())?.age()))
             })
             .unwrap()
     }
@@ -606,7 +606,7 @@ mod tests {
             clock += 0.1;
             let age = 40.0 + 15.0 * (i as f32 / 40.0).sin();
             steady.learn(&said(age, 0.2), view(10.0 * (i % 2) as f32), clock, false);
-            if let Some(shown) = steady.show(clock, 0.8) {
+            if let Some(shown) = steady.show(clock, &RangeMass::default()) {
                 let [low, high] = shown.range();
                 assert!(low <= shown.age() && shown.age() <= high, "{shown:?}");
             }

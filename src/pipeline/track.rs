@@ -20,15 +20,15 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::steady::{Answer, FAST, Steady, View, Whose, unlike};
-use crate::age::{AgeDistribution, Hill};
+use crate::age::{AgeDistribution, Hill, RangeMass};
 use crate::engine::RawEstimate;
 use crate::vision::{Detection, Rect};
 
 /// What a [`Tracker`] can be told.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrackerOptions {
-    /// Mass of the stated range of ages, 0 to 1.
-    pub range_mass: f32,
+    /// How much of an age distribution the stated range holds.
+    pub range_mass: RangeMass,
     /// How long a face that is not seen keeps its identity, in seconds.
     pub lost_seconds: f64,
     /// Cut-off frequency for the boxes of still faces, in hertz. Lower is steadier.
@@ -40,7 +40,7 @@ pub struct TrackerOptions {
 
 impl Default for TrackerOptions {
     fn default() -> Self {
-        Self { range_mass: 0.8, lost_seconds: 0.7, min_cutoff: 1.0, speed_cutoff: 8.0 }
+        Self { range_mass: RangeMass::default(), lost_seconds: 0.7, min_cutoff: 1.0, speed_cutoff: 8.0 }
     }
 }
 
@@ -194,7 +194,7 @@ impl Tracker {
     }
 
     /// Another mass of the stated range, for faces from now on.
-    pub fn set_range_mass(&mut self, mass: f32) {
+    pub fn set_range_mass(&mut self, mass: RangeMass) {
         self.options.range_mass = mass;
     }
 
@@ -359,7 +359,7 @@ impl Tracker {
             }
             face.seen = self.clock;
             face.known_until = self.clock + self.options.lost_seconds;
-            self.tracks.push(face.track(self.clock, self.options.range_mass));
+            self.tracks.push(face.track(self.clock, &self.options.range_mass));
         }
         let (clock, lost) = (self.clock, self.options.lost_seconds);
         self.faces.retain(|face| clock - face.seen <= lost);
@@ -489,7 +489,7 @@ impl Tracked {
         }
     }
 
-    fn track(&mut self, clock: f64, mass: f32) -> Track {
+    fn track(&mut self, clock: f64, mass: &RangeMass) -> Track {
         let shown = self.steady.show(clock, mass);
         let settled = shown.is_some();
         let shown = shown.unwrap_or_else(|| self.steady.unsettled(mass));

@@ -438,7 +438,7 @@ fn train_in<'scope, 'env>(
         if run.state.best_mae.is_none_or(|best| mae < best) {
             run.state.best_mae = Some(mae);
             let mut best = run.average.clone();
-            best.metadata.insert("range_mass".into(), format!("{:.4}", calibrate::range_mass(&judged)));
+            best.metadata.insert("range_mass".into(), calibrate::range_mass(&judged).to_string());
             let best_path = folder.join(BEST);
             write_atomically(&best_path, &best.to_bytes(Precision::Single)?)
                 .map_err(DataError::io(&best_path))?;

@@ -39,14 +39,12 @@ impl Judged {
         self.gender.map(|g| (self.estimate.female >= 0.5) == (g == Gender::Female))
     }
 
-    /// Whether the central range of `mass` meets the label.
-    pub fn covered(&self, mass: f32) -> bool {
-        let Some(distribution) = AgeDistribution::new(self.estimate.age_distribution) else {
-            return false;
-        };
-        let [low, high] = distribution.central_range(mass);
+    /// The least mass (0..1) of a central range that meets the label; `None` where the answer is none.
+    pub fn needed_mass(&self) -> Option<f32> {
+        let ages = AgeDistribution::new(self.estimate.age_distribution)?;
         let (first, last) = self.age.bounds();
-        low <= last && first <= high
+        // What of the label is nearest to the middle.
+        Some(2.0 * (ages.below(ages.median().clamp(first, last)) - 0.5).abs())
     }
 }
 
