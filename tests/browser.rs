@@ -24,6 +24,8 @@ mod pictures;
 #[path = "golden/record.rs"]
 #[allow(dead_code)]
 mod record;
+#[path = "browser/see.rs"]
+mod see;
 #[path = "browser/words.rs"]
 mod words;
 

@@ -6,7 +6,7 @@
 
 import { programOf } from './lib/support.js';
 import { MienError } from './mien.js';
-import { load as loadMien, wishes } from './start.js';
+import { forget, load as loadMien, wishes } from './start.js';
 import { Camera, CameraError, nextFrame } from './views/camera.js';
 import { byPlace, keyOf, Numbers } from './views/order.js';
 import { Overlay } from './views/overlay.js';
@@ -36,7 +36,7 @@ const AWAY_MS = 30_000;
 
 const $ = (id) => document.getElementById(id);
 const buttons = { start: $('start-camera'), stop: $('stop-camera'), switch: $('switch-camera'), sample: $('use-sample') };
-const tools = { freeze: $('freeze'), take: $('take'), clear: $('clear') };
+const tools = { freeze: $('freeze'), see: $('see'), take: $('take'), clear: $('clear') };
 
 const app = { mien: null, lastResult: null, lastError: null };
 window.mienApp = app;
@@ -64,6 +64,8 @@ let chosen; // key of the chosen face
 let lastFaceAt = 0;
 /** The faces on the stage: @type {import('./views/overlay.js').Shown[]} */
 let shown = [];
+/** The photo that is shown, as it came: a file. */
+let photoShown;
 /** The strip of the faces, once there have been many; the strip of several photos. */
 let strip;
 let album;
@@ -137,6 +139,7 @@ function beginSession({ keepAlbum = false } = {}) {
   session += 1;
   app.lastError = null;
   chosen = undefined;
+  photoShown = undefined;
   forgetFaces();
   if (!keepAlbum) closeAlbum();
   return session;
@@ -226,6 +229,7 @@ async function readPhoto(photo) {
   try {
     const { full, shown: picture } = await readPicture(photo);
     if (mine !== session) return;
+    photoShown = photo;
     stage.showPhoto(picture);
     showControls();
     const mien = await load();
@@ -254,8 +258,9 @@ async function readAlbum(photos) {
     if (mine !== session) return;
     setState('running');
     reading = album = new Album($('strips'), mien, {
-      onShow({ picture, result }) {
+      onShow({ picture, result, file }) {
         beginSession({ keepAlbum: true });
+        photoShown = file;
         stage.showPhoto(picture);
         showControls();
         show(result, false, false);
@@ -310,6 +315,38 @@ async function take() {
   } catch {
     status.say('This part of the page could not be loaded. Is this device online?');
   }
+}
+
+/** What the network gets of the chosen face, and what it makes of it. */
+async function see() {
+  if (camera.running) await freeze();
+  if (camera.running) return; // it has no picture yet
+  const it = shown.find(({ key }) => key === chosen);
+  if (!it || it.face.settled === false || !app.mien) {
+    status.say('There is no guess to look into yet.');
+    return;
+  }
+  try {
+    const { openSee } = await import('./later/see.js');
+    await openSee({ mien: app.mien, photo: photoShown ?? stage.source, isFrame: !photoShown, face: it.face, onUse: useNetwork });
+  } catch {
+    status.say('This part of the page could not be loaded. Is this device online?');
+  }
+}
+
+/** Another network, as ?model= has it, and the photo read again by that one. @param {string} model */
+async function useNetwork(model) {
+  const photo = photoShown;
+  const query = new URLSearchParams(location.search);
+  query.set('model', model);
+  history.replaceState(null, '', `?${query}`);
+  app.mien?.close();
+  app.mien = null;
+  loading = undefined;
+  forget();
+  if (photo) return readPhoto(photo);
+  clear();
+  return start();
 }
 
 // ---- results ----
@@ -491,7 +528,7 @@ function showControls() {
   buttons.switch.hidden = !(running && hasChoice);
   buttons.sample.hidden = running && hasChoice;
   tools.freeze.hidden = !running;
-  tools.take.hidden = !stage.shows;
+  tools.see.hidden = tools.take.hidden = !stage.shows;
   tools.clear.hidden = running || !stage.shows;
   if (hadFocus) (running ? buttons.stop : buttons.start).focus();
 }
@@ -511,6 +548,7 @@ buttons.stop.addEventListener('click', () => {
   status.say('The camera is off.');
 });
 tools.freeze.addEventListener('click', freeze);
+tools.see.addEventListener('click', see);
 tools.take.addEventListener('click', take);
 tools.clear.addEventListener('click', clear);
 

@@ -20,6 +20,8 @@ export interface MienOptions {
    * 'cpu' stays there; 'webgpu' rejects with the code 'no-webgpu' where there is none.
    */
   engine?: 'auto' | EngineKind;
+  /** Closes it when aborted, also while it is still loading, which then rejects with the code 'closed'. */
+  signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
   /** The same news as the event 'enginechange'. */
   onEngineChange?: (change: EngineChange) => void;

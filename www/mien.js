@@ -54,7 +54,7 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').MienOptions} [options]
    * @returns {Promise<Mien>}
    */
-  static async load({ model = 'lite', engine = 'auto', onProgress, onEngineChange, onComparison } = {}) {
+  static async load({ model = 'lite', engine = 'auto', signal, onProgress, onEngineChange, onComparison } = {}) {
     const lack = whyUnsupported();
     if (lack) throw lack;
     if (!ENGINES.includes(engine)) throw new TypeError(`engine is one of ${ENGINES.join(', ')}, not ${engine}`);
@@ -64,11 +64,15 @@ export class Mien extends EventTarget {
     }
 
     const mien = new Mien(model, onProgress);
+    signal?.addEventListener('abort', () => mien.close());
+    if (signal?.aborted) mien.close();
     const on = (type, tell) => tell && mien.addEventListener(type, (event) => tell(/** @type {CustomEvent} */ (event).detail));
     on('enginechange', onEngineChange);
     on('comparison', onComparison);
     try {
+      mien.#mustBeOpen();
       mien.#active = await mien.#engine(engine === 'webgpu' ? 'webgpu' : 'cpu');
+      mien.#mustBeOpen();
     } catch (error) {
       mien.close();
       throw error;

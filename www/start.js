@@ -15,6 +15,11 @@ export function load(onProgress) {
   return begin();
 }
 
+/** What is wished for may have changed: the next who asks gets it. */
+export function forget() {
+  loading = undefined;
+}
+
 function begin() {
   loading ??= Mien.load({ ...wishes(), onProgress: (progress) => hear(progress) }).catch((error) => {
     loading = undefined;

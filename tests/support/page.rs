@@ -57,6 +57,11 @@ impl Page {
         { workers }.find(is_it).unwrap_or_else(|| panic!("no worker {name} runs\n{}", self.describe()))
     }
 
+    /// How many workers run.
+    pub fn workers(&self) -> usize {
+        self.connection.workers().len()
+    }
+
     fn call(&self, method: &str, params: Value) -> Value {
         self.connection.call(&self.session, method, params)
     }
@@ -138,8 +143,15 @@ impl Page {
 
     /// Presses a key, such as `ArrowRight`.
     pub fn press(&self, key: &str) {
+        // By which a browser knows those keys that it acts on itself.
+        let code = match key {
+            "Tab" => 9,
+            "Escape" => 27,
+            _ => 0,
+        };
         for kind in ["keyDown", "keyUp"] {
-            self.call("Input.dispatchKeyEvent", json!({ "type": kind, "key": key, "code": key }));
+            let event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code });
+            self.call("Input.dispatchKeyEvent", event);
         }
     }
 

@@ -19,7 +19,7 @@ export class Album {
   /**
    * @param {HTMLElement} parent
    * @param {import('../mien.js').Mien} mien
-   * @param {{ onShow: (shown: { picture: ImageBitmap, result: import('../mien.js').Result }) => void,
+   * @param {{ onShow: (shown: { picture: ImageBitmap, result: import('../mien.js').Result, file: Blob }) => void,
    *           onTell: (text: string) => void }} on
    */
   constructor(parent, mien, on) {
@@ -71,7 +71,8 @@ export class Album {
 
   #reveal(index, picture) {
     this.#at = index;
-    this.#on.onShow({ picture, result: this.#entries[index].result });
+    const { result, file } = this.#entries[index];
+    this.#on.onShow({ picture, result, file });
     this.#show();
   }
 

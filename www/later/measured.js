@@ -4,15 +4,24 @@ const SETS = { 'aaf-test': 'All-Age-Faces', 'utkface-test': 'UTKFace' };
 // Fewer faces than this say little.
 const FEW = 20;
 
-/** @param {HTMLElement} root @param {string} model the network's name */
-export async function showMeasured(root, model) {
+/**
+ * What was measured of a network: of all sets together, and of each.
+ *
+ * @param {string} model the network's name
+ */
+export async function measured(model) {
   const all = await Promise.all(Object.keys(SETS).map((set) => (
-    fetch(`weights/${model}.${set}.json`).then((response) => (response.ok ? response.json() : undefined)).catch(() => undefined)
+    fetch(new URL(`../weights/${model}.${set}.json`, import.meta.url)).then((response) => (response.ok ? response.json() : undefined)).catch(() => undefined)
   )));
   const names = Object.values(SETS).filter((_, index) => all[index]);
   const sets = all.filter(Boolean);
-  if (sets.length === 0) return;
-  const total = pooled(sets);
+  return { total: sets.length > 0 ? pooled(sets) : undefined, sets, names };
+}
+
+/** @param {HTMLElement} root @param {string} model the network's name */
+export async function showMeasured(root, model) {
+  const { total, sets, names } = await measured(model);
+  if (!total) return;
   const decades = [...new Set(sets.flatMap(({ by_decade: decades }) => Object.keys(decades)))].sort();
   const rows = decades.map((decade) => [decade, pooled(sets.map(({ by_decade: decades }) => decades[decade]).filter(Boolean))])
     .filter(([, { n }]) => n >= FEW);
