@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
 use thiserror::Error;
 
+use crate::data::write_atomically;
 use crate::evaluation::Prediction;
 
 /// Why a chart could not be drawn.
@@ -19,9 +21,21 @@ const SIZE: (u32, u32) = (720, 480);
 const TRAINING: RGBColor = RGBColor(200, 90, 60);
 const VALIDATION: RGBColor = RGBColor(30, 120, 160);
 
-fn failed(path: &Path) -> impl Fn(&dyn std::fmt::Display) -> PlotError {
-    let path = path.display().to_string();
-    move |reason| PlotError { path: path.clone(), reason: reason.to_string() }
+type Painted = Result<(), Box<dyn std::error::Error>>;
+
+/// Paints a chart of so many pixels and puts it at `path` when it is whole.
+fn draw(
+    path: &Path,
+    size: (u32, u32),
+    paint: impl FnOnce(&DrawingArea<SVGBackend<'_>, Shift>) -> Painted,
+) -> Result<(), PlotError> {
+    let mut svg = String::new();
+    let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+    let painted = area.fill(&WHITE).map_err(Into::into).and_then(|()| paint(&area));
+    let painted = painted.and_then(|()| Ok(area.present()?));
+    drop(area);
+    let written = painted.and_then(|()| Ok(write_atomically(path, svg.as_bytes())?));
+    written.map_err(|e| PlotError { path: path.display().to_string(), reason: e.to_string() })
 }
 
 /// Name, colour and points.
@@ -87,14 +101,12 @@ pub fn run_curves(passes: &[PlottedPass], folder: &Path) -> Result<(), PlotError
         ),
     ];
     for (name, curves) in charts {
-        let path = folder.join(name);
-        let fail = failed(&path);
-        draw_curves(&curves, &path).map_err(|e| fail(&e))?;
+        draw(&folder.join(name), SIZE, |area| draw_curves(&curves, area))?;
     }
     Ok(())
 }
 
-fn draw_curves(curves: &Curves, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_curves(curves: &Curves, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Painted {
     let points = || curves.lines.iter().flat_map(|(_, _, line)| line.iter());
     let bounds = |value: fn(&(f64, f64)) -> f64| {
         points().map(value).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)))
@@ -105,9 +117,7 @@ fn draw_curves(curves: &Curves, path: &Path) -> Result<(), Box<dyn std::error::E
     let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
     let margin = (high - low) * 0.05;
     let low = if curves.from_zero { 0.0 } else { low - margin };
-    let root = SVGBackend::new(path, SIZE).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
+    let mut chart = ChartBuilder::on(area)
         .caption(curves.title, ("sans-serif", 20))
         .margin(12)
         .x_label_area_size(36)
@@ -122,7 +132,6 @@ fn draw_curves(curves: &Curves, path: &Path) -> Result<(), Box<dyn std::error::E
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
     chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
-    root.present()?;
     Ok(())
 }
 
@@ -139,8 +148,7 @@ pub fn growth(
     let colours = [TRAINING, VALIDATION].into_iter().chain(std::iter::repeat(BLACK));
     let lines = lines.iter().zip(colours).map(|((name, points), colour)| (*name, colour, points.clone()));
     let curves = Curves { title, along, unit, from_zero: true, lines: lines.collect() };
-    let fail = failed(path);
-    draw_curves(&curves, path).map_err(|e| fail(&e))
+    draw(path, SIZE, |area| draw_curves(&curves, area))
 }
 
 /// Draws estimated against labelled age (the middle of a range), a dot a picture.
@@ -148,14 +156,11 @@ pub fn growth(
 /// # Errors
 /// [`PlotError`] if the file can't be written.
 pub fn scatter(predictions: &[Prediction], path: &Path) -> Result<(), PlotError> {
-    let fail = failed(path);
-    draw_scatter(predictions, path).map_err(|e| fail(&e))
+    draw(path, (600, 600), |area| draw_scatter(predictions, area))
 }
 
-fn draw_scatter(predictions: &[Prediction], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let root = SVGBackend::new(path, (600, 600)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
+fn draw_scatter(predictions: &[Prediction], area: &DrawingArea<SVGBackend<'_>, Shift>) -> Painted {
+    let mut chart = ChartBuilder::on(area)
         .caption("Estimated against labelled age", ("sans-serif", 20))
         .margin(12)
         .x_label_area_size(36)
@@ -168,7 +173,6 @@ fn draw_scatter(predictions: &[Prediction], path: &Path) -> Result<(), Box<dyn s
         Circle::new(at, 2, VALIDATION.mix(0.35).filled())
     });
     chart.draw_series(dots)?;
-    root.present()?;
     Ok(())
 }
 
@@ -177,8 +181,7 @@ fn draw_scatter(predictions: &[Prediction], path: &Path) -> Result<(), Box<dyn s
 /// # Errors
 /// [`PlotError`] if the file can't be written.
 pub fn confusion(predictions: &[Prediction], path: &Path) -> Result<(), PlotError> {
-    let fail = failed(path);
-    draw_confusion(predictions, path).map_err(|e| fail(&e))
+    draw(path, (640, 640), |area| draw_confusion(predictions, area))
 }
 
 /// Pictures by decade of the label (row) and of the estimate (column); 90 and above share the last.
@@ -191,11 +194,9 @@ fn decades(predictions: &[Prediction]) -> [[usize; 10]; 10] {
     counts
 }
 
-fn draw_confusion(predictions: &[Prediction], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_confusion(predictions: &[Prediction], area: &DrawingArea<SVGBackend<'_>, Shift>) -> Painted {
     let counts = decades(predictions);
-    let root = SVGBackend::new(path, (640, 640)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
+    let mut chart = ChartBuilder::on(area)
         .caption("Decade: label (down) and estimate (right), % of the row", ("sans-serif", 18))
         .margin(12)
         .x_label_area_size(36)
@@ -228,7 +229,6 @@ fn draw_confusion(predictions: &[Prediction], path: &Path) -> Result<(), Box<dyn
             }
         }
     }
-    root.present()?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use mien::data::tars::TarSet;
+use mien::data::write_atomically;
 use mien::engine::EngineKind;
 use mien::evaluation::Measures;
 use mien::net::NetworkKind;
@@ -195,7 +196,7 @@ fn run_table(table: Table, args: TableArgs) -> anyhow::Result<()> {
     let table = table.markdown(&args.models, &budget, test_name, &outcomes);
     print!("{table}");
     if let Some(path) = &args.output {
-        std::fs::write(path, &table).with_context(|| path.display().to_string())?;
+        write_atomically(path, table.as_bytes()).with_context(|| path.display().to_string())?;
     }
     Ok(())
 }

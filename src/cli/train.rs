@@ -13,6 +13,7 @@ use mien::data::corrections;
 use mien::data::crops::Crops;
 use mien::data::sampler::{SamplerConfig, SamplerKind};
 use mien::data::split::Part;
+use mien::data::write_atomically;
 use mien::net::NetworkKind;
 use mien::train::loss::{ClassLoss, LossConfig};
 use mien::train::schedule::ScheduleKind;
@@ -283,7 +284,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         display.show(&event);
         // Only now is it certain that the folder holds no other run.
         if matches!(event, Event::Start { .. }) {
-            written = std::fs::write(args.run.join("config.toml"), &repeat);
+            written = write_atomically(&args.run.join("config.toml"), repeat.as_bytes());
         }
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
@@ -292,7 +293,7 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
     let best = args.run.join(BEST);
     if let Some(output) = args.output {
         let bytes = super::read_weights(&best)?.to_bytes(Precision::Half)?;
-        std::fs::write(&output, bytes).with_context(|| output.display().to_string())?;
+        write_atomically(&output, &bytes).with_context(|| output.display().to_string())?;
         println!("best weights in {}", output.display());
     } else {
         println!("best weights in {}", best.display());

@@ -229,6 +229,8 @@ impl Tracker {
         let mut ids: Vec<u32> = faces.iter().map(|face| face.id).collect();
         ids.sort_unstable();
         possible("ids", ids.is_sorted_by(|a, b| a < b) && ids.last().is_none_or(|last| *last < next_id))?;
+        // So many faces no video has; the next ones are to have ids as well.
+        possible("ids", next_id <= u32::MAX / 2)?;
         for face in &faces {
             possible("times", face.seen <= clock && face.estimated <= clock && face.known_until < LONGEST)?;
             possible("numbers", face.is_possible())?;
@@ -260,6 +262,12 @@ impl Tracker {
         self.before = self.clock;
         self.seconds = if gone > 0.0 && gone.is_finite() { gone } else { FRAME_SECONDS };
         if !gone.is_finite() {
+            return;
+        }
+        if self.clock + gone >= LONGEST {
+            // Nobody who was in sight before is left after such a gap.
+            self.faces.clear();
+            (self.clock, self.before, self.seconds) = (0.0, 0.0, FRAME_SECONDS);
             return;
         }
         self.clock += gone;
@@ -363,6 +371,11 @@ impl Tracker {
         }
         let (clock, lost) = (self.clock, self.options.lost_seconds);
         self.faces.retain(|face| clock - face.seen <= lost);
+        // Where no time goes by, nobody is lost by it: those who are not in sight go then.
+        if self.faces.len() > MOST_FACES {
+            let shown = &self.tracks;
+            self.faces.retain(|face| shown.iter().any(|track| track.id == face.id));
+        }
         &self.tracks
     }
 
@@ -661,6 +674,32 @@ mod tests {
         assert!((tracks[0].age - 40.0).abs() < 0.01 && (tracks[0].female - 0.8).abs() < 1e-5);
         assert!(!tracks[0].settled, "one estimate is none");
         assert!(Tracker::default().update(0.0, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_piles_up_nobody() {
+        for time in [0.0, f64::NAN] {
+            let mut tracker = Tracker::default();
+            // Each time somewhere else: none is recognised as one that was there before.
+            for frame in 0..3 * MOST_FACES {
+                let tracks = tracker.update(time, &[observed(1000.0 * frame as f32, 100.0, 30.0)]);
+                assert_eq!(ids(tracks), [frame as u32 + 1]);
+                assert!(tracker.faces.len() <= MOST_FACES, "{} faces", tracker.faces.len());
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_the_clock_says_the_state_goes_on_elsewhere() {
+        let mut tracker = Tracker::default();
+        for time in [0.0, 1e300, -1e300, 1e11, 5e12, 5.1e12, f64::MAX, f64::MIN, f64::INFINITY, 1e-300] {
+            let before = tracker.tracks().first().map_or(0, |track| track.id);
+            let id = tracker.update(time, &[observed(100.0, 100.0, 30.0)])[0].id;
+            assert!(id >= before, "an id was used twice");
+            let mut other = Tracker::default();
+            other.restore(&tracker.state()).unwrap();
+            assert_eq!(other.state(), tracker.state());
+        }
     }
 
     #[test]

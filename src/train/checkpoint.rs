@@ -1,11 +1,9 @@
 //! A run on disk.
 //!
 //! A checkpoint is one file: a JSON line with the state, then the network, the average and the optimiser,
-//! each behind its length. It is written beside the old one and renamed over it, so whenever the process dies
-//! a whole one is there.
+//! each behind its length, then the CRC-32 of all that. It is written beside the old one and renamed over it,
+//! so whenever the process dies a whole one is there. (Those of before there was a checksum end without one.)
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use burn::module::Module;
@@ -16,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::schedule::LearningRateSchedule;
+use crate::data::write_atomically;
 use crate::weights::{Precision, Weights, WeightsError};
 
 /// Why a checkpoint can't be written or read.
@@ -72,18 +71,6 @@ pub struct Checkpoint<M> {
     pub optimizer: ModuleOptimizer,
 }
 
-/// Writes `bytes` so that `path` is at any moment either the old file or the new one, whole.
-///
-/// # Errors
-/// The system's.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension("partial");
-    let mut file = File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, path)
-}
-
 impl<M: Module> Checkpoint<M> {
     /// Writes it.
     ///
@@ -99,6 +86,7 @@ impl<M: Module> Checkpoint<M> {
             file.extend((part.len() as u64).to_le_bytes());
             file.extend(part);
         }
+        file.extend(crc32fast::hash(&file).to_le_bytes());
         Ok(write_atomically(path, &file)?)
     }
 
@@ -110,7 +98,7 @@ impl<M: Module> Checkpoint<M> {
         let file = std::fs::read(path)?;
         let short = || CheckpointError::Malformed("it ends too early".into());
         let line = file.iter().position(|b| *b == b'\n').ok_or_else(short)?;
-        let state = serde_json::from_slice(&file[..line])?;
+        let state: CheckpointState = serde_json::from_slice(&file[..line])?;
         let mut rest = &file[line + 1..];
         let mut part = || {
             let (len, tail) = rest.split_first_chunk::<8>().ok_or_else(short)?;
@@ -118,9 +106,62 @@ impl<M: Module> Checkpoint<M> {
             rest = tail;
             Ok::<_, CheckpointError>(part.to_vec())
         };
-        let network = network.try_load_record(ModuleRecord::from_bytes(Bytes::from_bytes_vec(part()?))?)?;
-        let average = Weights::from_bytes(&part()?)?;
-        let optimizer = optimizer.load_record(OptimizerRecord::from_bytes(Bytes::from_bytes_vec(part()?))?);
+        let parts = [part()?, part()?, part()?];
+        // Before anything is made of them: what reads them does not expect damage.
+        let whole = &file[..file.len() - rest.len()];
+        match rest {
+            [] => {}
+            _ if *rest == crc32fast::hash(whole).to_le_bytes() => {}
+            _ => return Err(CheckpointError::Malformed("it is damaged: its checksum is another".into())),
+        }
+        let [network_part, average, optimizer_part] = parts;
+        let network =
+            network.try_load_record(ModuleRecord::from_bytes(Bytes::from_bytes_vec(network_part))?)?;
+        let average = Weights::from_bytes(&average)?;
+        let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(optimizer_part))?;
+        let optimizer = optimizer.load_record(record);
         Ok(Self { state, network, average, optimizer })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{NetworkKind, NetworkModule};
+    use crate::train::schedule::ScheduleKind;
+    use burn::optim::AdamWConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn damage_is_noticed_and_checkpoints_of_before_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.bin");
+        let network = NetworkModule::new(NetworkKind::MCnn.network(), &Device::flex().autodiff());
+        let schedule = LearningRateSchedule::new(ScheduleKind::Cosine, 1e-3, 10);
+        let state = CheckpointState { step: 3, schedule, best_mae: Some(0.1), config: "{}".into() };
+        let average = network.to_weights();
+        let optimizer = || AdamWConfig::new().init();
+        let checkpoint = Checkpoint { state, network: network.clone(), average, optimizer: optimizer() };
+        checkpoint.save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let load = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            Checkpoint::load(&path, network.clone(), optimizer())
+        };
+        let without = &whole[..whole.len() - 4];
+        for bytes in [&whole[..], without] {
+            let loaded = load(bytes).unwrap();
+            assert_eq!((&loaded.state, &loaded.average), (&checkpoint.state, &checkpoint.average));
+        }
+        for at in (0..whole.len()).step_by(whole.len() / 97) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x10;
+            assert!(matches!(load(&damaged), Err(CheckpointError::Malformed(_))), "byte {at}");
+            let cut = load(&whole[..at]);
+            assert!(matches!(cut, Err(CheckpointError::Malformed(_))), "{at} bytes");
+        }
+        for len in [whole.len() - 1, whole.len() - 3, without.len() - 1] {
+            assert!(load(&whole[..len]).is_err(), "{len} bytes");
+        }
     }
 }

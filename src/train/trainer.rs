@@ -16,15 +16,15 @@ use thiserror::Error;
 
 use super::average;
 use super::calibrate;
-use super::checkpoint::{Checkpoint, CheckpointError, CheckpointState, write_atomically};
+use super::checkpoint::{Checkpoint, CheckpointError, CheckpointState};
 use super::loss::{self, LossConfig, Losses, class_balance, losses};
 use super::replicas::Replicas;
 use super::schedule::{LearningRateSchedule, ScheduleKind};
 use super::validate::{SetMetrics, by_set, judge, summary};
-use crate::data::DataError;
 use crate::data::augment::Augmentation;
 use crate::data::batch::Dataset;
 use crate::data::sampler::{DatasetSampler, Draw, SamplerConfig};
+use crate::data::{DataError, write_atomically};
 use crate::engine::cpu::CpuPlan;
 use crate::net::{HeadOutputs, NetworkKind, NetworkModule};
 use crate::plot::{self, PlotError};
@@ -414,10 +414,14 @@ fn train_in<'scope, 'env>(
         }
         let taken = taken as f64;
         let pictures_per_second = taken * step_len as f64 / began.elapsed().as_secs_f64();
+        check_finite(&run)?;
         let plan = CpuPlan::new(config.network.network(), &run.average)?;
         let judged = judge(config.network, &plan, validation)?;
         let sets = by_set(&judged, validation);
         let (mae, gender) = summary(&sets);
+        if !mae.is_finite() {
+            return Err(TrainError::Diverged(run.state.step));
+        }
         run.state.schedule.validated(mae);
         let metrics = EpochMetrics {
             epoch: epoch + 1,
@@ -453,7 +457,15 @@ fn train_in<'scope, 'env>(
     Ok(())
 }
 
+/// Fails where a step made numbers that are none: nothing is kept that the run could never go on from.
+fn check_finite(run: &Checkpoint<NetworkModule>) -> Result<(), TrainError> {
+    // What the network has, its average has, too.
+    let mut values = run.average.tensors.values().flat_map(|tensor| &tensor.values);
+    if values.all(|value| value.is_finite()) { Ok(()) } else { Err(TrainError::Diverged(run.state.step)) }
+}
+
 fn save(run: &Checkpoint<NetworkModule>, path: &Path) -> Result<(), TrainError> {
+    check_finite(run)?;
     run.save(path).map_err(|source| TrainError::Checkpoint { path: path.into(), source })
 }
 

@@ -37,6 +37,13 @@ pub enum MatError {
 
 type Result<T> = std::result::Result<T, MatError>;
 
+/// The most rows of a column. The largest table of faces has half a million; a small compressed file can
+/// promise, and hold, any number.
+const MOST_ROWS: usize = 4 << 20;
+/// The most bytes of one element, and of all texts of a column.
+const MOST_BYTES: usize = 8 * MOST_ROWS;
+const MOST_TEXT: usize = 4 * MOST_BYTES;
+
 fn format<T>(reason: impl Into<String>) -> Result<T> {
     Err(MatError::Format(reason.into()))
 }
@@ -137,6 +144,9 @@ impl Tag {
         if let Some(small) = self.small {
             return Ok(small[..self.len as usize].to_vec());
         }
+        if self.len as usize > MOST_BYTES {
+            return format(format!("an element of {} bytes; no column of a table has so many", self.len));
+        }
         // Grows as the data comes: a damaged length asks for no memory.
         let mut data = Vec::new();
         file.take(self.len.into()).read_to_end(&mut data)?;
@@ -226,12 +236,20 @@ fn column(file: &mut dyn Read) -> Result<Column> {
             Ok(Column::Numbers(numbers))
         }
         CELL => {
-            let mut texts = Vec::new();
+            let (mut texts, mut bytes) = (Vec::new(), 0);
+            if head.count > MOST_ROWS {
+                return format(format!("a column of {} cells, more than {MOST_ROWS}", head.count));
+            }
             for _ in 0..head.count {
                 let tag = Tag::read(file)?;
                 let mut cell = (&mut *file).take(tag.len.into());
-                texts.push(if tag.len == 0 { String::new() } else { text(&mut cell)? });
+                let text = if tag.len == 0 { String::new() } else { text(&mut cell)? };
                 skip(&mut cell)?;
+                bytes += text.len();
+                if bytes > MOST_TEXT {
+                    return format(format!("a column of texts of more than {MOST_TEXT} bytes"));
+                }
+                texts.push(text);
             }
             Ok(Column::Texts(texts))
         }
@@ -328,6 +346,47 @@ mod tests {
                 damaged[at] ^= 0xff;
                 let _ = read_struct(damaged.as_slice(), "wiki", &FIELDS);
             }
+        }
+    }
+
+    /// An element: its tag, then its data.
+    fn of(kind: u32, data: &[u8]) -> Vec<u8> {
+        let padding = vec![0; data.len().wrapping_neg() % 8];
+        [&kind.to_le_bytes()[..], &(data.len() as u32).to_le_bytes(), data, &padding].concat()
+    }
+
+    /// A matrix with this class, this many rows, and this content.
+    fn matrix(class: u8, rows: u32, name: &[u8], content: &[u8]) -> Vec<u8> {
+        let dimensions = [rows.to_le_bytes(), 1u32.to_le_bytes()].concat();
+        let parts = [
+            of(UINT32, &[class, 0, 0, 0, 0, 0, 0, 0]),
+            of(INT32, &dimensions),
+            of(INT8, name),
+            content.to_vec(),
+        ];
+        of(MATRIX, &parts.concat())
+    }
+
+    /// A few kilobytes that hold, compressed, more than any table has.
+    #[test]
+    fn a_small_file_of_endless_columns_is_refused() {
+        use std::io::Write;
+        let numbers = of(UINT8, &vec![0; MOST_BYTES + 8]);
+        let cells = vec![0; 8 * (MOST_ROWS + 1)];
+        for (class, rows, content) in
+            [(FIRST_NUMERIC, MOST_BYTES as u32 + 8, numbers), (CELL, MOST_ROWS as u32 + 1, cells)]
+        {
+            let field = matrix(class, rows, b"", &content);
+            let names = [of(INT32, &8u32.to_le_bytes()), of(INT8, b"dob\0\0\0\0\0")].concat();
+            let variable = matrix(STRUCT, 1, b"wiki", &[names, field].concat());
+            let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+            packed.write_all(&variable).unwrap();
+            let packed = packed.finish().unwrap();
+            assert!(packed.len() < 100_000);
+            let header = [&[b' '; 124][..], b"\x00\x01IM"].concat();
+            let file = [header, of(COMPRESSED, &packed)].concat();
+            let error = read_struct(file.as_slice(), "wiki", &FIELDS).unwrap_err().to_string();
+            assert!(error.contains("no column") || error.contains("more than"), "{error}");
         }
     }
 
