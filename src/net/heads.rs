@@ -100,7 +100,7 @@ mod tests {
         let mean = RawEstimate::mean(&looks).unwrap();
         assert!((mean.age_distribution[7] - 0.505).abs() < 1e-6, "{mean:?}");
         assert!((mean.age_distribution[8] - 0.005).abs() < 1e-6, "{mean:?}");
-        assert_eq!((mean.age, mean.female), (25.0, 0.75));
+        assert_eq!((mean.age, mean.female), (25.0, 0.25));
         assert_eq!(RawEstimate::mean(&looks[..1]), Some(looks[0]));
         assert_eq!(RawEstimate::mean(&[]), None);
     }

@@ -15,7 +15,7 @@ pub const COVERAGE: f64 = 0.8;
 const YEARS: f32 = 10.0;
 
 /// So many of them are enough, one at the very age counting as one.
-const ENOUGH: f32 = 80.0;
+const ENOUGH: f64 = 80.0;
 
 /// For each age that is said the mass of the central range that covers [`COVERAGE`] of those about whom it is
 /// said, of `judged`: by its own age, because a network that is too sure of itself about the old may not be
@@ -36,9 +36,9 @@ pub fn range_mass(judged: &[Judged]) -> RangeMass {
 /// `needed` are masses, the least first, and the age that is said of each; the whole mass where there is none.
 fn mass_at(needed: &[(f32, f32)], age: f32) -> f32 {
     let mut years = YEARS;
-    let weight = |said: f32, years: f32| (1.0 - (said - age).abs() / years).max(0.0);
+    let weight = |said: f32, years: f32| f64::from((1.0 - (said - age).abs() / years).max(0.0));
     let total = loop {
-        let total: f32 = needed.iter().map(|(_, said)| weight(*said, years)).sum();
+        let total: f64 = needed.iter().map(|(_, said)| weight(*said, years)).sum();
         // Beyond twice all ages, further years add no more people.
         if total >= ENOUGH || years > 2.0 * AGES as f32 {
             break total;
@@ -48,7 +48,8 @@ fn mass_at(needed: &[(f32, f32)], age: f32) -> f32 {
     let mut sum = 0.0;
     for (mass, said) in needed {
         sum += weight(*said, years);
-        if sum >= COVERAGE as f32 * total {
+        // A millionth less, for the rounding of sums.
+        if sum >= (COVERAGE - 1e-6) * total {
             return *mass;
         }
     }
