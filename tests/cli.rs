@@ -431,7 +431,7 @@ fn an_experiment_is_trained_once_and_measured_on_test_pictures() {
         let folder = format!("m-cnn-kl-gap-3-weights-1-1-1-seed-{seed}/pre-trained/best.safetensors");
         let weights = run.join(folder);
         let arguments = format!(
-            "evaluate --data {data} --dataset toy --split test --json --model m-cnn --weights {}",
+            "evaluate --data {data} --dataset toy --split test --json --looks 1 --model m-cnn --weights {}",
             text(&weights)
         );
         let output = mien(&arguments.split(' ').collect::<Vec<_>>());
