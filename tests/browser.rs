@@ -26,6 +26,8 @@ mod pictures;
 mod record;
 #[path = "browser/see.rs"]
 mod see;
+#[path = "browser/watch.rs"]
+mod watch;
 #[path = "browser/words.rs"]
 mod words;
 

@@ -90,6 +90,7 @@ function loaded(mien) {
   mien.addEventListener('comparison', ({ detail }) => meter.compare(detail));
   status.progressDone();
   meter.idle(mien.engine);
+  stampOffline();
   if (session === idle) {
     setState('ready');
     status.say(`Ready. Pictures stay on this device.${mayFetchWebGpu() ? ' After the first face, a program for WebGPU comes in.' : ''}`);
@@ -123,6 +124,17 @@ function showEngine({ engine, reason }) {
   meter.idle(engine);
   if (reason === 'lost') meter.lost();
 }
+
+function stampOffline() {
+  $('stamp').textContent = app.mien && !navigator.onLine ? 'You are offline, and it works' : '';
+}
+
+for (const type of ['online', 'offline']) addEventListener(type, stampOffline);
+
+$('watch').addEventListener('toggle', () => {
+  const root = $('watch').querySelector('div');
+  if (root.childElementCount === 0) import('./later/watch.js').then(({ watch }) => watch(root)).catch(() => {});
+});
 
 function saveForOffline() {
   if (!navigator.serviceWorker) return;

@@ -13,12 +13,12 @@ const PROGRAM = new URLSearchParams(self.location.search).get('program') ?? 'mie
 // What the page needs to work. The WebGPU module is large and joins when it is first used.
 const NEEDED = [
   './', 'style.css', 'app.js', 'start.js', 'mien.js', 'worker.js', 'old-browser.js',
-  'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/pixels.js', 'lib/support.js',
+  'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/pixels.js', 'lib/support.js', 'lib/traffic.js',
   'views/camera.js', 'views/distribution.js', 'views/order.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
   'views/stage.js', 'views/status.js', 'views/words.js',
   'later/album.js', 'later/card.js', 'later/changes.js', 'later/crop.js', 'later/measured.js', 'later/networks.js', 'later/occlusion.js',
   'later/see.css', 'later/see.js', 'later/shrink-worker.js', 'later/strip.css', 'later/strip.js',
-  'later/styles.js', 'later/take.css', 'later/take.js',
+  'later/styles.js', 'later/take.css', 'later/take.js', 'later/watch.js',
   'icon.svg', 'manifest.webmanifest', 'sample.jpg',
   `pkg/${PROGRAM}.js`, `pkg/${PROGRAM}_bg.wasm`,
   'weights/blazeface-short.safetensors', 'weights/lite.safetensors',
@@ -34,6 +34,7 @@ self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(CACHE);
     const kiosk = await storedOfKiosk();
+    await tell([self.location.href, ...NEEDED]);
     // 'no-cache' asks whether the copy that the page has just fetched is still good; it is not sent again.
     await cache.addAll(NEEDED.map((path) => new Request(path, { cache: 'no-cache' })));
     if (kiosk.length > 0) await keep([...KIOSK, ...kiosk]);
@@ -53,6 +54,12 @@ self.addEventListener('message', (event) => {
   if (event.data?.keep === 'kiosk') event.waitUntil(keep([...KIOSK, event.data.rules]));
 });
 
+/** The page counts what is asked for on its behalf (lib/traffic.js). @param {string[]} addresses */
+async function tell(addresses) {
+  const asked = addresses.map((address) => new URL(address, self.registration.scope).href);
+  for (const client of await self.clients.matchAll({ includeUncontrolled: true })) client.postMessage({ asked });
+}
+
 /** Addresses of the entrance screen's files that were kept until now, rules of its owner's among them. */
 async function storedOfKiosk() {
   const names = (await caches.keys()).filter((name) => name.startsWith('mien-'));
@@ -65,7 +72,9 @@ async function keep(addresses) {
   const cache = await caches.open(CACHE);
   await Promise.allSettled(addresses.map(async (address) => {
     const key = new URL(address, self.registration.scope).href.split('?')[0];
-    if (!(await cache.match(key))) await cache.add(new Request(key, { cache: 'no-cache' }));
+    if (await cache.match(key)) return;
+    await tell([key]);
+    await cache.add(new Request(key, { cache: 'no-cache' }));
   }));
 }
 

@@ -20,6 +20,11 @@ for (const door of ['fetch', 'XMLHttpRequest', 'WebSocket', 'WebSocketStream', '
   Object.defineProperty(self, door, { value: undefined, writable: false, configurable: false });
 }
 
+// What it has asked for until then, the page counts (lib/traffic.js).
+new PerformanceObserver((list) => {
+  self.postMessage({ asked: list.getEntries().map(({ name }) => name) });
+}).observe({ type: 'resource', buffered: true });
+
 const WARM_UPS = 2;
 const PROBES = 5;
 
