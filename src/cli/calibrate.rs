@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use mien::data::write_atomically;
 use mien::train::calibrate::range_mass;
 use mien::weights::Precision;
 
@@ -50,5 +51,5 @@ pub fn run(args: CalibrateArgs) -> anyhow::Result<()> {
     println!("{}: {} pictures, mass {mass}", args.output.display(), judged.len());
     source.network.metadata.insert("range_mass".into(), mass);
     let bytes = source.network.to_bytes(args.precision)?;
-    std::fs::write(&args.output, bytes).with_context(|| args.output.display().to_string())
+    write_atomically(&args.output, &bytes).with_context(|| args.output.display().to_string())
 }

@@ -67,9 +67,8 @@ pub enum Looks {
     /// Once
     #[cfg_attr(feature = "cli", value(name = "1"))]
     One,
-    /// The face and its mirror image, whose answers are averaged: nearer to the truth and the same for a
-    /// mirrored photo, for twice the time (docs/steadiness.md). A face of a video is seen once in a frame, and
-    /// averaged over frames.
+    /// The face and its mirror image, whose answers are averaged: nearer to the truth (docs/steadiness.md). A
+    /// face of a video is seen once in a frame, and averaged over frames.
     #[default]
     #[cfg_attr(
         feature = "cli",
