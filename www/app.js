@@ -410,10 +410,19 @@ function tell(isVideo) {
   const { length } = shown;
   const more = app.lastResult.faces.length - length;
   const text = length === 0
-    ? isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be upright, uncovered and not too small.'
+    ? isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be uncovered, sharp and not too small.'
     : length === 1 ? 'One face. This is a guess, not a measurement.' : `${length} faces. Choose one to see more.`;
-  counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text, isVideo);
+  counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text + beside(app.lastResult), isVideo);
   announced.tell(describeAll(shown.map(({ face }) => face)), isVideo);
+}
+
+/** What is to be said of a photo beside the number of its faces. */
+function beside({ turn, moreFaces, mayMissFaces, faces }) {
+  let text = '';
+  if (turn > 0) text += ` The picture ${turn === 180 ? 'is upside down' : 'lies on its side'}; it was read turned upright.`;
+  if (moreFaces) text += ' There are more; these are the surest.';
+  else if (mayMissFaces && faces.length > 0) text += ' Some faces may be missing.';
+  return text;
 }
 
 /** Runs at once, and then no sooner than after a while; what is asked for meanwhile is done at its end. */
