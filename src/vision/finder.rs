@@ -361,8 +361,20 @@ impl Finder {
         views.run(run).await?;
         shown.clear();
         for (at, part) in parts.into_iter().enumerate() {
-            let seen = views.faces(at, least, options)?.iter();
-            shown.extend(seen.filter(|seen| tiles::whole_in(&part, &seen.face.bbox, &whole)));
+            // Larger parts come first.
+            let before = shown.len();
+            for seen in views.faces(at, least, options)? {
+                // A face that this part cuts is no face of its own in it: its box and its landmarks are wrong, and
+                // would count for more, since they are seen from closer up.
+                let is_piece = |face: &Candidate| {
+                    face.face.score >= options.min_score
+                        && iou(&face.face.bbox, &seen.face.bbox) > options.max_iou
+                        && !tiles::whole_in(&part, &face.face.bbox, &whole)
+                };
+                if tiles::whole_in(&part, &seen.face.bbox, &whole) && !shown[..before].iter().any(is_piece) {
+                    shown.push(*seen);
+                }
+            }
         }
         tiles::merge(shown, options, candidates);
         candidates.truncate(most);

@@ -312,6 +312,34 @@ fn one_picture_has_the_same_faces_at_all_sizes() {
     }
 }
 
+/// Tiles that cut a face show something smaller in its place, from closer up: that is not where it is.
+#[test]
+fn a_face_that_tiles_cut_is_where_the_whole_shows_it() {
+    let network = network();
+    let source = astronaut();
+    let source = Frame::new(SIDE, SIDE, &source).unwrap();
+    let side = 250;
+    for part in [0.55, 0.62, 0.69] {
+        for [right, down] in [[0.0, 0.0], [0.1, 0.0], [-0.1, 0.05], [0.0, 0.1], [0.05, -0.05]] {
+            // The face is 100 pixels wide there.
+            let (scale, shown) = (100.0 / part / side as f32, 100.0 / part);
+            let (left, top) = (224.5 - shown * (0.5 + right), 124.0 - shown * (0.5 + down));
+            let view = Similarity::new(scale, 0.0, left, top);
+            let rgb = source.sample(&view, side, side, Border::Replicate);
+            let rgba: Vec<u8> = rgb.chunks(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect();
+            let found = find_photo(&network, side, side, &rgba);
+            let [face] = found.faces[..] else { panic!("{part} {right} {down}: {found:?}") };
+            let wanted = 100.0 / scale;
+            let middle = [(224.5 - left) / scale, (124.0 - top) / scale];
+            let [x, y] = face.bbox.centre();
+            let width = face.bbox.width / wanted;
+            assert!((0.85..1.2).contains(&width), "{part} {right} {down}: {width} {face:?}");
+            let off = (x - middle[0]).hypot(y - middle[1]) / wanted;
+            assert!(off < 0.12, "{part} {right} {down}: {off} {face:?}");
+        }
+    }
+}
+
 #[test]
 fn a_face_that_fills_the_picture_and_a_small_one_beside_it() {
     let network = network();
