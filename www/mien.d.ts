@@ -184,6 +184,11 @@ export class Mien extends EventTarget {
 
   readonly engine: EngineKind;
   readonly model: string;
+  /**
+   * Whether the browser itself keeps the worker that sees the pictures from every connection, as the worker has tried before the first one
+   * came. Where it is false, only Mien's own code does.
+   */
+  readonly sealed: boolean;
   /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */
   readonly timings: Partial<Record<EngineKind, number>>;
   /** With engine 'auto', once both engines have run the same picture with a face. */
