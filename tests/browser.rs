@@ -32,6 +32,8 @@ mod record;
 mod see;
 #[path = "browser/updates.rs"]
 mod updates;
+#[path = "browser/watch.rs"]
+mod watch;
 #[path = "browser/words.rs"]
 mod words;
 

@@ -97,6 +97,7 @@ function loaded(mien) {
   $('sealed').textContent = mien.sealed
     ? 'It has tried, in this browser: it cannot.'
     : 'This browser does not keep to that: here only the page’s own code holds the worker back.';
+  stampOffline();
   if (session === idle) {
     setState('ready');
     status.say(`Ready. Pictures stay on this device.${mayFetchWebGpu() ? ' After the first face, a program for WebGPU comes in.' : ''}`);
@@ -130,6 +131,17 @@ function showEngine({ engine, reason }) {
   meter.idle(engine);
   if (reason === 'lost') meter.lost();
 }
+
+function stampOffline() {
+  $('stamp').textContent = app.mien && !navigator.onLine ? 'You are offline, and it works' : '';
+}
+
+for (const type of ['online', 'offline']) addEventListener(type, stampOffline);
+
+$('watch').addEventListener('toggle', () => {
+  const root = $('watch').querySelector('div');
+  if (root.childElementCount === 0) later('later/watch.js').then(({ watch }) => watch(root)).catch(() => {});
+});
 
 function saveForOffline() {
   const { serviceWorker } = navigator;

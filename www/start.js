@@ -1,5 +1,6 @@
 // Loads Mien as soon as this script is there: before the page's other scripts and styles, which need not be waited for.
 
+import './lib/traffic.js'; // first: it counts what the others ask for
 import { Mien } from './mien.js';
 
 let loading;

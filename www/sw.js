@@ -24,12 +24,12 @@ const PROGRAM = new URLSearchParams(self.location.search).get('program') ?? 'mie
 // What the page needs to work. The WebGPU module is large and joins when it is first used.
 const NEEDED = [
   './', 'style.css', 'app.js', 'start.js', 'mien.js', 'worker.js',
-  'lib/build.js', 'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/pixels.js', 'lib/sealed.js', 'lib/support.js',
+  'lib/build.js', 'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/pixels.js', 'lib/sealed.js', 'lib/support.js', 'lib/traffic.js',
   'views/camera.js', 'views/distribution.js', 'views/order.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
   'views/stage.js', 'views/status.js', 'views/words.js',
   'later/album.js', 'later/card.js', 'later/changes.js', 'later/crop.js', 'later/measured.js', 'later/networks.js', 'later/occlusion.js',
   'later/see.css', 'later/see.js', 'later/shrink-worker.js', 'later/strip.css', 'later/strip.js',
-  'later/styles.js', 'later/take.css', 'later/take.js',
+  'later/styles.js', 'later/take.css', 'later/take.js', 'later/watch.js',
   'icon.svg', 'manifest.webmanifest', 'sample.jpg',
   `pkg/${PROGRAM}.js`, `pkg/${PROGRAM}_bg.wasm`,
   'weights/blazeface-short.safetensors', 'weights/lite.safetensors',
@@ -44,6 +44,7 @@ const KIOSK = [
 self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
     const kiosk = await storedOfKiosk();
+    await tell([self.location.href]);
     try {
       await Promise.all(NEEDED.map(store));
     } catch (error) {
@@ -82,6 +83,12 @@ self.addEventListener('message', (event) => {
   else if (data?.keep) event.waitUntil(keep(data.keep).then((all) => port?.postMessage(all)));
 });
 
+/** The page counts what is asked for on its behalf (lib/traffic.js). @param {string[]} addresses */
+async function tell(addresses) {
+  const asked = addresses.map((address) => new URL(address, self.registration.scope).href);
+  for (const client of await self.clients.matchAll({ includeUncontrolled: true })) client.postMessage({ asked });
+}
+
 /** Addresses of the entrance screen's files that were kept until now, rules of its owner's among them. */
 async function storedOfKiosk() {
   const names = (await caches.keys()).filter((name) => name.startsWith(OURS) || name.startsWith('mien-'));
@@ -105,6 +112,7 @@ async function store(address) {
   const cache = await caches.open(CACHE);
   const { href } = new URL(address, SCOPE);
   for (const mode of ['no-cache', 'reload']) {
+    await tell([href]);
     const response = await fetch(href, { cache: mode });
     if (!response.ok) throw new Error(`${href}: the site answered ${response.status}`);
     if (await isOurs(pathOf({ url: href }), response)) return cache.put(href, response);

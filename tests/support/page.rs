@@ -175,6 +175,13 @@ impl Page {
         self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
+    /// As where there is no network.
+    pub fn set_offline(&self, is_offline: bool) {
+        let conditions =
+            json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.call("Network.emulateNetworkConditions", conditions);
+    }
+
     /// As somebody who has set this size of letters in the browser; 16 unless told.
     pub fn set_letters(&self, pixels: u32) {
         self.call("Page.setFontSizes", json!({ "fontSizes": { "standard": pixels } }));
