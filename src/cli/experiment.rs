@@ -12,6 +12,7 @@ use mien::net::NetworkKind;
 use mien::pipeline::estimator::Looks;
 use mien::train::experiment::{Budget, Outcome, Run, Table};
 
+use super::answers::AnswersArgs;
 use super::device::TrainDevice;
 use super::label_errors::LabelErrorsArgs;
 use super::sheet::SheetArgs;
@@ -42,6 +43,7 @@ enum Experiment {
     Weights(TableArgs),
     Sheet(SheetArgs),
     LabelErrors(LabelErrorsArgs),
+    Answers(AnswersArgs),
 }
 
 #[derive(clap::Args)]
@@ -123,6 +125,7 @@ pub fn run(args: ExperimentArgs) -> anyhow::Result<()> {
         Experiment::Weights(args) => run_table(Table::Weights, args),
         Experiment::Sheet(args) => super::sheet::run(args),
         Experiment::LabelErrors(args) => super::label_errors::run(args),
+        Experiment::Answers(args) => super::answers::run(args),
     }
 }
 

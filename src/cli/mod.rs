@@ -2,6 +2,8 @@
 
 mod annotate;
 #[cfg(feature = "train")]
+mod answers;
+#[cfg(feature = "train")]
 pub mod bench;
 #[cfg(feature = "train")]
 pub mod calibrate;

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use half::f16;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::crops::Crops;
@@ -40,6 +41,29 @@ impl TeacherAnswers {
         let sum: f32 = ages.iter().sum();
         TeacherAnswer { ages: ages.map(|p| p / sum), female: row[AGES].to_f32() }
     }
+}
+
+/// The file of a teacher's answers to all crops of `sets`, each in the order of its rows.
+///
+/// # Errors
+/// In words, if there is not one answer for each row.
+pub fn file(sets: &[(&Crops, Vec<TeacherAnswer>)]) -> Result<Vec<u8>, String> {
+    let mut tensors = Vec::new();
+    for (set, answers) in sets {
+        if answers.len() != set.rows.len() {
+            return Err(format!("{} answers to {} crops of {}", answers.len(), set.rows.len(), set.name));
+        }
+        let numbers = answers.iter().flat_map(|answer| answer.ages.into_iter().chain([answer.female]));
+        let bytes: Vec<u8> = numbers.flat_map(|number| f16::from_f32(number).to_le_bytes()).collect();
+        tensors.push((set, bytes));
+    }
+    let views = tensors.iter().map(|(set, bytes)| {
+        let view = TensorView::new(Dtype::F16, vec![set.rows.len(), COLUMNS], bytes);
+        Ok((set.name.as_str(), view.map_err(|e| e.to_string())?))
+    });
+    let views = views.collect::<Result<Vec<_>, String>>()?;
+    let checksums = sets.iter().map(|(set, _)| (set.name.clone(), format!("{:08x}", set.checksum)));
+    safetensors::serialize(views, Some(checksums.collect())).map_err(|e| e.to_string())
 }
 
 /// The answers in a file to the crops of `sets`, in their order.
@@ -87,7 +111,6 @@ pub fn parse<'a>(bytes: &[u8], sets: impl Iterator<Item = &'a Crops>) -> Result<
 mod tests {
     use super::*;
     use crate::data::toy;
-    use safetensors::tensor::TensorView;
 
     #[test]
     fn answers_are_read_and_checked() {
@@ -117,5 +140,23 @@ mod tests {
         ] {
             assert!(read(&bytes).unwrap_err().contains(reason), "{reason}");
         }
+    }
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        toy::write(folder.path(), "toy");
+        let crops = Crops::open(folder.path(), "toy").unwrap();
+        let answer = |i: usize| {
+            let mut ages = [0.0; AGES];
+            (ages[i], ages[i + 1]) = (0.25, 0.75);
+            TeacherAnswer { ages, female: i as f32 / 64.0 }
+        };
+        let answers: Vec<TeacherAnswer> = (0..crops.rows.len()).map(answer).collect();
+        let bytes = file(&[(&crops, answers.clone())]).unwrap();
+        let read = parse(&bytes, [&crops].into_iter()).unwrap();
+        for (i, answer) in answers.iter().enumerate() {
+            assert_eq!(read[0].of(i), *answer, "{i}");
+        }
+        assert!(file(&[(&crops, answers[1..].to_vec())]).unwrap_err().contains("39 answers to 40 crops"));
     }
 }

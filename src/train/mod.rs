@@ -9,6 +9,7 @@
 //! - `replicas`: the loop on several devices at once.
 //! - [`calibrate`]: how wide the stated age range must be.
 //! - [`label_errors`]: labels that several networks contradict.
+//! - [`teach`]: what networks answer to crops, for another to learn from.
 //! - [`experiment`]: the study's tables, as many runs.
 //! - [`bench`](mod@bench): pictures a second.
 
@@ -21,5 +22,6 @@ pub mod label_errors;
 pub mod loss;
 mod replicas;
 pub mod schedule;
+pub mod teach;
 pub mod trainer;
 pub mod validate;
