@@ -3,6 +3,7 @@
 //! The rooms of the house. Each uses rooms before it in this list and none after it, which `tests/rooms.rs`
 //! sees to; how a picture goes through them is in `docs/architecture.md`.
 //!
+//! - [`files`]: files that are written whole or not at all.
 //! - [`picture`]: pixels in memory, resampling of them, decoding of files.
 //! - [`kernels`]: the inner loops on the CPU, which use and training share.
 //! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
@@ -50,6 +51,8 @@ pub mod data;
 pub mod engine;
 #[cfg(feature = "train")]
 pub mod evaluation;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod files;
 pub mod kernels;
 pub mod net;
 pub mod picture;

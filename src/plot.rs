@@ -6,8 +6,8 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use thiserror::Error;
 
-use crate::data::write_atomically;
 use crate::evaluation::Prediction;
+use crate::files::write_atomically;
 
 /// Why a chart could not be drawn.
 #[derive(Debug, Error)]

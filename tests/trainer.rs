@@ -191,7 +191,7 @@ fn a_full_disk_stops_it_with_the_reason_and_it_goes_on_when_there_is_room() {
             }
             let is_done = read_metrics(&run).is_ok_and(|metrics| metrics.len() == 2);
             // What is about to be put in the file's place is written to a device that is always full.
-            let partial = run.join(name).with_extension("partial");
+            let partial = run.join(format!("{name}.partial"));
             let _ = fs::remove_file(&partial);
             std::os::unix::fs::symlink("/dev/full", &partial).unwrap();
             let output = train(folder.path(), &run, 2).output().unwrap();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use mien::data::answers;
 use mien::data::crops::Crops;
-use mien::data::write_atomically;
 use mien::engine::cpu::CpuPlan;
+use mien::files::write_atomically;
 use mien::net::NetworkKind;
 use mien::train::teach;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use mien::data::write_atomically;
+use mien::files::write_atomically;
 use mien::train::calibrate::range_mass;
 use mien::weights::Precision;
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use mien::files::write_atomically;
 use mien::weights::Precision;
 
 /// Write a weight file in another precision
@@ -21,7 +22,7 @@ pub struct ConvertArgs {
 
 pub fn run(args: ConvertArgs) -> anyhow::Result<()> {
     let bytes = super::read_weights(&args.input)?.to_bytes(args.precision)?;
-    std::fs::write(&args.output, &bytes).with_context(|| args.output.display().to_string())?;
+    write_atomically(&args.output, &bytes).with_context(|| args.output.display().to_string())?;
     println!("{}: {} bytes", args.output.display(), bytes.len());
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use mien::data::tars::TarSet;
-use mien::data::write_atomically;
 use mien::engine::EngineKind;
 use mien::evaluation::Measures;
+use mien::files::write_atomically;
 use mien::net::NetworkKind;
 use mien::pipeline::estimator::Looks;
 use mien::train::experiment::{Budget, Outcome, Run, Table};

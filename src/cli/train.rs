@@ -13,7 +13,7 @@ use mien::data::corrections;
 use mien::data::crops::Crops;
 use mien::data::sampler::{SamplerConfig, SamplerKind};
 use mien::data::split::Part;
-use mien::data::write_atomically;
+use mien::files::write_atomically;
 use mien::net::NetworkKind;
 use mien::train::loss::{ClassLoss, LossConfig};
 use mien::train::schedule::ScheduleKind;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::schedule::LearningRateSchedule;
-use crate::data::write_atomically;
+use crate::files::write_atomically;
 use crate::weights::{Precision, Weights, WeightsError};
 
 /// Why a checkpoint can't be written or read.

@@ -19,13 +19,14 @@ use serde_json::json;
 use super::loss::{ClassLoss, LossConfig};
 use super::schedule::ScheduleKind;
 use super::trainer::{BEST, Event, Length, TrainConfig, TrainError, differences, read_metrics, train};
+use crate::data::DataError;
 use crate::data::augment::Augmentation;
 use crate::data::batch::Dataset;
 use crate::data::crops::Crops;
 use crate::data::sampler::{SamplerConfig, SamplerKind};
 use crate::data::split::Part;
-use crate::data::{DataError, write_atomically};
 use crate::evaluation::Measures;
+use crate::files::write_atomically;
 use crate::net::NetworkKind;
 use crate::weights::Weights;
 

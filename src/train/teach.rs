@@ -16,8 +16,8 @@ use crate::vision::alignment::SIDE;
 /// [`DataError`] if a crop can't be read, or if a network's answer is none, for one of NaN.
 pub fn answers(networks: &[(NetworkKind, CpuPlan)], set: &Crops) -> Result<Vec<TeacherAnswer>, DataError> {
     let share = 1.0 / (2 * networks.len()) as f32;
-    set.rows
-        .par_iter()
+    (0..set.rows.len())
+        .into_par_iter()
         .map_init(<(InputMaker, CpuScratch, Vec<f32>)>::default, |(maker, scratch, numbers), row| {
             let crop = middle(&set.read(row)?);
             let mut mean = TeacherAnswer { ages: [0.0; AGES], female: 0.0 };
@@ -26,7 +26,7 @@ pub fn answers(networks: &[(NetworkKind, CpuPlan)], set: &Crops) -> Result<Vec<T
                     numbers.clear();
                     plan.run(maker.run(*kind, seen), kind.side(), scratch, numbers);
                     let estimate = RawEstimate::from_numbers(numbers).ok_or_else(|| DataError::Table {
-                        path: row.file.clone().into(),
+                        path: set.rows[row].file.clone().into(),
                         reason: format!("{} has no answer to it", kind.name()),
                     })?;
                     mean.ages
@@ -68,7 +68,7 @@ mod tests {
             assert!((answer.ages.iter().sum::<f32>() - 1.0).abs() < 1e-4, "{answer:?}");
         }
         // By hand, of one crop.
-        let crop = middle(&set.read(&set.rows[3]).unwrap());
+        let crop = middle(&set.read(3).unwrap());
         let alone = |crop: &[u8]| {
             let mut numbers = Vec::new();
             let mut maker = InputMaker::default();
