@@ -237,6 +237,9 @@ mod tests {
         }
         // Crops of before there were versions are of the first.
         std::fs::remove_file(&version).unwrap();
+        let error = run(&source).map(drop).unwrap_err().to_string();
+        assert!(error.contains("of version 1"), "{error}");
+        std::fs::write(&version, format!("{VERSION}\n")).unwrap();
         assert!(run(&source).is_ok());
 
         std::fs::remove_file(input.path().join("001A20.png")).unwrap();
