@@ -18,6 +18,8 @@ mod golden;
 mod groups;
 #[path = "browser/kiosk.rs"]
 mod kiosk;
+#[path = "browser/long.rs"]
+mod long;
 #[path = "browser/looks.rs"]
 mod looks;
 #[path = "browser/photos.rs"]

@@ -24,10 +24,9 @@ const ENGINES = ['auto', 'cpu', 'webgpu'];
 // How many estimates the published milliseconds are the median of.
 const REMEMBERED = 15;
 // A GPU that has not answered for this long is lost, though the browser may never say so.
-// The first estimate compiles the shaders and may take much longer than those after it.
-const GPU_TIME_LIMIT_MS = { first: 60_000, later: 8_000 };
-// So is a worker that the browser has ended. Longer than the slowest phone takes for the largest photo, by what the device has shown so far.
-const CPU_TIME_LIMIT_MS = { first: 60_000, later: 15_000, times: 50 };
+// The first estimate compiles the shaders and may take much longer than those after it. So is a worker that the browser has ended.
+// The slowest devices take longest for the largest photos, which what they have shown so far tells.
+const TIME_LIMITS_MS = { webgpu: { first: 60_000, later: 8_000, times: 3 }, cpu: { first: 60_000, later: 15_000, times: 50 } };
 
 // Engines that agree are not further apart.
 const YEARS_APART = 1;
@@ -198,8 +197,8 @@ export class Mien extends EventTarget {
 
   #timeLimit(kind) {
     const times = this.#times[kind];
-    if (kind === 'webgpu') return GPU_TIME_LIMIT_MS[times.length > 0 ? 'later' : 'first'];
-    return times.length > 0 ? Math.max(CPU_TIME_LIMIT_MS.later, CPU_TIME_LIMIT_MS.times * Math.max(...times)) : CPU_TIME_LIMIT_MS.first;
+    const { first, later, times: factor } = TIME_LIMITS_MS[kind];
+    return times.length > 0 ? Math.max(later, factor * Math.max(...times)) : first;
   }
 
   // Both engines, the same picture of a face, one after the other; the faster one stays.

@@ -1,7 +1,7 @@
 //! `mien bench`: how fast a training step and the networks are.
 
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -38,6 +38,10 @@ enum Benchmark {
         /// Leave out the composed steps, as for a profile
         #[arg(long, conflicts_with = "composed_only")]
         fused_only: bool,
+        /// A Python that has PyTorch, such as python3: lite's steps by benches/pytorch/lite.py as well, in
+        /// turn with ours
+        #[arg(long, value_name = "PYTHON", conflicts_with = "composed_only")]
+        beside: Option<PathBuf>,
         /// Only the composed steps, and nothing printed but their speed
         #[arg(long, hide = true, requires = "model")]
         composed_only: bool,
@@ -66,7 +70,10 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
             println!("{}", train_steps(kind, batch, steps, false));
             Ok(())
         }
-        Benchmark::Train { model, batch, steps, fused_only, .. } => train(model, batch, steps, fused_only),
+        Benchmark::Train { model, batch, steps, fused_only, beside, .. } => {
+            train(model, batch, steps, fused_only)?;
+            beside.map_or(Ok(()), |python| beside_pytorch(&python, batch, steps))
+        }
         Benchmark::Engine { runs, weights_dir } => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().context("starting a thread")?;
             pool.install(|| engine(runs, weights_dir))
@@ -101,15 +108,55 @@ fn train(model: Option<NetworkKind>, batch: usize, steps: usize, fused_only: boo
 /// can't be taken back.
 fn composed_steps(kind: NetworkKind, batch: usize, steps: usize) -> anyhow::Result<f64> {
     let program = std::env::current_exe().context("finding this program")?;
-    let output = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(["bench", "train", "--composed-only", "--model", kind.name()])
-        .args(["--batch".into(), batch.to_string(), "--steps".into(), steps.to_string()])
-        .stderr(Stdio::inherit())
-        .output()
-        .context("starting this program again")?;
-    ensure!(output.status.success(), "the composed steps failed: {}", output.status);
+        .args([("--batch", batch), ("--steps", steps)].map(option).concat());
+    said_speed(&mut command)
+}
+
+/// Turns of a comparison: the machine may be busier in one than in another.
+const TURNS: usize = 5;
+
+/// Training steps of lite, ours and PyTorch's in turn.
+fn beside_pytorch(python: &Path, batch: usize, steps: usize) -> anyhow::Result<()> {
+    super::keep_freed_memory();
+    let script = Path::new("benches/pytorch/lite.py");
+    ensure!(script.exists(), "{} is not here: run this in Mien's repository", script.display());
+    let kind = NetworkKind::Lite;
+    let mut speeds = [Vec::new(), Vec::new()];
+    for _ in 0..TURNS {
+        speeds[0].push(train_steps(kind, batch, steps, true));
+        let mut command = Command::new(python);
+        command
+            .arg(script)
+            .args([("--batch", batch), ("--steps", steps), ("--side", kind.side())].map(option).concat());
+        speeds[1].push(said_speed(&mut command)?);
+    }
+    let [ours, theirs] = speeds.each_mut().map(|speeds| {
+        speeds.sort_by(f64::total_cmp);
+        speeds[speeds.len() / 2]
+    });
+    let side = kind.side();
+    println!(
+        "{} on {side}x{side} pixels, batch {batch}, medians of {TURNS} turns: {ours:.1} pictures/s, PyTorch {theirs:.1}, ratio {:.2}",
+        kind.name(),
+        ours / theirs
+    );
+    Ok(())
+}
+
+fn option((name, value): (&str, usize)) -> [String; 2] {
+    [name.to_owned(), value.to_string()]
+}
+
+/// The number that a program prints.
+fn said_speed(command: &mut Command) -> anyhow::Result<f64> {
+    let name = command.get_program().display().to_string();
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("starting {name}"))?;
+    ensure!(output.status.success(), "{name} failed: {}", output.status);
     let speed = String::from_utf8_lossy(&output.stdout);
-    speed.trim().parse().with_context(|| format!("the composed steps said {speed:?}"))
+    speed.trim().parse().with_context(|| format!("{name} said {speed:?}"))
 }
 
 fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {

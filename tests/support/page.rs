@@ -213,6 +213,12 @@ impl Page {
         ["JSHeapUsedSize", "Nodes"].map(|name| self.metric(name))
     }
 
+    /// The same of a worker, which has no nodes.
+    pub fn heap(&self) -> f64 {
+        self.call("HeapProfiler.collectGarbage", json!({}));
+        self.call("Runtime.getHeapUsage", json!({}))["usedSize"].as_f64().unwrap()
+    }
+
     /// As `Performance.getMetrics` has it.
     fn metric(&self, name: &str) -> f64 {
         self.call("Performance.enable", json!({ "timeDomain": "threadTicks" }));

@@ -40,7 +40,7 @@ export class Engine {
         files.detector,
         files.network,
         glue.then((address) => engine.call('scripts', { glue: address })),
-        files.wasm.then((wasm) => engine.call('program', { wasm })),
+        Promise.all([files.wasm, glue]).then(([wasm]) => engine.call('program', { wasm })), // its scripts first
       ]);
       const { model, readsPixels, sealed } = await engine.call('start', { kind, detector, network });
       engine.model = model;
