@@ -240,6 +240,12 @@ need_cargo_deny() {
     rm -rf "$tools/build"
 }
 
+# For libFuzzer.
+need_cpp() {
+    have c++ || apt_install g++ || true
+    have c++ || die "libFuzzer needs a C++ compiler. Debian and Ubuntu: sudo apt-get install g++    macOS: xcode-select --install"
+}
+
 # Sets and exports CHROME for the tests and benchmarks.
 need_browser() {
     if [ -z "${CHROME:-}" ]; then
@@ -544,10 +550,16 @@ test_kernels_as_webassembly() {
     done
 }
 
+# All fuzz targets, a minute in all, from their seeds: docs/testing.md says how they run for longer.
+fuzz_shortly() {
+    step "Fuzzing for a minute"
+    bash fuzz/run.sh || die "fuzzing found something; the lines above say what, and which input shows it"
+}
+
 run_tests() {
     need_rust
     step "Formatting"
-    cargo fmt --check
+    cargo fmt --all --check
     step "Lints"
     cargo clippy --locked --release --all-targets -- -D warnings
     # And the library and the program with fewer features, or others.
@@ -555,9 +567,11 @@ run_tests() {
     for features in '' cli train webgpu; do
         cargo clippy --locked --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
+    need_cpp
+    cargo clippy --locked --release --package mien-fuzz --all-targets -- -D warnings
     need_cargo_deny
     step "Licences, sources and duplicates of the packages"
-    "$cargo_deny" --locked check licenses bans sources
+    "$cargo_deny" --locked --workspace check licenses bans sources
     need_browser
     need_typescript
     need_axe
@@ -565,6 +579,7 @@ run_tests() {
     test_kernels_as_webassembly
     step "Tests"
     cargo test --locked --release
+    fuzz_shortly
 }
 
 run_bench() {

@@ -40,6 +40,12 @@ impl AgeLabel {
         }
     }
 
+    /// Whether people have such an age: from 0 to 100 years, a range not over before it begins.
+    pub fn is_possible(self) -> bool {
+        let (low, high) = self.bounds();
+        0.0 <= low && low <= high && high <= 100.0
+    }
+
     /// The age, or the middle of the range.
     pub fn middle(self) -> f32 {
         let (low, high) = self.bounds();

@@ -91,7 +91,7 @@ pub fn check_version(folder: &Path, dataset: &str) -> Result<(), DataError> {
 /// Reads the table, and drops a half-written last row.
 ///
 /// # Errors
-/// [`DataError`] if it can't be read.
+/// [`DataError`] if it can't be read, or has an age that nobody has.
 pub fn read_rows(table: &Path) -> Result<Vec<CropRow>, DataError> {
     parse_rows(table, std::fs::read(table).map_err(DataError::io(table))?)
 }
@@ -100,8 +100,14 @@ fn parse_rows(table: &Path, mut text: Vec<u8>) -> Result<Vec<CropRow>, DataError
     let mut rows = Vec::new();
     let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     text.truncate(whole);
+    let bad = |reason: String| DataError::Table { path: table.into(), reason };
     for row in csv::Reader::from_reader(text.as_slice()).deserialize() {
-        rows.push(row.map_err(|e| DataError::Table { path: table.into(), reason: e.to_string() })?);
+        let row: CropRow = row.map_err(|e| bad(e.to_string()))?;
+        // A soft label of ages up to infinity would take for ever.
+        if !row.age().is_possible() {
+            return Err(bad(format!("{} has the age {} to {}", row.file, row.age_low, row.age_high)));
+        }
+        rows.push(row);
     }
     Ok(rows)
 }
@@ -157,5 +163,28 @@ impl Crops {
         let mut crop = vec![0; CROP_LEN];
         read_at(&self.file, &mut crop, (index * CROP_LEN) as u64).map_err(DataError::io(&self.path))?;
         Ok(crop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A soft label of the second and the third would have been made for as long as nobody waits.
+    #[test]
+    fn ages_that_nobody_has_are_refused() {
+        let table = |low: &str, high: &str| {
+            let text =
+                format!("file,refused,part,age_low,age_high,gender,race\n0.png,,train,{low},{high},,\n");
+            parse_rows(Path::new("toy.csv"), text.into_bytes())
+        };
+        assert_eq!(table("20", "29").unwrap()[0].age(), AgeLabel::Range(20.0, 29.0));
+        assert_eq!(table("0", "0").unwrap()[0].age(), AgeLabel::Exact(0.0));
+        for (low, high) in
+            [("60", "29"), ("0", "inf"), ("-1e9", "1e9"), ("NaN", "7"), ("7", "NaN"), ("101", "101")]
+        {
+            let error = table(low, high).unwrap_err().to_string();
+            assert!(error.contains("0.png has the age"), "{low} to {high}: {error}");
+        }
     }
 }

@@ -124,12 +124,8 @@ pub fn parse_age(text: &str) -> Result<AgeLabel, Rejection> {
         ends.filter(|(low, high)| low <= high).map(|(low, high)| AgeLabel::Range(low, high))
     };
     let label = label.ok_or(Rejection::MissingField)?;
-    let (low, high) = label.bounds();
     // 'more than 120' would end before it begins.
-    if low < 0.0 || high > 100.0 || low > high {
-        return Err(Rejection::AgeOutOfRange);
-    }
-    Ok(label)
+    if label.is_possible() { Ok(label) } else { Err(Rejection::AgeOutOfRange) }
 }
 
 /// Reads a gender: F, M or nothing.

@@ -68,6 +68,9 @@ pub struct Similarity {
     pub ty: f32,
 }
 
+/// Further away than any pixel.
+const FAR: f32 = 1e9;
+
 impl Similarity {
     /// Turns by `angle` radians (clockwise on screen), scales, and then shifts.
     pub fn new(scale: f32, angle: f32, tx: f32, ty: f32) -> Self {
@@ -93,6 +96,12 @@ impl Similarity {
     /// The same, ending (x, y) further on.
     pub fn shifted(&self, x: f32, y: f32) -> Self {
         Self { tx: self.tx + x, ty: self.ty + y, ..*self }
+    }
+
+    /// The same, or as far away and as large as numbers tell pixels apart.
+    fn bounded(&self) -> Self {
+        let bounded = |value: f32| if value.is_nan() { 0.0 } else { value.clamp(-FAR, FAR) };
+        Self { a: bounded(self.a), b: bounded(self.b), tx: bounded(self.tx), ty: bounded(self.ty) }
     }
 
     /// The transform back, or `None` if this one has no extent.
@@ -223,6 +232,7 @@ impl<'a> Frame<'a> {
         if out.is_empty() {
             return;
         }
+        let transform = &transform.bounded();
         if transform.b == 0.0 && transform.a >= 1.0 {
             return self.average_areas(transform, [width, height], border, sampler, out);
         }
@@ -300,6 +310,37 @@ mod tests {
         let frame = Frame::new(4, 4, &rgba).unwrap();
         let out = frame.sample(&Similarity::new(2.0, 0.0, 0.0, 0.0), 2, 2, Border::Replicate);
         assert_eq!(out, [100; 12]);
+    }
+
+    /// Whatever the numbers: of a picture of one colour, with its edge beyond it, nothing else can come.
+    #[test]
+    fn no_transform_makes_another_colour() {
+        let rgba = [90; 7 * 5 * 4];
+        let frame = Frame::new(7, 5, &rgba).unwrap();
+        let numbers = [
+            0.0,
+            1.0,
+            -3.0,
+            1e-30,
+            5e8,
+            4.9e20,
+            f32::MAX,
+            f32::MIN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::NAN,
+        ];
+        for a in numbers {
+            for b in numbers {
+                for (tx, ty) in numbers.into_iter().zip(numbers.into_iter().cycle().skip(4)) {
+                    let transform = Similarity { a, b, tx, ty };
+                    let out = frame.sample(&transform, 3, 2, Border::Replicate);
+                    assert_eq!(out, [90; 18], "{transform:?}");
+                    let out = frame.sample(&transform, 3, 2, Border::Black);
+                    assert!(out.iter().all(|value| *value <= 90), "{transform:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -149,6 +149,10 @@ pub struct Tracker {
 /// take this many seconds.
 const FRAME_SECONDS: f64 = 1.0 / 30.0;
 
+/// Less time than this between two frames, in seconds, is none: divided by it, what trembles moves with no
+/// speed that can be.
+const SHORTEST: f64 = 1e-4;
+
 /// Faces that were in the frame before keep their identity over a gap between frames up to this long, in
 /// seconds: a slow device is not a face that left.
 const LONGEST_GAP: f64 = 2.0;
@@ -242,8 +246,8 @@ impl Tracker {
     /// Takes in the faces of a frame and returns them as tracks, in the same order. A new face without an
     /// estimate is left out.
     ///
-    /// `timestamp_ms` is the frame's time in milliseconds from any origin. One that repeats, goes back or is
-    /// not a number counts as no time gone by. Observations that are not finite numbers leave what they
+    /// `timestamp_ms` is the frame's time in milliseconds from any origin. One that repeats (or nearly), goes back
+    /// or is not a number counts as no time gone by. Observations that are not finite numbers leave what they
     /// belong to as it was.
     pub fn update(&mut self, timestamp_ms: f64, observations: &[Observation]) -> &[Track] {
         self.advance(timestamp_ms);
@@ -256,7 +260,10 @@ impl Tracker {
             Some(last) if timestamp_ms > last => (timestamp_ms - last) / 1000.0,
             _ => 0.0,
         };
-        if timestamp_ms.is_finite() {
+        // What is too short adds up until it is not.
+        let is_too_short = 0.0 < gone && gone < SHORTEST;
+        let gone = if is_too_short { 0.0 } else { gone };
+        if timestamp_ms.is_finite() && !is_too_short {
             self.last = Some(timestamp_ms);
         }
         self.before = self.clock;
@@ -934,6 +941,22 @@ mod tests {
         tracker.update(0.0, &[]);
         tracker.update(900.0, &[]);
         assert_eq!(tracker.update(901.0, &[observed(0.0, 0.0, 30.0)])[0].id, 2);
+    }
+
+    #[test]
+    fn times_that_are_hardly_apart_do_no_harm() {
+        let mut tracker = Tracker::default();
+        for (i, time) in [0.0, 1e-320, 1e-300, 1e-40, 1e-20, 1e-9, 0.01, 0.05, 0.2].into_iter().enumerate() {
+            let x = i as f32;
+            let Track { id, detection, .. } = tracker.update(time, &[observed(x, 0.0, 30.0)])[0];
+            assert!(id == 1 && (detection.bbox.x - x).abs() < 4.0, "{time}: {detection:?}");
+            Tracker::default().restore(&tracker.state()).unwrap();
+        }
+        // They add up.
+        let mut tracker = Tracker::default();
+        tracker.update(0.0, &[observed(0.0, 0.0, 30.0)]);
+        (1..=20_000).for_each(|i| tracker.advance(f64::from(i) * 0.05));
+        assert!(tracker.update(1000.0, &[]).is_empty() && !tracker.misses_one());
     }
 
     #[test]

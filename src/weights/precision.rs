@@ -109,17 +109,21 @@ pub(super) fn decode(dtype: Dtype, shape: &[usize], bytes: &[u8], scales: Option
             if scales.len() != shape[output_axis(shape)] {
                 return None;
             }
+            // Else its extents are those of its numbers, and their product is no more than these.
+            if bytes.is_empty() {
+                return Some(Vec::new());
+            }
             // In runs, because this is half a million numbers in code that browsers have not compiled well
             // yet.
             let inner: usize = shape[output_axis(shape) + 1..].iter().product();
             let mut values = Vec::with_capacity(bytes.len());
             let scaled = |byte: &u8, scale: &f32| f32::from(*byte as i8) * scale;
             if inner == 1 {
-                for row in bytes.chunks(scales.len().max(1)) {
+                for row in bytes.chunks(scales.len()) {
                     values.extend(row.iter().zip(&scales).map(|(byte, scale)| scaled(byte, scale)));
                 }
             } else {
-                for (run, scale) in bytes.chunks(inner.max(1)).zip(scales.iter().cycle()) {
+                for (run, scale) in bytes.chunks(inner).zip(scales.iter().cycle()) {
                     values.extend(run.iter().map(|byte| scaled(byte, scale)));
                 }
             }
