@@ -29,8 +29,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut input = Input(bytes);
     let [kind, looks] = input.bytes();
     let search = match kind {
-        0..=84 => Search::Whole,
-        85..=169 => Search::Refined,
+        0..=127 => Search::Whole,
+        128..=223 => Search::Refined,
         _ => Search::Tiled,
     };
     let most = if search != Search::Tiled || kind >= 254 { 320 } else { SMALL };

@@ -13,7 +13,7 @@ use mien_fuzz::{Input, detector, m_cnn, portrait};
 use pollster::block_on;
 
 /// Each takes milliseconds.
-const MOST_FRAMES: usize = 6;
+const MOST_FRAMES: usize = 4;
 
 thread_local! {
     static ESTIMATOR: LazyCell<Estimator> = LazyCell::new(|| {
@@ -40,7 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(other.state(), state);
                 video = other;
             }
-            16..=39 => size = [1 + input.below(96), 1 + input.below(96)],
+            16..=39 => size = [1 + input.below(72), 1 + input.below(72)],
             _ => {}
         }
         time = input.next_ms(time);
