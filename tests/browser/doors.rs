@@ -333,7 +333,13 @@ fn scripts_name_no_way_out_that_a_policy_leaves_open() {
     }
     assert!(scripts.len() > 20);
     for script in scripts {
-        let text = std::fs::read_to_string(&script).unwrap();
+        let mut text = std::fs::read_to_string(&script).unwrap();
+        if script.ends_with("lib/traffic.js") {
+            // It watches them.
+            let watched = "['WebSocket', 'WebSocketStream', 'WebTransport', 'RTCPeerConnection']";
+            assert!(text.contains(watched));
+            text = text.replace(watched, "");
+        }
         for word in [
             "RTCPeerConnection",
             "window.open",

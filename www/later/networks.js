@@ -1,5 +1,6 @@
 // The networks side by side, about one face: each started in a worker of its own, one after the other, and ended.
 
+import { addressOf } from '../lib/build.js';
 import { markup } from '../lib/sealed.js';
 import { Mien } from '../mien.js';
 import { yearRange, years } from '../views/words.js';
@@ -45,8 +46,7 @@ export async function ask(model, picture, face, signal) {
 
 /** As the browser reports it of what was fetched. */
 function size(model) {
-  const url = new URL(`../weights/${model}.safetensors`, import.meta.url).href;
-  return performance.getEntriesByName(url).map(({ decodedBodySize }) => decodedBodySize).filter(Boolean).at(-1);
+  return performance.getEntriesByName(addressOf(`weights/${model}.safetensors`).href).map(({ decodedBodySize }) => decodedBodySize).filter(Boolean).at(-1);
 }
 
 /**

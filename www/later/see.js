@@ -27,10 +27,10 @@ export async function openSee({ mien, photo, isFrame, face, onUse }) {
   dialog.className = 'see';
   dialog.setAttribute('aria-labelledby', 'see-title');
   dialog.innerHTML = markup`
-    <header>
+    <div class="head">
       <h2 id="see-title" tabindex="-1" autofocus>What the network sees</h2>
       <button class="tool" type="button" data-close aria-label="Close"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="m6 6 12 12M18 6 6 18"/></svg></button>
-    </header>
+    </div>
     <p class="note"><span data-crop></span> <span data-looks hidden>It sees it twice, once as its mirror image, and the two answers are averaged.</span></p>
     <div class="pair">
       <figure data-before><div class="crops"></div><figcaption><b>As it is</b> <span>…</span></figcaption></figure>
