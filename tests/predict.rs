@@ -331,3 +331,22 @@ fn names_that_are_no_text_are_told_apart() {
     assert!(names[1].as_str().unwrap().ends_with("\\xff.png"), "{names:?}");
     assert_eq!(fs::read_dir(copies.path()).unwrap().count(), 2);
 }
+
+/// As shells hand over what another program writes; and what never ends.
+#[cfg(unix)]
+#[test]
+fn pipes_are_read_and_what_has_no_end_is_not() {
+    use std::io::Write;
+    let mut child = command(&["--json".as_ref(), "/dev/stdin".as_ref()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&encoded(&astronaut(), ImageFormat::Jpeg)).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(lines(&output)[0]["faces"].as_array().unwrap().len(), 1);
+    let output = predict(&["/dev/zero".as_ref()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("too large"), "{}", errors(&output));
+}

@@ -196,8 +196,21 @@ impl Inputs {
     }
 }
 
-/// A path as it is printed: bytes that are no text as `\xff`, so that two files never look like one.
+/// A path in a line for people: as [`text`] has it, and without what would end the line or command a terminal.
 pub fn shown(path: &Path) -> String {
+    let mut line = String::new();
+    for char in text(path).chars() {
+        if char.is_control() {
+            line.extend(char.to_string().bytes().map(|byte| format!("\\x{byte:02x}")));
+        } else {
+            line.push(char);
+        }
+    }
+    line
+}
+
+/// A path as text: bytes that are none as `\xff`, so that two files never look like one.
+pub fn text(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
         text.push_str(chunk.valid());
@@ -273,5 +286,7 @@ mod tests {
         assert_eq!(path(b"a\xff.jpg"), "a\\xff.jpg");
         assert_eq!(path(b"a\xfe.jpg"), "a\\xfe.jpg");
         assert_eq!(path("für.jpg".as_bytes()), "für.jpg");
+        assert_eq!(path(b"two\nlines \x1b[31m.jpg"), "two\\x0alines \\x1b[31m.jpg");
+        assert_eq!(text(Path::new("two\nlines.jpg")), "two\nlines.jpg");
     }
 }

@@ -1,12 +1,12 @@
 //! `mien predict`: estimates for files and folders of pictures.
 
-use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use image::ImageFormat;
 use indicatif::ProgressBar;
 use mien::picture::{Pixels, decode};
@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::EstimatorArgs;
 use super::annotate::annotate;
-use super::inputs::{Inputs, PredictJob, shown};
+use super::inputs::{Inputs, PredictJob, shown, text};
 use super::output::say;
 
 /// Estimate age and gender of every face in pictures
@@ -77,12 +77,11 @@ pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
         memory,
         |estimator, job| predict(estimator, job, args.annotate.as_deref()),
         |job, result| {
-            let name = shown(&job.path);
             match result {
-                Ok(done) => written = bar.suspend(|| print(&name, &done, args.json)),
+                Ok(done) => written = bar.suspend(|| print(&job.path, &done, args.json)),
                 Err(error) => {
                     failed += 1;
-                    bar.suspend(|| say(format_args!("{name}: {error:#}")));
+                    bar.suspend(|| say(format_args!("{}: {error:#}", shown(&job.path))));
                 }
             }
             bar.inc(1);
@@ -100,12 +99,22 @@ pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
 
 /// What a picture takes, by its size where its file begins with that.
 fn memory(job: &PredictJob) -> u64 {
+    // What is looked at in a pipe is gone.
+    let Some(file) = job.path.metadata().ok().filter(|file| file.is_file()) else { return 0 };
     let size = decode::size_of_file(&job.path).unwrap_or_default();
-    size.map(u64::from).iter().product::<u64>() * BYTES_A_PIXEL
+    size.map(u64::from).iter().product::<u64>() * BYTES_A_PIXEL + file.len().min(decode::MOST_BYTES)
+}
+
+/// A file's bytes, of which a device or a film that is called a picture may have any number.
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(decode::MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    ensure!(bytes.len() as u64 <= decode::MOST_BYTES, "the file is too large: longer than 512 MiB");
+    Ok(bytes)
 }
 
 fn predict(estimator: &Estimator, job: &PredictJob, copies: Option<&Path>) -> anyhow::Result<Done> {
-    let picture = Pixels::decode(&fs::read(&job.path)?)?;
+    let picture = Pixels::decode(&read(&job.path)?)?;
     let frame = picture.frame();
     let (width, height) = (frame.width(), frame.height());
     let Photo { faces, remarks, .. } = pollster::block_on(estimator.estimate_timed(&frame, Search::Tiled))?;
@@ -118,11 +127,11 @@ fn predict(estimator: &Estimator, job: &PredictJob, copies: Option<&Path>) -> an
     Ok(Done { width, height, looks: estimator.looks().count(), remarks, faces })
 }
 
-fn print(name: &str, done: &Done, json: bool) -> io::Result<()> {
+fn print(path: &Path, done: &Done, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if json {
         let &Done { width, height, looks, remarks, ref faces } = done;
-        let line = PictureLine { file: name, width, height, looks, remarks, faces };
+        let line = PictureLine { file: &text(path), width, height, looks, remarks, faces };
         return writeln!(out, "{}", serde_json::to_string(&line)?);
     }
     let count = match done.faces.len() {
@@ -130,7 +139,7 @@ fn print(name: &str, done: &Done, json: bool) -> io::Result<()> {
         1 => "1 face".into(),
         n => format!("{n} faces"),
     };
-    writeln!(out, "{name}: {count}{}", beside(&done.remarks))?;
+    writeln!(out, "{}: {count}{}", shown(path), beside(&done.remarks))?;
     for face in &done.faces {
         let [x, y, width, height] = face.bbox;
         writeln!(out, "  {} at {x:.0},{y:.0}, {width:.0}x{height:.0}", words(face))?;

@@ -1,20 +1,24 @@
 //! Encoded pictures: decoding, to the pixels that a browser would show of them.
 
+mod jpeg;
+mod png;
+
 use std::cell::Cell;
 use std::error::Error;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use image::codecs::png::PngDecoder;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbaImage};
+use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 use thiserror::Error;
 
 use super::{Frame, flatten};
 
 /// The most bytes that a picture's pixels may take.
-const MOST_BYTES: u64 = 512 << 20;
+pub const MOST_BYTES: u64 = 512 << 20;
 
 /// Why a file is not a usable picture.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -28,6 +32,9 @@ pub enum DecodeError {
     /// A kind that is known and not read.
     #[error("{0} pictures can't be read; save it as a JPEG first")]
     Unsupported(&'static str),
+    /// Of a kind that is read mostly.
+    #[error("a picture of that kind, but such as can't be read ({0}); save it as a JPEG first")]
+    Unusual(String),
     /// The file ends before the picture does.
     #[error("the file is incomplete: it ends before the picture does")]
     Incomplete,
@@ -54,9 +61,6 @@ pub enum DecodeError {
 
 impl From<image::ImageError> for DecodeError {
     fn from(error: image::ImageError) -> Self {
-        if let image::ImageError::Unsupported(_) = error {
-            return Self::Unknown;
-        }
         // The first cause; those around it say no more.
         let mut cause: &dyn Error = &error;
         while let Some(inner) = cause.source() {
@@ -65,8 +69,15 @@ impl From<image::ImageError> for DecodeError {
         // In one line, which not every decoder's is.
         let reason = cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         let is_end = |e: &std::io::Error| e.kind() == std::io::ErrorKind::UnexpectedEof;
-        if cause.downcast_ref::<std::io::Error>().is_some_and(is_end) || reason.contains("unexpected end") {
+        let says_end = ["unexpected end", "fill whole buffer", "not enough bytes"];
+        let lower = reason.to_lowercase();
+        if cause.downcast_ref::<std::io::Error>().is_some_and(is_end)
+            || says_end.iter().any(|words| lower.contains(words))
+        {
             return Self::Incomplete;
+        }
+        if let image::ImageError::Unsupported(_) = error {
+            return Self::Unusual(reason);
         }
         Self::Damaged(reason)
     }
@@ -139,7 +150,7 @@ fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
     }
     let reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
-    let format = reader.format();
+    let Some(format) = reader.format() else { return Err(DecodeError::Unknown) };
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
@@ -150,13 +161,21 @@ fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
     if decoder.total_bytes().max(kept) > MOST_BYTES {
         return Err(DecodeError::TooLarge { width, height });
     }
-    if format == Some(ImageFormat::Jpeg) && ends_early(bytes) {
+    let (is_jpeg, is_png) = (format == ImageFormat::Jpeg, format == ImageFormat::Png);
+    if is_jpeg && jpeg::ends_early(bytes) {
         return Err(DecodeError::Incomplete);
     }
     // What browsers can't make sense of they leave.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let profile = decoder.icc_profile().ok().flatten();
-    let mut image = DynamicImage::from_decoder(decoder)?;
+    let embedded = decoder.icc_profile().ok().flatten();
+    let embedded = embedded.and_then(|profile| ColorProfile::new_from_slice(&profile).ok());
+    let profile = is_png.then(|| png::profile(bytes)).flatten().or(embedded);
+    let inks = profile.as_ref().filter(|it| is_jpeg && it.color_space == DataColorSpace::Cmyk);
+    let mut image = match inks.and_then(|profile| jpeg::of_inks(bytes, profile)) {
+        Some(image) => image.into(),
+        None if is_png && png::hides_its_pixels(bytes) => first_of_animation(bytes)?.into(),
+        None => DynamicImage::from_decoder(decoder)?,
+    };
     image.apply_orientation(orientation);
     let is_grey = !image.color().has_color();
     let mut image = image.into_rgba8();
@@ -165,6 +184,13 @@ fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
     }
     flatten(&mut image);
     Ok(Pixels(image))
+}
+
+/// What a browser shows of an animated PNG whose pixels are not a part of it.
+fn first_of_animation(png: &[u8]) -> Result<RgbaImage, DecodeError> {
+    let decoder = PngDecoder::with_limits(Cursor::new(png), Limits::default())?;
+    let first = decoder.apng()?.into_frames().next().ok_or(DecodeError::Incomplete)?;
+    Ok(first?.into_buffer())
 }
 
 /// The name of a kind that cameras and browsers save pictures as and that is not read here.
@@ -189,36 +215,8 @@ fn foreign(bytes: &[u8]) -> Option<&'static str> {
     BRANDS.iter().find(|(name, _)| *name == brand).map(|(_, kind)| *kind)
 }
 
-/// Whether a JPEG has no end: what is missing would be grey, and browsers refuse it.
-fn ends_early(jpeg: &[u8]) -> bool {
-    let mut at = 2;
-    let mut is_in_scan = false;
-    while let Some(&[first, marker]) = jpeg.get(at..).and_then(|rest| rest.first_chunk()) {
-        if first != 0xff || marker == 0xff {
-            at += 1;
-            continue;
-        }
-        let has_length = match marker {
-            // End of image.
-            0xd9 => return false,
-            // In the data of a scan only what can stand between two scans.
-            0xc4 | 0xda..=0xdd | 0xe0..=0xef | 0xfe => true,
-            _ => !is_in_scan && !matches!(marker, 0x00 | 0x01 | 0xd0..=0xd8),
-        };
-        is_in_scan |= marker == 0xda;
-        at += 2;
-        if has_length {
-            let Some(length) = jpeg.get(at..).and_then(|rest| rest.first_chunk()) else { return true };
-            at += usize::from(u16::from_be_bytes(*length)).max(2);
-        }
-    }
-    true
-}
-
-/// To sRGB, by a picture's ICC profile. A profile that is damaged, or of other channels than the pixels have
-/// by now (CMYK), counts as none.
-fn convert(image: &mut RgbaImage, profile: &[u8], is_grey: bool) {
-    let Ok(profile) = ColorProfile::new_from_slice(profile) else { return };
+/// To sRGB, by a picture's profile. One of other channels than the pixels have by now (CMYK) counts as none.
+fn convert(image: &mut RgbaImage, profile: &ColorProfile, is_grey: bool) {
     let from = match (profile.color_space, is_grey) {
         (DataColorSpace::Rgb, _) => Layout::Rgba,
         (DataColorSpace::Gray, true) => Layout::GrayAlpha,
@@ -270,6 +268,16 @@ mod tests {
     fn what_is_no_picture_is_refused() {
         assert_eq!(Pixels::decode(b"").unwrap_err(), DecodeError::Empty);
         assert_eq!(Pixels::decode(b"hello, world").unwrap_err(), DecodeError::Unknown);
+        // Numbers with a point: a TIFF, and yet none that is read.
+        let mut tiff = Cursor::new(Vec::new());
+        let light = image::Rgb32FImage::from_pixel(4, 4, image::Rgb([0.5; 3]));
+        DynamicImage::ImageRgb32F(light).write_to(&mut tiff, ImageFormat::Tiff).unwrap();
+        let mut tiff = tiff.into_inner();
+        // As palettes, of which the decoder knows none.
+        let at = tiff.windows(4).position(|tag| tag == [0x06, 0x01, 3, 0]).unwrap();
+        tiff[at + 8] = 3;
+        let error = Pixels::decode(&tiff).unwrap_err();
+        assert!(matches!(error, DecodeError::Unusual(_)), "{error:?}");
         for (start, kind) in [(b"\0\0\0\x18ftypheic", "HEIC"), (b"\0\0\0\x1cftypavif", "AVIF")] {
             assert_eq!(Pixels::decode(start).unwrap_err(), DecodeError::Unsupported(kind));
         }
@@ -324,7 +332,9 @@ mod tests {
     fn a_picture_that_is_cut_off_is_refused() {
         let image =
             RgbaImage::from_fn(64, 64, |x, y| Rgba([(x * 37) as u8, (y * 59) as u8, (x * y) as u8, 255]));
-        for format in [ImageFormat::Png, ImageFormat::WebP] {
+        let kinds =
+            [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif, ImageFormat::Bmp, ImageFormat::Tiff];
+        for format in kinds {
             let mut file = Cursor::new(Vec::new());
             image.write_to(&mut file, format).unwrap();
             let file = file.into_inner();
