@@ -19,6 +19,18 @@ const NO_WORSE: f32 = 0.05;
 /// By so much a face of a turned photo must be surer than those of the photo as it is.
 const SURER: f32 = 0.03;
 
+/// What is smaller than this, in pixels, says too little to be a face: the finder takes nearly anything for one
+/// (the smallest that is looked for has 24). And so does a picture of so few that one fills.
+const SMALLEST: f32 = 20.0;
+const SMALLEST_FILLED: f32 = 28.0;
+
+/// Where so many faces are smaller than this part of the longer side, smaller ones will be between them: parts of
+/// the picture, of that side and shared, are then searched as if they were pictures of their own.
+const CROWD: usize = 10;
+const SMALL_IN_CROWD: f32 = 0.08;
+const PART: f32 = 0.5;
+const SHARED: f32 = 0.12;
+
 /// So many near misses are worth a word: one is in many a picture that misses none (docs/measurements.md).
 const NEAR_MISSES: usize = 2;
 
@@ -164,22 +176,51 @@ async fn find_as_it_lies<E: From<DetectionError>>(
         run(&turned, outputs).await
     };
     finder.find(whole, Search::Tiled, &mut run).await?;
-    let Remarks { more, near_misses, is_filled } = finder.remarks();
+    let Remarks { mut more, mut near_misses, is_filled } = finder.remarks();
     let mut faces = finder.faces().to_vec();
+    let options = *finder.options();
+    let is_small = |face: &Detection| face.bbox.longer() < SMALL_IN_CROWD * whole.longer();
+    if !more && faces.iter().filter(|face| is_small(face)).count() >= CROWD {
+        near_misses = 0;
+        for part in tiles::parts(whole, PART, SHARED) {
+            finder.find(part, Search::Tiled, &mut run).await?;
+            near_misses += finder.remarks().near_misses;
+            let is_new = |face: &Detection, faces: &[Detection]| {
+                is_small(face)
+                    && tiles::whole_in(&part, &face.bbox, &whole)
+                    && faces.iter().all(|other| {
+                        iou(&other.bbox, &face.bbox) <= options.max_iou
+                            && !tiles::is_part(face, other)
+                            && !tiles::is_part(other, face)
+                    })
+            };
+            for face in finder.faces() {
+                if is_new(face, &faces) {
+                    faces.push(*face);
+                }
+            }
+        }
+        faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+        more = faces.len() > options.most_faces;
+        faces.truncate(options.most_faces);
+    }
     if is_filled || faces.is_empty() {
         finder.find(whole.with_border(), Search::Refined, &mut run).await?;
         let found_none = faces.is_empty();
         for face in finder.faces() {
             if found_none || fills(&face.bbox, &whole) {
-                let max_iou = finder.options().max_iou;
                 faces.retain(|other: &Detection| {
-                    iou(&other.bbox, &face.bbox) <= max_iou && !tiles::is_part(other, face)
+                    iou(&other.bbox, &face.bbox) <= options.max_iou && !tiles::is_part(other, face)
                 });
                 faces.push(*face);
             }
         }
         faces.sort_by(|a, b| b.score.total_cmp(&a.score));
     }
+    faces.retain(|face| {
+        let smallest = if fills(&face.bbox, &whole) { SMALLEST_FILLED } else { SMALLEST };
+        face.bbox.longer() >= smallest
+    });
     for face in &mut faces {
         *face = turned_back(face, &to_picture, turn);
     }

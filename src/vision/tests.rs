@@ -413,3 +413,69 @@ fn a_photo_of_one_face_keeps_it() {
     assert_eq!(found.len(), 1);
     assert!(iou(&found[0].bbox, &find_with(&network, &frame, Search::Whole)[0].bbox) > 0.7);
 }
+
+/// Of so few pixels nearly anything is taken for a face.
+#[test]
+fn pictures_of_a_few_pixels_have_no_faces() {
+    let network = network();
+    let mut noise = 1u32;
+    let mut found = Vec::new();
+    for side in [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24] {
+        for kind in 0..12 {
+            let colour = [
+                [255, 255, 255],
+                [200, 150, 120],
+                [220, 30, 40],
+                [40, 160, 70],
+                [128, 128, 128],
+                [90, 60, 45],
+            ][kind % 6];
+            let mut pixel = |i: usize| {
+                let below = i / side > side / 2;
+                colour.map(|value: u8| match kind {
+                    0..6 => value,
+                    6..9 => {
+                        if below {
+                            255 - value
+                        } else {
+                            value
+                        }
+                    }
+                    _ => {
+                        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        (noise >> 24) as u8
+                    }
+                })
+            };
+            let rgba: Vec<u8> = (0..side * side)
+                .flat_map(|i| {
+                    let [r, g, b] = pixel(i);
+                    [r, g, b, 255]
+                })
+                .collect();
+            let faces = find_photo(&network, side, side, &rgba).faces;
+            if !faces.is_empty() {
+                found.push((side, kind, faces[0].bbox.width));
+            }
+        }
+    }
+    assert_eq!(found, []);
+}
+
+/// Smaller faces than a twentieth of the picture, where there are many.
+#[test]
+fn a_crowd_is_looked_at_more_closely() {
+    let network = network();
+    for (width, height, face) in [(1500, 1000, 60.0f32), (3000, 2000, 108.0)] {
+        let step = 2.1 * face;
+        let [across, down] = [width, height].map(|side| ((side as f32 - 0.4 * face) / step) as usize);
+        let place =
+            |i: usize| [step * ((i % across) as f32 + 0.6), step * ((i / across) as f32 + 0.6), face, 0.0];
+        let heads: Vec<_> = (0..across * down).map(place).collect();
+        let rgba = group(width, height, &heads);
+        let found = find_photo(&network, width, height, &rgba);
+        let (seen, others) = recognised(&found.faces, &heads);
+        println!("{} of {}, {others} others", seen.len(), heads.len());
+        assert!(seen.len() * 100 >= 98 * heads.len() && others == 0, "{} of {}", seen.len(), heads.len());
+    }
+}

@@ -33,11 +33,22 @@ const FEATURES: usize = 2;
 pub fn tiles(whole: Rect) -> impl Iterator<Item = Rect> + Clone {
     let short = whole.shorter().max(whole.longer() / LONGEST_IN_TILES);
     let long = whole.longer().min(LONGEST * short);
-    LEVELS.into_iter().filter(move |_| whole.longer() > SMALL).flat_map(move |(side, shared)| {
-        let spans = move |length| spans(length, side * long, shared * long);
-        spans(whole.height).flat_map(move |(y, height)| {
-            spans(whole.width).map(move |(x, width)| Rect { x: whole.x + x, y: whole.y + y, width, height })
-        })
+    LEVELS
+        .into_iter()
+        .filter(move |_| whole.longer() > SMALL)
+        .flat_map(move |(side, shared)| squares(whole, side * long, shared * long))
+}
+
+/// Squares that cover a picture, of that part of its longer side each, of which neighbours share that part.
+pub fn parts(whole: Rect, side: f32, shared: f32) -> impl Iterator<Item = Rect> + Clone {
+    squares(whole, side * whole.longer(), shared * whole.longer())
+}
+
+/// Cut off where the picture ends.
+fn squares(whole: Rect, side: f32, shared: f32) -> impl Iterator<Item = Rect> + Clone {
+    let spans = move |length| spans(length, side, shared);
+    spans(whole.height).flat_map(move |(y, height)| {
+        spans(whole.width).map(move |(x, width)| Rect { x: whole.x + x, y: whole.y + y, width, height })
     })
 }
 
