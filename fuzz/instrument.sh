@@ -4,7 +4,6 @@
 # RUSTC_WORKSPACE_WRAPPER it compiles Mien and the targets so, and nothing that they depend on.
 #
 # These are the options of `cargo fuzz`, without a sanitizer, which takes another compiler: safe code needs none.
-
 #
 # Not with `trace-compares`, as that has it: it would take three quarters of the time of the kernels' loops. What
 # is compared with is in the dictionaries.

@@ -10,7 +10,7 @@ use crate::support::poll;
 use crate::support::site::Site;
 use crate::{stays_inside, visit, without_query};
 
-const COUNTED: &str = "import('./lib/traffic.js').then(({ traffic: { addresses, count, sent } }) => ({ addresses: Object.fromEntries(addresses), count, sent: String(sent) }))";
+const COUNTED: &str = "import(document.querySelector('link[href*=traffic]').href).then(({ traffic: { addresses, count, sent } }) => ({ addresses: Object.fromEntries(addresses), count, sent: String(sent) }))";
 
 fn open(page: &Page) {
     page.evaluate("document.querySelector('#watch').open = true");
