@@ -22,8 +22,8 @@ use crate::engine::{Outputs, Picture, Region, Task};
 use crate::picture::Similarity;
 use crate::vision::{Detection, Finder, Rect, alignment, tiles::looks};
 
-/// A video, its faces, and the buffers to find them with: once frames of a size have been searched, a tile
-/// too, and followed, nothing is allocated on the CPU engine until there are more faces than ever before.
+/// A video, its faces, and the buffers to find them with: once frames of a size have been searched, every
+/// tile too, and followed, nothing is allocated on the CPU engine until there are more faces than ever before.
 #[derive(Debug, Clone, Default)]
 pub struct Video {
     schedule: FrameSchedule,

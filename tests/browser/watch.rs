@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use crate::support::chromium::{Chromium, Options};
 use crate::support::page::Page;
 use crate::support::poll;
