@@ -64,9 +64,10 @@ wrap(Navigator.prototype, 'sendBeacon', (address, body) => {
   weigh(body);
 });
 
+const scope = /** @type {any} */ (window);
 const extend = (name, seen) => {
-  const Original = window[name];
-  if (Original) window[name] = class extends Original { constructor(...args) { super(...args); seen(this, ...args); } };
+  const Original = scope[name];
+  if (Original) scope[name] = class extends Original { constructor(...args) { super(...args); seen(this, ...args); } };
 };
 extend('EventSource', (source, address) => note(called, address));
 // What goes over these is not weighed.
