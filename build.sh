@@ -338,7 +338,7 @@ wasm_module() {
 
 # assemble FOLDER: puts the page and the weights beside the modules that are in FOLDER/pkg.
 assemble() {
-    local folder=$1 file build
+    local folder=$1 file build digests
     mkdir -p "$folder/weights"
     cp -R www/. "$folder/"
     # Of each network the file named after it; beside it may lie the same weights in higher precision.
@@ -376,8 +376,30 @@ assemble() {
 
     # The service worker keeps a complete set of files for each build, named after their content.
     build=$(cd "$folder" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
-    sed "s/^const BUILD = '';$/const BUILD = '$build';/" www/sw.js >"$folder/sw.js"
-    grep -q "'$build'" "$folder/sw.js" || die "www/sw.js has no line const BUILD = '';"
+    # In each build, scripts and what they load have other addresses, so that no cache on the way has files of two.
+    find "$folder" -name '*.js' -not -name sw.js -not -path "$folder/pkg/*" -print0 |
+        xargs -0 sed -i.with "s/^\(import .* from '\.[^']*\.js\)';$/\1?$build';/; s/^\(import '\.[^']*\.js\)';$/\1?$build';/"
+    find "$folder" -maxdepth 2 -name '*.html' -not -path "$folder/about/*" -print0 |
+        xargs -0 sed -i.with -E "s/^(<(link|script)[^>]* (href|src)=\"[^\":]*\.(js|css|safetensors))\"/\1?$build\"/"
+    find "$folder" -name '*.with' -exec rm {} +
+
+    # And each is known by its content. Not the rules of the entrance screen, which are its owner's.
+    digests=$(cd "$folder" && digests_of $(find . -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.wasm' -o -name '*.safetensors' \) \
+        -not -path './about/*' -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
+    sed -i.with "s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/lib/build.js"
+    rm "$folder/lib/build.js.with"
+    digests+=$(cd "$folder" && digests_of lib/build.js)
+    digests+="'./':$(sed "s|.*'index.html':\('[0-9a-f]*'\).*|\1|" <<<"$digests")"
+    sed "s/^const BUILD = '';$/const BUILD = '$build';/; s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" www/sw.js >"$folder/sw.js"
+    grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/lib/build.js" ||
+        die "www/sw.js or www/lib/build.js has no lines const BUILD = ''; and const DIGESTS = {};"
+}
+
+# digests_of FILE...: entries of an object, of the beginning of each file's SHA-256. None of these names has a space in it.
+digests_of() {
+    local sha256=(sha256sum)
+    have sha256sum || sha256=(shasum -a 256) # macOS
+    "${sha256[@]}" "$@" | sed "s|^\([0-9a-f]\{24\}\)[0-9a-f]* [ *]\(\./\)*\(.*\)$|'\3':'\1',|" | tr -d '\n'
 }
 
 # notices TITLE PAGE CARGO_OPTION...: a page with the packages of a build and their terms.
@@ -393,6 +415,7 @@ about() {
     {
         printf '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Mien: %s</title>\n' "$1"
         printf '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
+        printf '<meta http-equiv="Content-Security-Policy" content="%s">\n' "default-src 'none'; style-src 'unsafe-inline'"
         printf '<main><pre style="white-space: pre-wrap">'
         sed 's/&/\&amp;/g; s/</\&lt;/g' "$2"
         printf '</pre></main>\n</html>\n'

@@ -4,6 +4,7 @@
 // For tests and for the curious: <html data-state> is 'loading', 'ready', 'running' or 'error', and
 // window.mienApp holds { mien, lastResult, lastError }.
 
+import { later, trusted } from './lib/sealed.js';
 import { programOf } from './lib/support.js';
 import { MienError } from './mien.js';
 import { forget, load as loadMien, wishes } from './start.js';
@@ -54,6 +55,9 @@ const numbers = new Numbers();
 const camera = new Camera(stage.video, (error) => {
   endSession();
   fail(error);
+}, (isPaused) => {
+  counted.stop();
+  status.say(isPaused ? 'The camera is paused: a call or another program has it. It goes on by itself.' : 'Looking for faces…');
 });
 
 /** Every camera run and every photo is a session; what an earlier one still delivers is dropped. */
@@ -90,6 +94,10 @@ function loaded(mien) {
   mien.addEventListener('comparison', ({ detail }) => meter.compare(detail));
   status.progressDone();
   meter.idle(mien.engine);
+  $('sealed').textContent = mien.sealed
+    ? 'It has tried, in this browser: it cannot.'
+    : 'This browser does not keep to that: here only the page’s own code holds the worker back.';
+  stampOffline();
   if (session === idle) {
     setState('ready');
     status.say(`Ready. Pictures stay on this device.${mayFetchWebGpu() ? ' After the first face, a program for WebGPU comes in.' : ''}`);
@@ -99,7 +107,7 @@ function loaded(mien) {
   new IntersectionObserver(([{ isIntersecting }], observer) => {
     if (!isIntersecting) return;
     observer.disconnect();
-    import('./later/measured.js').then(({ showMeasured }) => showMeasured($('measured'), mien.model)).catch(() => {});
+    later('later/measured.js').then(({ showMeasured }) => showMeasured($('measured'), mien.model)).catch(() => {});
   }).observe($('about'));
   return mien;
 }
@@ -124,11 +132,54 @@ function showEngine({ engine, reason }) {
   if (reason === 'lost') meter.lost();
 }
 
+function stampOffline() {
+  $('stamp').textContent = app.mien && !navigator.onLine ? 'You are offline, and it works' : '';
+}
+
+for (const type of ['online', 'offline']) addEventListener(type, stampOffline);
+
+$('watch').addEventListener('toggle', () => {
+  const root = $('watch').querySelector('div');
+  if (root.childElementCount === 0) later('later/watch.js').then(({ watch }) => watch(root)).catch(() => {});
+});
+
 function saveForOffline() {
-  if (!navigator.serviceWorker) return;
-  navigator.serviceWorker.register(`sw.js?program=${programOf('cpu')}`).catch(() => {}); // private windows refuse; nothing else is lost
-  navigator.serviceWorker.ready.then(() => {
-    $('offline').textContent = 'It is saved for that now.';
+  const { serviceWorker } = navigator;
+  if (!serviceWorker) return;
+  serviceWorker.register(trusted(`sw.js?program=${programOf('cpu')}`)).then(offerNewer).catch(() => {}); // private windows refuse; nothing else is lost
+  serviceWorker.ready.then(({ active }) => {
+    // What this page has asked for by its address, another network for one, is saved, too.
+    const inUse = performance.getEntriesByType('resource').filter(({ responseStatus }) => !(responseStatus >= 400)).map(({ name }) => name);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }) => {
+      if (data) $('offline').textContent = 'It is saved for that now.';
+    };
+    active.postMessage({ keep: [location.href, ...inUse.filter((name) => name.startsWith(location.origin))] }, [port2]);
+  });
+}
+
+/** A newer build waits until the visitor asks for it: this page goes on with its own. */
+function offerNewer(registration) {
+  const { serviceWorker } = navigator;
+  const offer = () => {
+    $('news').hidden = !(registration.waiting && serviceWorker.controller) && $('news').hidden;
+  };
+  const watch = () => registration.installing?.addEventListener('statechange', offer);
+  $('change').addEventListener('click', () => {
+    const { waiting } = registration;
+    if (!waiting) return location.reload(); // another window has asked
+    serviceWorker.addEventListener('controllerchange', () => location.reload());
+    waiting.postMessage('change');
+  });
+  registration.addEventListener('updatefound', watch);
+  watch();
+  offer();
+}
+
+// Another window may change all of them to a newer build, at any time.
+if (navigator.serviceWorker?.controller) {
+  navigator.serviceWorker.addEventListener('controllerchange', () => {
+    $('news').hidden = false;
   });
 }
 
@@ -206,7 +257,7 @@ async function followVideo(mien, mine) {
   while (mine === session) {
     const timestamp = await nextFrame(stage.video);
     if (mine !== session) return;
-    if (document.hidden || stage.video.readyState < 2) continue;
+    if (document.hidden || camera.paused || stage.video.readyState < 2) continue;
     try {
       const result = await mien.estimate(stage.video, { track: true, timestamp });
       if (mine === session) show(result, true);
@@ -254,7 +305,7 @@ async function readAlbum(photos) {
   status.say(`Getting ready for ${photos.length} pictures…`);
   let reading;
   try {
-    const [{ Album }, mien] = await Promise.all([import('./later/album.js'), load()]);
+    const [{ Album }, mien] = await Promise.all([later('later/album.js'), load()]);
     if (mine !== session) return;
     setState('running');
     reading = album = new Album($('strips'), mien, {
@@ -310,10 +361,10 @@ async function take() {
   if (camera.running) await freeze();
   if (!app.lastResult) return;
   try {
-    const { openCard } = await import('./later/take.js');
+    const { openCard } = await later('later/take.js');
     openCard({ source: stage.source, mirrored: stage.mirrored, result: app.lastResult, shown, chosen });
-  } catch {
-    status.say('This part of the page could not be loaded. Is this device online?');
+  } catch (error) {
+    status.say(error.message);
   }
 }
 
@@ -327,10 +378,10 @@ async function see() {
     return;
   }
   try {
-    const { openSee } = await import('./later/see.js');
+    const { openSee } = await later('later/see.js');
     await openSee({ mien: app.mien, photo: photoShown ?? stage.source, isFrame: !photoShown, face: it.face, onUse: useNetwork });
-  } catch {
-    status.say('This part of the page could not be loaded. Is this device online?');
+  } catch (error) {
+    status.say(error.message);
   }
 }
 
@@ -410,10 +461,19 @@ function tell(isVideo) {
   const { length } = shown;
   const more = app.lastResult.faces.length - length;
   const text = length === 0
-    ? isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be upright, uncovered and not too small.'
+    ? isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be uncovered, sharp and not too small.'
     : length === 1 ? 'One face. This is a guess, not a measurement.' : `${length} faces. Choose one to see more.`;
-  counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text, isVideo);
+  counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text + beside(app.lastResult), isVideo);
   announced.tell(describeAll(shown.map(({ face }) => face)), isVideo);
+}
+
+/** What is to be said of a photo beside the number of its faces. */
+function beside({ turn, moreFaces, mayMissFaces, faces }) {
+  let text = '';
+  if (turn > 0) text += ` The picture ${turn === 180 ? 'is upside down' : 'lies on its side'}; it was read turned upright.`;
+  if (moreFaces) text += ' There are more; these are the surest.';
+  else if (mayMissFaces && faces.length > 0) text += ' Some faces may be missing.';
+  return text;
 }
 
 /** Runs at once, and then no sooner than after a while; what is asked for meanwhile is done at its end. */
@@ -448,7 +508,7 @@ async function showStrip() {
   if (!strip && !opensStrip) {
     opensStrip = true;
     try {
-      const { FaceStrip } = await import('./later/strip.js');
+      const { FaceStrip } = await later('later/strip.js');
       strip = new FaceStrip($('strips'), choose);
       panel();
     } catch {
@@ -588,6 +648,16 @@ document.addEventListener('visibilitychange', () => {
   clearTimeout(away);
   if (released) startCamera();
   else camera.resume();
+});
+
+// A page that may come back from the browser's memory takes no camera there with it.
+window.addEventListener('pagehide', () => {
+  if (!camera.running) return;
+  camera.stop();
+  released = true;
+});
+window.addEventListener('pageshow', ({ persisted }) => {
+  if (persisted && released) startCamera();
 });
 
 // ---- start ----

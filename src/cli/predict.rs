@@ -10,8 +10,8 @@ use anyhow::{Context, ensure};
 use image::ImageFormat;
 use indicatif::ProgressBar;
 use mien::picture::{Pixels, decode};
-use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities};
-use mien::vision::Search;
+use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities, Photo};
+use mien::vision::{PhotoRemarks, Search};
 use serde::Serialize;
 
 use super::EstimatorArgs;
@@ -45,6 +45,8 @@ struct PictureLine<'a> {
     width: usize,
     height: usize,
     looks: usize,
+    #[serde(flatten)]
+    remarks: PhotoRemarks,
     faces: &'a [Face],
 }
 
@@ -52,6 +54,7 @@ struct Done {
     width: usize,
     height: usize,
     looks: usize,
+    remarks: PhotoRemarks,
     faces: Vec<Face>,
 }
 
@@ -114,21 +117,21 @@ fn predict(estimator: &Estimator, job: &PredictJob, copies: Option<&Path>) -> an
     let picture = Pixels::decode(&read(&job.path)?)?;
     let frame = picture.frame();
     let (width, height) = (frame.width(), frame.height());
-    let faces = pollster::block_on(estimator.estimate(&frame, Search::Tiled))?;
+    let Photo { faces, remarks, .. } = pollster::block_on(estimator.estimate_timed(&frame, Search::Tiled))?;
     if let Some(folder) = copies {
         let path = folder.join(&job.copy);
         fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| shown(&path))?;
         let copy = annotate(picture.into_image(), &faces);
         copy.save_with_format(&path, ImageFormat::Png).with_context(|| shown(&path))?;
     }
-    Ok(Done { width, height, looks: estimator.looks().count(), faces })
+    Ok(Done { width, height, looks: estimator.looks().count(), remarks, faces })
 }
 
 fn print(path: &Path, done: &Done, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if json {
-        let &Done { width, height, looks, ref faces } = done;
-        let line = PictureLine { file: &text(path), width, height, looks, faces };
+        let &Done { width, height, looks, remarks, ref faces } = done;
+        let line = PictureLine { file: &text(path), width, height, looks, remarks, faces };
         return writeln!(out, "{}", serde_json::to_string(&line)?);
     }
     let count = match done.faces.len() {
@@ -136,12 +139,24 @@ fn print(path: &Path, done: &Done, json: bool) -> io::Result<()> {
         1 => "1 face".into(),
         n => format!("{n} faces"),
     };
-    writeln!(out, "{}: {count}", shown(path))?;
+    writeln!(out, "{}: {count}{}", shown(path), beside(&done.remarks))?;
     for face in &done.faces {
         let [x, y, width, height] = face.bbox;
         writeln!(out, "  {} at {x:.0},{y:.0}, {width:.0}x{height:.0}", words(face))?;
     }
     Ok(())
+}
+
+/// What is said of a photo after the number of its faces.
+fn beside(remarks: &PhotoRemarks) -> String {
+    let turned = match remarks.turn {
+        0 => String::new(),
+        180 => "; the picture is upside down".into(),
+        degrees => format!("; the picture lies on its side, turned by {degrees} degrees it is upright"),
+    };
+    let more = if remarks.more_faces { "; there are more, these are the surest" } else { "" };
+    let missing = if remarks.may_miss_faces { "; some faces may be missing" } else { "" };
+    format!("{turned}{more}{missing}")
 }
 
 /// What is said of a face, in a line: a gender by the page's rule.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::camera_film;
 use super::cdp::Connection;
@@ -98,6 +98,20 @@ impl Chromium {
 
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// MiB in memory of the largest process that renders pages; 0 where the system does not say.
+    pub fn resident(&self) -> f64 {
+        let processes = self.connection.call("", "SystemInfo.getProcessInfo", json!({}));
+        let pages =
+            processes["processInfo"].as_array().into_iter().flatten().filter(|it| it["type"] == "renderer");
+        let kibibytes = |process: &Value| {
+            let status =
+                std::fs::read_to_string(format!("/proc/{}/status", process["id"])).unwrap_or_default();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).map(str::to_owned);
+            line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        pages.map(kibibytes).fold(0.0, f64::max) / 1024.0
     }
 }
 

@@ -3,6 +3,7 @@
 // For tests and for the curious: <html data-state> is 'loading', 'waiting' (for a tap), 'running', 'trouble'
 // (another try is to come) or 'error' (none is), and window.kiosk has what was seen and shown last.
 
+import { trusted } from '../lib/sealed.js';
 import { programOf } from '../lib/support.js';
 import { Mien } from '../mien.js';
 import { load, wishes } from '../start.js';
@@ -317,7 +318,10 @@ function saveForOffline() {
   if (!serviceWorker) return;
   const keep = () => serviceWorker.ready.then(({ active }) => active.postMessage({ keep: 'kiosk', rules: address.href }));
   serviceWorker.addEventListener('controllerchange', keep); // another build's
-  serviceWorker.register(`sw.js?program=${programOf('cpu')}`).then(keep).catch(() => {}); // private windows refuse
+  serviceWorker.register(trusted(`sw.js?program=${programOf('cpu')}`)).then((registration) => {
+    registration.waiting?.postMessage('change'); // a newer build: nobody is here to be asked, and the next start has it
+    return keep();
+  }).catch(() => {}); // private windows refuse
 }
 
 async function start() {

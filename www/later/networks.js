@@ -1,5 +1,7 @@
 // The networks side by side, about one face: each started in a worker of its own, one after the other, and ended.
 
+import { addressOf } from '../lib/build.js';
+import { markup } from '../lib/sealed.js';
 import { Mien } from '../mien.js';
 import { yearRange, years } from '../views/words.js';
 import { sameFace } from './changes.js';
@@ -44,8 +46,7 @@ export async function ask(model, picture, face, signal) {
 
 /** As the browser reports it of what was fetched. */
 function size(model) {
-  const url = new URL(`../weights/${model}.safetensors`, import.meta.url).href;
-  return performance.getEntriesByName(url).map(({ decodedBodySize }) => decodedBodySize).filter(Boolean).at(-1);
+  return performance.getEntriesByName(addressOf(`weights/${model}.safetensors`).href).map(({ decodedBodySize }) => decodedBodySize).filter(Boolean).at(-1);
 }
 
 /**
@@ -56,11 +57,12 @@ function size(model) {
  *           onUse: (model: string) => void, onSay: (text: string) => void }} options
  */
 export async function showNetworks(root, { picture, face, inUse, signal, onUse, onSay }) {
-  root.innerHTML = '<ul class="cards"></ul><p class="note"></p>';
+  root.innerHTML = markup`<ul class="cards"></ul><p class="note"></p>`;
   const cards = Object.entries(NETWORKS).map(([model, { title }]) => {
     const card = document.createElement('li');
-    card.innerHTML = `<h4>${title}</h4><p class="age">…</p><p data-range></p>
+    card.innerHTML = markup`<h4></h4><p class="age">…</p><p data-range></p>
       <dl><div><dt>Time</dt><dd data-ms></dd></div><div><dt>File</dt><dd data-bytes></dd></div><div><dt>Off by</dt><dd data-error></dd></div></dl>`;
+    card.querySelector('h4').textContent = title;
     card.dataset.network = model;
     if (model === inUse) {
       card.append(Object.assign(document.createElement('p'), { className: 'used', textContent: 'In use' }));

@@ -1,6 +1,7 @@
 // See what it sees: the crop that the network gets, the same picture changed, which parts the age depends on, and the
 // networks side by side. A dialog over the page; all that it starts ends with it.
 
+import { later, markup } from '../lib/sealed.js';
 import { readPicture } from '../views/photo.js';
 import { describe, genderSentence, yearRange, years } from '../views/words.js';
 import { changed, CHANGES, sameFace } from './changes.js';
@@ -25,11 +26,11 @@ export async function openSee({ mien, photo, isFrame, face, onUse }) {
   const dialog = document.createElement('dialog');
   dialog.className = 'see';
   dialog.setAttribute('aria-labelledby', 'see-title');
-  dialog.innerHTML = `
-    <header>
+  dialog.innerHTML = markup`
+    <div class="head">
       <h2 id="see-title" tabindex="-1" autofocus>What the network sees</h2>
       <button class="tool" type="button" data-close aria-label="Close"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="m6 6 12 12M18 6 6 18"/></svg></button>
-    </header>
+    </div>
     <p class="note"><span data-crop></span> <span data-looks hidden>It sees it twice, once as its mirror image, and the two answers are averaged.</span></p>
     <div class="pair">
       <figure data-before><div class="crops"></div><figcaption><b>As it is</b> <span>…</span></figcaption></figure>
@@ -173,7 +174,7 @@ export async function openSee({ mien, photo, isFrame, face, onUse }) {
     const details = part('[data-networks]');
     if (!details.open) return;
     details.removeEventListener('toggle', open);
-    import('./networks.js').then(({ showNetworks }) => showNetworks(part('.networks'), {
+    later('later/networks.js').then(({ showNetworks }) => showNetworks(part('.networks'), {
       picture, face: before, inUse: mien.model, signal, onSay: say,
       onUse(model) {
         dialog.close();
@@ -204,7 +205,7 @@ function showMap(root, picture, face, { cells, hidden, total }) {
   const sentence = most && Math.abs(most.years) >= 0.5
     ? `Covering the ${most.part.toLowerCase()} moves it most: the face is then taken for ${moved(most)}, on average.`
     : 'No single place moves the age by half a year, on average.';
-  root.innerHTML = `
+  root.innerHTML = markup`
     <canvas width="${MAP_SIDE}" height="${MAP_SIDE}" role="img" aria-label="The crop, coloured where covering it changes the age; the table says the same"></canvas>
     <div>
       <p></p>

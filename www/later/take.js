@@ -1,5 +1,6 @@
 // Share, save and copy: a dialog with a card drawn on the device.
 
+import { markup } from '../lib/sealed.js';
 import { describe, summary } from '../views/words.js';
 import { drawCard, where } from './card.js';
 import { styles } from './styles.js';
@@ -12,7 +13,7 @@ export async function openCard(what) {
   await styles('take');
   const dialog = document.createElement('dialog');
   dialog.className = 'take';
-  dialog.innerHTML = `
+  dialog.innerHTML = markup`
     <form method="dialog">
       <h2 id="take-title">Share or save</h2>
       <canvas role="img" aria-label="The card"></canvas>

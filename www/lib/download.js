@@ -1,3 +1,4 @@
+import { isOurs, OF_ANOTHER_BUILD } from './build.js';
 import { MienError } from './error.js';
 
 // A Content-Length counts compressed bytes, the stream hands out unpacked ones.
@@ -39,11 +40,13 @@ export class Progress {
  * @returns {Promise<Uint8Array>}
  */
 export async function download(url, { what, code, check, progress, signal }) {
+  let isWhole;
   for (const cache of ['default', 'reload']) {
     const bytes = await fetchBytes(url, { what, code, progress, signal, cache });
-    if (check(bytes)) return bytes;
+    isWhole = check(bytes);
+    if (isWhole && (await isOurs(url, bytes))) return bytes;
   }
-  throw new MienError(code, `The ${what} arrived damaged or incomplete.`);
+  throw new MienError(code, isWhole ? OF_ANOTHER_BUILD : `The ${what} arrived damaged or incomplete.`);
 }
 
 async function fetchBytes(url, { what, code, progress, signal, cache }) {
@@ -53,6 +56,7 @@ async function fetchBytes(url, { what, code, progress, signal, cache }) {
   } catch (cause) {
     throw new MienError(code, `The ${what} could not be downloaded. Is this device online?`, cause);
   }
+  if (response.status === 409) throw new MienError(code, OF_ANOTHER_BUILD); // sw.js
   if (!response.ok) {
     throw new MienError(code, `The ${what} could not be downloaded (the site answered ${response.status}).`);
   }

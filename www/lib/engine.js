@@ -1,5 +1,6 @@
 import { MienError } from './error.js';
 import { FOREIGN, readPixels, transferable } from './pixels.js';
+import { forget, hold, startSealed } from './sealed.js';
 import { programOf } from './support.js';
 
 // What a GPU's engine knows of the faces is in main memory, and at hand as soon as the frame before is done with.
@@ -21,29 +22,34 @@ export class Engine {
   kind;
   /** @type {string} the name of the network, as the weights state it */
   model;
+  /** @type {boolean} whether the browser keeps its worker from every connection */
+  sealed;
 
   /**
    * The worker begins at once, and has its own scripts by the time that the files arrive: it gets each as it comes.
    *
    * @param {'cpu' | 'webgpu'} kind
-   * @param {URL} base where worker.js and pkg/ are
    * @param {Record<'wasm' | 'detector' | 'network', Promise<Uint8Array>>} files
    */
-  static async start(kind, base, files) {
-    const engine = new Engine(kind, new Worker(new URL('worker.js', base), { type: 'module', name: `mien-${kind}` }));
+  static async start(kind, files) {
+    const glue = hold(`pkg/${programOf(kind)}.js`);
+    glue.catch(() => {}); // told where it is waited for
+    const engine = new Engine(kind, await startSealed('worker.js', `mien-${kind}`));
     try {
       const [detector, network] = await Promise.all([
         files.detector,
         files.network,
-        engine.call('scripts', { glue: new URL(`pkg/${programOf(kind)}.js`, base).href }),
-        files.wasm.then((wasm) => engine.call('program', { wasm })),
+        glue.then((address) => engine.call('scripts', { glue: address })),
+        Promise.all([files.wasm, glue]).then(([wasm]) => engine.call('program', { wasm })), // its scripts first
       ]);
-      const { model, readsPixels } = await engine.call('start', { kind, detector, network });
+      const { model, readsPixels, sealed } = await engine.call('start', { kind, detector, network });
       engine.model = model;
+      engine.sealed = sealed;
       engine.#workerReads = readsPixels;
       return engine;
     } catch (error) {
       engine.stop(error);
+      forget(); // they may be what is wrong
       throw error;
     }
   }
@@ -77,9 +83,12 @@ export class Engine {
     }
   }
 
-  /** Milliseconds of one estimate of these pixels: the median of a few, after a warm-up. */
-  probe(pixels) {
-    return this.call('probe', { pixels });
+  /**
+   * One estimate of these pixels, as of a photo or, with `track`, of a video: milliseconds, the median of a few after a warm-up, and
+   * the faces. What is followed meanwhile stays known.
+   */
+  probe(pixels, track) {
+    return this.call('probe', { pixels, track });
   }
 
   reset() {
@@ -101,7 +110,8 @@ export class Engine {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       const timer = timeLimit > 0 && setTimeout(() => {
-        this.stop(new MienError('estimate', `The ${this.kind} engine does not answer.`));
+        // Somebody else may have ended its worker, of which nobody is told.
+        this.stop(Object.assign(new MienError('estimate', `The ${this.kind} engine does not answer.`), { silent: true }));
       }, timeLimit);
       this.#calls.set(id, { resolve, reject, timer });
       try {

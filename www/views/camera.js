@@ -2,6 +2,8 @@
 
 const WISHES = { width: { ideal: 960 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
+const FRONT = { facingMode: { ideal: 'user' } };
+
 export class CameraError extends Error {
   constructor(name, title, message, cause) {
     super(message, { cause });
@@ -13,8 +15,9 @@ export class CameraError extends Error {
 export class Camera {
   #video;
   #stream = null;
-  #wanted = { facingMode: { ideal: 'user' } };
+  #wanted = FRONT;
   #onLost;
+  #onPause;
   #awake = new Awake();
 
   /** True where there is more than one camera to choose from. Known once a camera has started. */
@@ -25,14 +28,21 @@ export class Camera {
   /**
    * @param {HTMLVideoElement} video
    * @param {(error: CameraError) => void} onLost the camera was unplugged or taken away
+   * @param {(isPaused: boolean) => void} [onPause] a call or another program has the camera for a while, and has given it back
    */
-  constructor(video, onLost) {
+  constructor(video, onLost, onPause = () => {}) {
     this.#video = video;
     this.#onLost = onLost;
+    this.#onPause = onPause;
   }
 
   get running() {
     return this.#stream !== null;
+  }
+
+  /** True while the device sends nothing. */
+  get paused() {
+    return this.#stream?.getVideoTracks()[0].muted ?? false;
   }
 
   async start() {
@@ -43,35 +53,47 @@ export class Camera {
       throw new CameraError('unsupported', 'No camera access here', 'This browser, or the app that this page opened in, gives pages no camera. Photos work all the same.');
     }
     try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { ...WISHES, ...this.#wanted } });
+      this.#stream = await this.#open();
       this.#video.srcObject = this.#stream;
       await this.#video.play();
     } catch (cause) {
       this.stop();
+      this.#wanted = FRONT; // not the same one again: it may be busy for long
       throw inWords(cause);
     }
     const [track] = this.#stream.getVideoTracks();
-    track.addEventListener('ended', () => {
+    track.addEventListener('ended', async () => {
       this.stop();
-      this.#onLost(new CameraError('lost', 'The camera has gone', 'It was unplugged, or another program took it. Start it again when it is back.'));
+      const permission = await navigator.permissions?.query({ name: 'camera' }).catch(() => undefined);
+      this.#onLost(permission?.state === 'denied' ? inWords({ name: 'NotAllowedError' })
+        : new CameraError('lost', 'The camera has gone', 'It was unplugged, or another program took it. Start it again when it is back.'));
     });
+    for (const type of ['mute', 'unmute']) track.addEventListener(type, () => track.readyState === 'live' && this.#onPause(type === 'mute'));
     const { facingMode } = track.getSettings();
     this.mirrored = facingMode !== 'environment';
     this.hasChoice = (await this.#devices()).length > 1;
     this.#awake.hold(); // nobody touches a screen that shows what the camera sees
   }
 
-  /** The next camera: front and back on a phone, one after the other elsewhere. */
+  /** The next camera, one after the other. */
   async switch() {
-    const { facingMode, deviceId } = this.#stream.getVideoTracks()[0].getSettings();
-    if (facingMode) {
-      this.#wanted = { facingMode: { ideal: facingMode === 'environment' ? 'user' : 'environment' } };
-    } else {
-      const ids = (await this.#devices()).map((device) => device.deviceId);
-      this.#wanted = { deviceId: { exact: ids[(ids.indexOf(deviceId) + 1) % ids.length] } };
-    }
+    const { deviceId } = this.#stream.getVideoTracks()[0].getSettings();
+    const ids = (await this.#devices()).map((device) => device.deviceId);
+    this.#wanted = { deviceId: { exact: ids[(ids.indexOf(deviceId) + 1) % ids.length] } };
     this.stop(); // phones open one camera at a time
     await this.start();
+  }
+
+  async #open() {
+    const open = () => navigator.mediaDevices.getUserMedia({ audio: false, video: { ...WISHES, ...this.#wanted } });
+    try {
+      return await open();
+    } catch (cause) {
+      // The one that was chosen is gone: any other.
+      if (this.#wanted === FRONT || !['OverconstrainedError', 'NotFoundError'].includes(cause.name)) throw cause;
+      this.#wanted = FRONT;
+      return open();
+    }
   }
 
   stop() {
@@ -123,7 +145,8 @@ function inWords(cause) {
   switch (cause.name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return say('The camera is not allowed', 'Allow the camera for this page: in the address bar, or in the settings of the browser or the device. Then start it again.');
+      return say('The camera is not allowed', 'Allow the camera for this page: in the address bar, or in the settings of the browser or the device. Then start it again.'
+        + (globalThis.self === globalThis.top ? '' : ' This page is shown inside another one, which may keep the camera from it: open it by itself.'));
     case 'NotFoundError':
     case 'OverconstrainedError':
       return say('No camera found', 'This device has no camera that the browser can see. Photos work all the same.');

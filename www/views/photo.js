@@ -1,6 +1,7 @@
 // The ways photos come in: chosen, dropped, pasted, or the sample; and from files to pictures.
 
-import { decode, MAX_PIXELS } from '../lib/pixels.js';
+import { decode, MAX_PIXELS, tooLarge } from '../lib/pixels.js';
+import { startSealed } from '../lib/sealed.js';
 
 // A picture on the stage is no larger than this on its longer side, which is more than screens show of it.
 const SHOWN_SIDE = 2048;
@@ -17,10 +18,10 @@ const LIGHT = 2 ** 22;
 export async function readPicture(file) {
   const bitmap = await decode(file);
   if (bitmap.width * bitmap.height <= LIGHT) return { full: bitmap, shown: await createImageBitmap(bitmap) };
-  const worker = new Worker(new URL('../later/shrink-worker.js', import.meta.url), { type: 'module', name: 'mien-shrink' });
+  const worker = await startSealed('later/shrink-worker.js', 'mien-shrink');
   try {
     return await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => ('error' in data ? reject(data.error) : resolve(data));
+      worker.onmessage = ({ data }) => ('error' in data ? reject(tooLarge(data.error)) : resolve(data));
       worker.onerror = () => reject(new Error('A part of the page could not be loaded. Is this device online?'));
       worker.postMessage({ bitmap, most: MAX_PIXELS, side: SHOWN_SIDE }, [bitmap]);
     });
