@@ -10,39 +10,20 @@ Python 3.11, torch 2.15: pip install torch==2.15.0
 
 import argparse
 import statistics
+import sys
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+sys.path.append(str(Path(__file__).parents[2] / "model-weights/teacher"))
+from network import AGES, Block, convolution  # the blocks of the teacher
+
 # Expansion, channels, repeats, stride, side of the kernel.
 STAGES = [(1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 2, 1, 5)]
 HEAD = 256
-AGES = 100
-
-
-def convolution(inputs, outputs, side, stride=1, groups=1, activation=True):
-    layers = [
-        nn.Conv2d(inputs, outputs, side, stride, side // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01),
-    ]
-    return nn.Sequential(*layers, *([nn.ReLU6(inplace=True)] if activation else []))
-
-
-class Bottleneck(nn.Module):
-    def __init__(self, inputs, outputs, expansion, side, stride):
-        super().__init__()
-        wide = inputs * expansion
-        widen = [convolution(inputs, wide, 1)] if expansion > 1 else []
-        self.layers = nn.Sequential(
-            *widen, convolution(wide, wide, side, stride, wide), convolution(wide, outputs, 1, activation=False)
-        )
-        self.is_residual = stride == 1 and inputs == outputs
-
-    def forward(self, x):
-        y = self.layers(x)
-        return x + y if self.is_residual else y
 
 
 class Lite(nn.Module):
@@ -51,7 +32,7 @@ class Lite(nn.Module):
         blocks, channels = [], 32
         for expansion, outputs, repeats, stride, side in STAGES:
             for repeat in range(repeats):
-                blocks.append(Bottleneck(channels, outputs, expansion, side, stride if repeat == 0 else 1))
+                blocks.append(Block(channels, outputs, expansion, side, stride if repeat == 0 else 1))
                 channels = outputs
         self.body = nn.Sequential(convolution(3, 32, 3, 2), *blocks, convolution(channels, HEAD, 1))
         self.drop = nn.Dropout(0.1)

@@ -141,6 +141,7 @@ mod tests {
             assert!(read(&bytes).unwrap_err().contains(reason), "{reason}");
         }
     }
+
     #[test]
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
