@@ -454,7 +454,8 @@ dist() {
         die "the WebGPU module takes $packed bytes (gzip); the budget is $gpu_budget"
     for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
     local page
-    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name 'kiosk*' -prune -o \
+    # The service worker comes after the first result.
+    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name 'kiosk*' -prune -o -name sw.js -prune -o \
         -type f \( -name '*.html' -o -name '*.css' -o -name '*.js' \) -print)
     # None of these names has a space in it.
     size "page, styles, scripts" $page

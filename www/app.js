@@ -279,18 +279,22 @@ async function readPhoto(photo) {
   status.say(app.mien ? 'Reading the picture…' : 'Getting ready for the picture…');
   try {
     const { full, shown: picture } = await readPicture(photo);
-    if (mine !== session) return;
-    photoShown = photo;
-    stage.showPhoto(picture);
-    showControls();
-    const mien = await load();
-    if (mine !== session) return;
-    setState('running');
-    status.say('Reading the picture…');
-    const result = await mien.estimate(full, { transfer: true }).finally(() => full.close());
-    if (mine !== session) return;
-    show(result, false);
-    setState('ready');
+    try {
+      if (mine !== session) return picture.close();
+      photoShown = photo;
+      stage.showPhoto(picture);
+      showControls();
+      const mien = await load();
+      if (mine !== session) return;
+      setState('running');
+      status.say('Reading the picture…');
+      const result = await mien.estimate(full, { transfer: true });
+      if (mine !== session) return;
+      show(result, false);
+      setState('ready');
+    } finally {
+      full.close();
+    }
   } catch (error) {
     if (mine !== session) return;
     fail(error);

@@ -24,7 +24,7 @@ const PROGRAM = new URLSearchParams(self.location.search).get('program') ?? 'mie
 // What the page needs to work. The WebGPU module is large and joins when it is first used.
 const NEEDED = [
   './', 'style.css', 'app.js', 'start.js', 'mien.js', 'worker.js',
-  'lib/build.js', 'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/pixels.js', 'lib/sealed.js', 'lib/support.js', 'lib/traffic.js',
+  'lib/build.js', 'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/patience.js', 'lib/pixels.js', 'lib/sealed.js', 'lib/support.js', 'lib/traffic.js',
   'views/camera.js', 'views/distribution.js', 'views/order.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
   'views/stage.js', 'views/status.js', 'views/words.js',
   'later/album.js', 'later/card.js', 'later/changes.js', 'later/crop.js', 'later/measured.js', 'later/networks.js', 'later/occlusion.js',
@@ -160,7 +160,9 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   if (request.method !== 'GET' || new URL(request.url).origin !== location.origin) return;
   if (request.mode === 'navigate') event.waitUntil(sweep().catch(() => {}));
-  event.respondWith(BUILD && request.cache !== 'reload' ? storedFirst(event) : networkFirst(request));
+  const answer = BUILD && request.cache !== 'reload' ? storedFirst(event) : networkFirst(request);
+  // Browsers may fail to read what they have stored. What is not of this build the page notices itself.
+  event.respondWith(answer.catch(() => fetch(request)));
 });
 
 async function storedFirst({ request, clientId }) {

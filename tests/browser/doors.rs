@@ -131,6 +131,29 @@ const PAGE_ATTEMPTS: &str = r#"
             preload: () => link('preload', { as: 'image' }),
             modulepreload: () => link('modulepreload'),
             icon: () => link('icon'),
+            alternate: () => link('alternate stylesheet', { title: 'another' }),
+            audio: () => made('audio', { src: at('audio'), preload: 'auto' }),
+            source: () => {
+                const picture = made('picture', {});
+                made('source', { srcset: at('source') }, picture);
+                made('img', { src: 'data:,' }, picture);
+            },
+            drawing: () => {
+                const namespace = 'http://www.w3.org/2000/svg';
+                const svg = document.body.appendChild(document.createElementNS(namespace, 'svg'));
+                svg.appendChild(document.createElementNS(namespace, 'image')).setAttribute('href', at('drawing'));
+            },
+            input: () => made('input', { type: 'image', src: at('input') }),
+            content: () => made('span', {}).style.setProperty('content', `url(${at('content')})`),
+            list: () => made('li', { textContent: 'x' }).style.setProperty('list-style-image', `url(${at('list')})`),
+            attribute: () => made('p', { textContent: 'x' }).setAttribute('style', `background: url(${at('attribute')})`),
+            'style-element': () => made('style', { textContent: `@import url(${at('style-element')})` }, document.head),
+            paint: () => CSS.paintWorklet.addModule(at('paint')),
+            worklet: () => new AudioContext().audioWorklet.addModule(at('worklet')),
+            later: () => fetchLater(at('later'), { method: 'POST', body: 'face', activateAfter: 0 }),
+            speculation: () => made('script', { type: 'speculationrules', textContent: JSON.stringify({ prefetch: [{ urls: [at('speculation')] }] }) }, document.head),
+            srcdoc: () => made('iframe', { srcdoc: `<img src=${at('srcdoc')}>` }),
+            'blob-frame': () => made('iframe', { src: URL.createObjectURL(new Blob([`<img src=${at('blob-frame')}>`], { type: 'text/html' })) }),
             shared: () => new SharedWorker(at('shared')),
             'shared-nested': () => new SharedWorker(URL.createObjectURL(new Blob([`fetch('${at('shared-nested')}', { mode: 'no-cors' })`], { type: 'text/javascript' }))),
             register: () => navigator.serviceWorker.register(at('register')),
@@ -182,6 +205,21 @@ const HEARD_OF_A_BARE_PAGE: &[&str] = &[
     "preload",
     "modulepreload",
     "icon",
+    "alternate",
+    "audio",
+    "source",
+    "drawing",
+    "input",
+    "content",
+    "list",
+    "attribute",
+    "style-element",
+    "paint",
+    "worklet",
+    "later",
+    "speculation",
+    "srcdoc",
+    "blob-frame",
     "shared-nested",
     "own-worker",
     "own-frame",

@@ -22,6 +22,8 @@ struct Network {
 #[derive(Clone, Copy, PartialEq)]
 enum Break {
     Middle,
+    /// There, too, and nobody says so.
+    Silence,
     Type,
     /// Not broken: every file of that ending has the headers of a page that is isolated from others.
     Isolated,
@@ -56,7 +58,7 @@ impl Network {
 }
 
 /// One request and its answer.
-fn relay(mut stream: TcpStream, server: &str, broken: &Mutex<Option<(String, Break)>>) -> Option<()> {
+fn relay(mut stream: TcpStream, server: &str, lock: &Mutex<Option<(String, Break)>>) -> Option<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -70,11 +72,18 @@ fn relay(mut stream: TcpStream, server: &str, broken: &Mutex<Option<(String, Bre
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer).ok()?;
     let body = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    let broken = broken.lock().unwrap().clone();
+    let broken = lock.lock().unwrap().clone();
     match broken.filter(|(file, _)| {
         path.split('?').next().is_some_and(|path| path.ends_with(&format!("/{file}")) || file.is_empty())
     }) {
         Some((_, Break::Middle)) => answer.truncate(body + (answer.len() - body) / 2),
+        Some((_, Break::Silence)) => {
+            stream.write_all(&answer[..body + (answer.len() - body) / 2]).ok()?;
+            while lock.lock().unwrap().is_some() {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            return None;
+        }
         Some((_, Break::Type)) => {
             let head = String::from_utf8_lossy(&answer[..body]).replace("text/javascript", "text/plain");
             answer = [head.as_bytes(), &answer[body..]].concat();
@@ -103,7 +112,8 @@ fn needed() -> Vec<String> {
 fn is_told(page: &Page, file: &str) {
     page.wait_for("document.documentElement?.dataset.state === 'error'");
     let words = page.words();
-    let says = ["online", "Try again", "broke off", "loaded"].iter().any(|it| words.contains(it));
+    let says =
+        ["online", "Try again", "broke off", "loaded", "incomplete"].iter().any(|it| words.contains(it));
     assert!(says && !words.contains("Getting ready"), "{file}: {words}");
 }
 
@@ -128,6 +138,112 @@ fn a_network_that_breaks_off_in_any_file_is_told_and_another_try_mends_it() {
                 page.evaluate("(window.leaving = true, location.reload())");
             }
             page.wait_for("!window.leaving && document.documentElement.dataset.state === 'ready'");
+        }
+    });
+}
+
+/// Of the page's look nothing hangs.
+#[test]
+fn a_network_that_falls_silent_in_any_file_is_told_and_another_try_mends_it() {
+    let chromium = Chromium::start(Options::default());
+    let site = Site::start();
+    let (network, page) = (Network::to(&site), chromium.page());
+    site.write("sw.js", None);
+    // A tenth of the patience.
+    site.prepend(
+        "start.js",
+        "const { setInterval } = window;
+        window.setInterval = (run, ms, ...rest) => setInterval(run, ms === 1000 ? 100 : ms, ...rest);",
+    );
+    let address = |file: &str| network.page(&format!("?engine=cpu&without={}", file.replace('/', "-")));
+    for file in
+        ["weights/lite.safetensors", "pkg/mien_cpu_relaxed_bg.wasm", "pkg/mien_cpu_relaxed.js", "worker.js"]
+    {
+        network.breaks(file, Break::Silence);
+        page.evaluate("window.leaving = true");
+        page.go(&address(file), "document.body");
+        is_told(&page, file);
+        let code = page.evaluate("mienApp.lastError.code");
+        assert!(code == "download" || code == "weights", "{file}: {code}, {}", page.words());
+        network.mends();
+        page.click("#trouble-action");
+        page.wait_for("document.documentElement.dataset.state === 'ready'");
+    }
+    // By those that browsers fetch for themselves, the page has no buttons yet.
+    for (file, is_needed) in [("app.js", true), ("style.css", false)] {
+        network.breaks(file, Break::Silence);
+        page.evaluate("window.leaving = true");
+        page.go(&address(file), "document.body");
+        if is_needed {
+            page.wait_for("document.querySelector('#status').textContent.includes('slow to come')");
+        } else {
+            page.wait_for("document.documentElement.dataset.state === 'ready'");
+            assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+        }
+        network.mends();
+    }
+    network.breaks("style.css", Break::Middle);
+    page.go(
+        &network.page("?engine=cpu&without=half-a-style"),
+        "document.documentElement.dataset.state === 'ready'",
+    );
+    assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+}
+
+/// It is ended before it has begun, of which a browser tells nobody.
+#[test]
+fn a_worker_that_never_starts_is_told() {
+    visit(Options::default(), |site, page| {
+        let own = site.read("worker.js");
+        site.replace("worker.js", Some("self.close();"));
+        site.prepend(
+            "start.js",
+            "const { setTimeout } = window;
+            window.setTimeout = (run, ms, ...rest) => setTimeout(run, ms === 60000 ? 3000 : ms, ...rest);",
+        );
+        page.go(&site.page("?engine=cpu"), "document.documentElement.dataset.state === 'error'");
+        assert_eq!(page.evaluate("mienApp.lastError.code"), "download");
+        assert!(page.words().contains("does not start"), "{}", page.words());
+        site.replace("worker.js", Some(&own));
+        page.evaluate("navigator.serviceWorker.getRegistration().then((it) => it?.unregister())");
+        page.click("#trouble-action");
+        page.wait_for("document.documentElement.dataset.state === 'ready'");
+        assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+    });
+}
+
+/// Browsers say that they could not read what they have stored, or hang on to a part of it.
+#[test]
+fn a_store_that_cannot_be_read_is_done_without() {
+    visit(Options::default(), |site, page| {
+        site.prepend(
+            "sw.js",
+            "const match = caches.match.bind(caches);
+            caches.match = (request, ...rest) => (String(request.url ?? request).includes('about/') ? match(request, ...rest)
+                : self.broken ? Promise.reject(new DOMException('', 'UnknownError')) : match(request, ...rest));
+            addEventListener('message', ({ data }) => { if (data === 'break') self.broken = true; });",
+        );
+        page.open(&site.page("?engine=cpu"));
+        page.settles();
+        page.wait_for("navigator.serviceWorker.controller && document.querySelector('#offline').textContent");
+        page.evaluate("navigator.serviceWorker.controller.postMessage('break')");
+        page.reload();
+        assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+    });
+}
+
+/// As by a server that does not say how long it is.
+#[test]
+fn a_page_that_came_in_part_is_told() {
+    let whole = std::fs::read_to_string(repository().join("dist/index.html")).unwrap();
+    visit(Options::default(), |site, page| {
+        for end in ["<section id=\"stage\"", "<section id=\"readout\"", "<footer", "<noscript"] {
+            site.write("part.html", Some(whole.split(end).next().unwrap()));
+            page.go(
+                &site.page("part.html?engine=cpu"),
+                "document.documentElement?.dataset.state === 'error'",
+            );
+            assert!(page.words().contains("came incomplete"), "{end}: {}", page.words());
         }
     });
 }
@@ -228,6 +344,58 @@ fn an_adapter_that_vanishes_is_told_or_done_without() {
         let estimate = page.estimate_after(|page| page.click("#use-sample"));
         assert_eq!(estimate.engine, "cpu");
         assert_eq!(page.evaluate("mienApp.lastError"), Value::Null);
+    });
+}
+
+/// What is dropped is there until the browser's collector thinks of it, if nobody destroys it.
+#[test]
+fn pictures_of_many_sizes_leave_nothing_on_the_gpu() {
+    visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.before_workers(
+            "self.setTimeout = () => {};
+            self.live = { textures: new Set(), buffers: new Set() };
+            if (self.name === 'mien-webgpu') {
+                const watch = (make, made, objects) => {
+                    const [create, { destroy }] = [GPUDevice.prototype[make], made.prototype];
+                    GPUDevice.prototype[make] = function (...args) {
+                        const object = create.apply(this, args);
+                        objects.add(object);
+                        return object;
+                    };
+                    made.prototype.destroy = function () {
+                        objects.delete(this);
+                        return destroy.call(this);
+                    };
+                };
+                watch('createTexture', GPUTexture, live.textures);
+                watch('createBuffer', GPUBuffer, live.buffers);
+            }",
+        );
+        page.open(&site.page("?engine=webgpu"));
+        let worker = page.worker("mien-webgpu");
+        let mut counts = Vec::new();
+        for sides in [[300, 340, 380], [420, 460, 500], [320, 360, 400]] {
+            let engines = page.evaluate(&format!(
+                "(async () => {{
+                    const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
+                    const engines = [];
+                    for (const side of {sides:?}) {{
+                        const canvas = new OffscreenCanvas(side, side);
+                        canvas.getContext('2d').drawImage(sample, 0, 0, side, side);
+                        engines.push((await mienApp.mien.estimate(canvas)).engine);
+                    }}
+                    return engines;
+                }})()"
+            ));
+            assert_eq!(engines, json!(["webgpu", "webgpu", "webgpu"]));
+            counts.push(worker.evaluate("[live.textures.size, live.buffers.size]"));
+        }
+        println!("{counts:?}");
+        // The last picture's.
+        assert!(counts.iter().all(|count| count[0] == 1), "{counts:?}");
+        // burn's own are a pool, which does not grow.
+        let buffers = counts.iter().map(|count| count[1].as_u64().unwrap()).collect::<Vec<_>>();
+        assert!(buffers[2] <= buffers[1] + 1, "{counts:?}");
     });
 }
 
@@ -540,6 +708,26 @@ fn every_camera_is_reached_and_one_that_is_gone_or_busy_is_forgotten() {
 
 const TRACK: &str = "document.querySelector('video').srcObject?.getVideoTracks()[0]";
 
+/// As one behind a closed switch, or another program's.
+#[test]
+fn a_camera_that_sends_nothing_is_told() {
+    visit(Options { camera: true, ..Options::default() }, |site, page| {
+        site.prepend(
+            "start.js",
+            "const { setTimeout } = window;
+            window.setTimeout = (run, ms, ...rest) => setTimeout(run, ms === 15000 ? 1000 : ms, ...rest);
+            const { play } = HTMLVideoElement.prototype;
+            HTMLVideoElement.prototype.play = function () { return window.sends ? play.call(this) : new Promise(() => {}); };",
+        );
+        page.open(&site.page("?engine=cpu"));
+        page.click("#start-camera");
+        page.wait_for("mienApp.lastError");
+        assert!(page.words().contains("sends no picture"), "{}", page.words());
+        page.evaluate("window.sends = true");
+        assert_is_the_sample(&page.estimate_after(|page| page.click("#start-camera")));
+    });
+}
+
 #[test]
 fn a_camera_that_is_paused_taken_or_forbidden_is_told() {
     let chromium = Chromium::start(Options { camera: true, ..Options::default() });
@@ -595,6 +783,21 @@ fn a_tab_that_was_frozen_goes_on() {
         page.set_lifecycle("active");
         page.estimate_after(|_| ());
         assert_eq!(page.evaluate("document.documentElement.dataset.state"), "running");
+        // Nor is that time one in which anybody has waited for an engine.
+        page.evaluate(
+            "void import('./lib/patience.js').then(({ after }) => {
+                window.ended = [];
+                after(2000, () => ended.push('waited'));
+                after(2000, () => ended.push('called off'))();
+            })",
+        );
+        page.set_lifecycle("frozen");
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        page.set_lifecycle("active");
+        page.evaluate("new Promise((resume) => setTimeout(resume, 500))");
+        assert_eq!(page.evaluate("ended"), json!([]));
+        page.wait_for("ended.length > 0");
+        assert_eq!(page.evaluate("ended"), json!(["waited"]));
     });
 }
 

@@ -3,6 +3,7 @@
 // For tests and for the curious: <html data-state> is 'loading', 'waiting' (for a tap), 'running', 'trouble'
 // (another try is to come) or 'error' (none is), and window.kiosk has what was seen and shown last.
 
+import { unlessSilent } from '../lib/patience.js';
 import { trusted } from '../lib/sealed.js';
 import { programOf } from '../lib/support.js';
 import { Mien } from '../mien.js';
@@ -86,13 +87,17 @@ const address = new URL(new URLSearchParams(location.search).get('rules') ?? 'ki
 
 async function readRules() {
   let response;
+  let text;
   try {
-    response = await fetch(address, { cache: 'reload' }); // what is on the site now, and the stored copy offline
+    await unlessSilent(async (signal) => {
+      response = await fetch(address, { cache: 'reload', signal }); // what is on the site now, and the stored copy offline
+      text = await response.text();
+    });
   } catch {
     return { problems: [{ text: `The rules file ${address.pathname} could not be loaded. Is this device online?` }] };
   }
   if (!response.ok) return { problems: [{ text: `The rules file ${address.pathname} could not be loaded: the site answered ${response.status}.` }] };
-  return parse(await response.text());
+  return parse(text);
 }
 
 /** Rules that can be used, however long they take. */

@@ -1,5 +1,6 @@
 import { isOurs, OF_ANOTHER_BUILD } from './build.js';
 import { MienError } from './error.js';
+import { hear, unlessSilent } from './patience.js';
 
 // A Content-Length counts compressed bytes, the stream hands out unpacked ones.
 // WebAssembly and weights unpack to about this many times their compressed size.
@@ -42,7 +43,7 @@ export class Progress {
 export async function download(url, { what, code, check, progress, signal }) {
   let isWhole;
   for (const cache of ['default', 'reload']) {
-    const bytes = await fetchBytes(url, { what, code, progress, signal, cache });
+    const bytes = await unlessSilent((ending) => fetchBytes(url, { what, code, progress, signal: ending, cache }), signal);
     isWhole = check(bytes);
     if (isWhole && (await isOurs(url, bytes))) return bytes;
   }
@@ -56,6 +57,7 @@ async function fetchBytes(url, { what, code, progress, signal, cache }) {
   } catch (cause) {
     throw new MienError(code, `The ${what} could not be downloaded. Is this device online?`, cause);
   }
+  hear();
   if (response.status === 409) throw new MienError(code, OF_ANOTHER_BUILD); // sw.js
   if (!response.ok) {
     throw new MienError(code, `The ${what} could not be downloaded (the site answered ${response.status}).`);
@@ -77,6 +79,7 @@ async function readBody(response, onBytes) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
+    hear();
     chunks.push(value);
     loaded += value.length;
     onBytes(loaded, total);

@@ -1,10 +1,13 @@
 import { MienError } from './error.js';
+import { after } from './patience.js';
 import { FOREIGN, readPixels, transferable } from './pixels.js';
 import { forget, hold, startSealed } from './sealed.js';
 import { programOf } from './support.js';
 
 // What a GPU's engine knows of the faces is in main memory, and at hand as soon as the frame before is done with.
 const STATE_TIME_LIMIT_MS = 8000;
+// A worker that has not started by then has been ended, or its device does not answer.
+const START_TIME_LIMIT_MS = 60_000;
 
 /**
  * One engine: a worker with its own WebAssembly module, behind promises.
@@ -36,13 +39,10 @@ export class Engine {
     glue.catch(() => {}); // told where it is waited for
     const engine = new Engine(kind, await startSealed('worker.js', `mien-${kind}`));
     try {
-      const [detector, network] = await Promise.all([
-        files.detector,
-        files.network,
-        glue.then((address) => engine.call('scripts', { glue: address })),
-        Promise.all([files.wasm, glue]).then(([wasm]) => engine.call('program', { wasm })), // its scripts first
-      ]);
-      const { model, readsPixels, sealed } = await engine.call('start', { kind, detector, network });
+      const scripts = glue.then((address) => engine.call('scripts', { glue: address }, [], START_TIME_LIMIT_MS));
+      const program = Promise.all([files.wasm, scripts]).then(([wasm]) => engine.call('program', { wasm }, [], START_TIME_LIMIT_MS));
+      const [detector, network] = await Promise.all([files.detector, files.network, program]);
+      const { model, readsPixels, sealed } = await engine.call('start', { kind, detector, network }, [], START_TIME_LIMIT_MS);
       engine.model = model;
       engine.sealed = sealed;
       engine.#workerReads = readsPixels;
@@ -50,7 +50,7 @@ export class Engine {
     } catch (error) {
       engine.stop(error);
       forget(); // they may be what is wrong
-      throw error;
+      throw error.silent ? new MienError('download', 'The program does not start.', error) : error;
     }
   }
 
@@ -109,11 +109,11 @@ export class Engine {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      const timer = timeLimit > 0 && setTimeout(() => {
+      const callOff = timeLimit > 0 && after(timeLimit, () => {
         // Somebody else may have ended its worker, of which nobody is told.
         this.stop(Object.assign(new MienError('estimate', `The ${this.kind} engine does not answer.`), { silent: true }));
-      }, timeLimit);
-      this.#calls.set(id, { resolve, reject, timer });
+      });
+      this.#calls.set(id, { resolve, reject, callOff });
       try {
         this.#worker.postMessage({ id, type, ...payload }, transfer);
       } catch (cause) {
@@ -142,7 +142,7 @@ export class Engine {
   #take(id) {
     const call = this.#calls.get(id);
     this.#calls.delete(id);
-    if (call?.timer) clearTimeout(call.timer);
+    if (call?.callOff) call.callOff();
     return call;
   }
 }

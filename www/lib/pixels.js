@@ -16,6 +16,8 @@ const SCRAMBLED = 'This browser gives pages random pixels in place of a pictureâ
 
 const UNREADABLE = 'The picture is damaged or incomplete, or of a kind that this browser does not know.';
 
+const INCOMPLETE = 'This file is incomplete or damaged: viewers may show a part of the picture, and the rest is missing. Get the file once more.';
+
 // The format of iPhones' photos, which most browsers cannot read: its names in the first bytes of a file.
 const HEIC = /^ftyp(heic|heix|hevc|heim|heis|hevm|hevs|mif1|msf1)/;
 const WHAT_HEIC_IS = 'This is a HEIC picture, as iPhones take them, and this browser cannot read it. Save it as a JPEG first: '
@@ -65,7 +67,22 @@ export async function decode(file) {
     return await upright(file);
   } catch (cause) {
     const start = await file.slice(4, 12).text().catch(() => '');
-    throw new MienError('bad-picture', HEIC.test(start) ? WHAT_HEIC_IS : UNREADABLE, cause);
+    throw new MienError('bad-picture', HEIC.test(start) ? WHAT_HEIC_IS : (await showsInPart(file)) ? INCOMPLETE : UNREADABLE, cause);
+  }
+}
+
+// Whether a browser shows something of a file that is not to be read. (A drawing is no picture, and shown, too.)
+async function showsInPart(file) {
+  if (typeof Image !== 'function' || file.type.startsWith('image/svg')) return false;
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  try {
+    await image.decode();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    URL.revokeObjectURL(image.src);
   }
 }
 

@@ -6,6 +6,7 @@
 
 import { addressOf, isOurs, OF_ANOTHER_BUILD } from './build.js';
 import { MienError } from './error.js';
+import { hear, unlessSilent } from './patience.js';
 
 const POLICY = "default-src 'none'; script-src blob: 'wasm-unsafe-eval'; worker-src blob:; require-trusted-types-for 'script'; trusted-types mien";
 
@@ -67,9 +68,13 @@ async function copy(href) {
 async function text(href) {
   try {
     for (const cache of /** @type {RequestCache[]} */ (['default', 'reload'])) {
-      const response = await fetch(href, { cache });
-      if (!response.ok) throw new Error(`the site answered ${response.status}`);
-      const bytes = await response.arrayBuffer();
+      const bytes = await unlessSilent(async (signal) => {
+        const response = await fetch(href, { cache, signal });
+        hear();
+        if (!response.ok) throw new Error(`the site answered ${response.status}`);
+        return response.arrayBuffer();
+      });
+      hear();
       if (await isOurs(href, bytes)) return new TextDecoder().decode(bytes);
     }
   } catch (cause) {

@@ -1,8 +1,13 @@
 // The camera: starting, choosing between several, stopping, and what went wrong in plain words.
 
+import { after } from '../lib/patience.js';
+
 const WISHES = { width: { ideal: 960 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
 const FRONT = { facingMode: { ideal: 'user' } };
+
+// Longer than this no camera takes for its first picture.
+const SILENT_MS = 15_000;
 
 export class CameraError extends Error {
   constructor(name, title, message, cause) {
@@ -55,11 +60,11 @@ export class Camera {
     try {
       this.#stream = await this.#open();
       this.#video.srcObject = this.#stream;
-      await this.#video.play();
+      await this.#plays();
     } catch (cause) {
       this.stop();
       this.#wanted = FRONT; // not the same one again: it may be busy for long
-      throw inWords(cause);
+      throw cause instanceof CameraError ? cause : inWords(cause);
     }
     const [track] = this.#stream.getVideoTracks();
     track.addEventListener('ended', async () => {
@@ -73,6 +78,15 @@ export class Camera {
     this.mirrored = facingMode !== 'environment';
     this.hasChoice = (await this.#devices()).length > 1;
     this.#awake.hold(); // nobody touches a screen that shows what the camera sees
+  }
+
+  /** Until its first picture. */
+  #plays() {
+    return new Promise((resolve, reject) => {
+      const callOff = after(SILENT_MS, () => reject(new CameraError('silent', 'The camera sends no picture',
+        'A call or another program may have it, or a switch on the device keeps it off. Then start it again.')));
+      this.#video.play().then(resolve, reject).finally(callOff);
+    });
   }
 
   /** The next camera, one after the other. */

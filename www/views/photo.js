@@ -1,5 +1,6 @@
 // The ways photos come in: chosen, dropped, pasted, or the sample; and from files to pictures.
 
+import { unlessSilent } from '../lib/patience.js';
 import { decode, MAX_PIXELS, tooLarge } from '../lib/pixels.js';
 import { startSealed } from '../lib/sealed.js';
 
@@ -32,7 +33,7 @@ export async function readPicture(file) {
 
 /**
  * @param {{ input: HTMLInputElement, sample: HTMLElement, stage: HTMLElement,
- *           onPhotos: (photos: Blob[]) => void, onNothing: (why: string) => void, onFailure: (error: Error) => void }} parts
+ *           onPhotos: (photos: Blob[]) => void, onNothing: (what: string) => void, onFailure: (error: Error) => void }} parts
  * @returns {() => void} takes what was chosen before this script was there
  */
 export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailure }) {
@@ -44,10 +45,14 @@ export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailu
   input.addEventListener('change', chosen);
 
   sample.addEventListener('click', async () => {
+    onNothing('Getting the sample picture…');
     try {
-      const response = await fetch('sample.jpg');
-      if (!response.ok) throw new Error(`The site answered ${response.status}.`);
-      onPhotos([await response.blob()]);
+      const blob = await unlessSilent(async (signal) => {
+        const response = await fetch('sample.jpg', { signal });
+        if (!response.ok) throw new Error(`The site answered ${response.status}.`);
+        return response.blob();
+      });
+      onPhotos([blob]);
     } catch (error) {
       onFailure(new Error('The sample picture could not be downloaded. Is this device online?', { cause: error }));
     }
