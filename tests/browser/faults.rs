@@ -148,13 +148,13 @@ fn a_network_that_falls_silent_in_any_file_is_told_and_another_try_mends_it() {
     let chromium = Chromium::start(Options::default());
     let site = Site::start();
     let (network, page) = (Network::to(&site), chromium.page());
-    site.write("sw.js", None);
     // A tenth of the patience.
     site.prepend(
         "start.js",
         "const { setInterval } = window;
         window.setInterval = (run, ms, ...rest) => setInterval(run, ms === 1000 ? 100 : ms, ...rest);",
     );
+    site.write("sw.js", None);
     let address = |file: &str| network.page(&format!("?engine=cpu&without={}", file.replace('/', "-")));
     for file in
         ["weights/lite.safetensors", "pkg/mien_cpu_relaxed_bg.wasm", "pkg/mien_cpu_relaxed.js", "worker.js"]
