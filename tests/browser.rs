@@ -462,13 +462,14 @@ fn a_picture_too_large_for_a_texture_is_read() {
         let longest = page.worker("mien-webgpu").evaluate("gpu.devices[0].limits.maxTextureDimension2D");
         let longest = longest.as_u64().unwrap();
         for (width, path) in [(longest, "texture"), (longest + 1, "memory")] {
+            // As a frame of video: a photo's search would look at more than a hundred parts of it.
             let canvas =
                 format!("Object.assign(document.createElement('canvas'), {{ width: {width}, height: 64 }})");
             let of = format!(
                 "(async () => {{
                     const canvas = {canvas};
                     canvas.getContext('2d').fillRect(0, 0, 1, 1);
-                    const {{ engine, width, path, faces }} = await mienApp.mien.estimate(canvas);
+                    const {{ engine, width, path, faces }} = await mienApp.mien.estimate(canvas, {{ track: true }});
                     return {{ engine, width, path, faces: faces.length }};
                 }})()"
             );
