@@ -6,13 +6,16 @@ mod cli;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Age and gender of the faces in pictures, estimated on this machine.
 #[derive(Parser)]
-#[command(version, about)]
-#[cfg_attr(not(feature = "train"), command(after_help = cli::missing::WHICH))]
+#[command(version, about, after_help = cli::after_help())]
 struct Arguments {
+    /// Say nothing on standard error but what fails: no progress, no word on what is left out
+    #[arg(long, short, global = true)]
+    quiet: bool,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -34,6 +37,8 @@ enum Command {
     Calibrate(cli::calibrate::CalibrateArgs),
     #[cfg(feature = "train")]
     Bench(cli::bench::BenchArgs),
+    Completions(cli::completions::CompletionsArgs),
+    Manual(cli::manual::ManualArgs),
     #[cfg(not(feature = "train"))]
     #[command(external_subcommand)]
     Other(Vec<OsString>),
@@ -48,7 +53,11 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<ExitCode> {
-    match cli::config::parse::<Arguments>()?.command {
+    let Arguments { quiet, command } = cli::config::parse()?;
+    if quiet {
+        cli::output::be_quiet();
+    }
+    match command {
         Command::Predict(args) => return cli::predict::run(args),
         Command::Serve(args) => cli::serve::run(args)?,
         Command::Convert(args) => cli::convert::run(args)?,
@@ -64,6 +73,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Command::Experiment(args) => cli::experiment::run(args)?,
         #[cfg(feature = "train")]
         Command::Bench(args) => cli::bench::run(args)?,
+        Command::Completions(args) => cli::completions::run(&args, Arguments::command())?,
+        Command::Manual(args) => cli::manual::run(&args, Arguments::command())?,
         #[cfg(not(feature = "train"))]
         Command::Other(words) => return Err(cli::missing::explain(&words[0])),
     }

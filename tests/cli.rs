@@ -449,3 +449,75 @@ fn an_experiment_is_trained_once_and_measured_on_test_pictures() {
     let again = String::from_utf8(output.stdout).unwrap();
     assert!(again.ends_with(&written) && !again.contains("\npass "), "{again}");
 }
+
+#[test]
+fn a_network_learns_from_the_answers_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&folder.path().join(name)).to_owned();
+    crops::write(folder.path(), "toy", 20);
+    let (data, answers) = (at(""), at("answers.safetensors"));
+    let weights = "model-weights/lite/lite.safetensors,model-weights/m-cnn/m-cnn.safetensors";
+    let arguments =
+        format!("experiment answers --data {data} --datasets toy --weights {weights} --output {answers}");
+    let output = mien(&arguments.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "toy: 20 crops\n");
+    let train = |run: &str, options: &str| {
+        let arguments = format!(
+            "train --model m-cnn --data {data} --datasets toy --pictures 16 --batch 4 --run {}{options}",
+            at(run)
+        );
+        mien(&arguments.split(' ').collect::<Vec<_>>())
+    };
+    let taught = format!(" --teacher {answers} --teacher-weight 0.9");
+    for (run, options) in [("alone", ""), ("taught", &taught)] {
+        let output = train(run, options);
+        assert!(output.status.success(), "{}", errors(&output));
+    }
+    let trained = |run: &str| fs::read(folder.path().join(run).join("best.safetensors")).unwrap();
+    assert!(trained("alone") != trained("taught"), "the answers were not used");
+
+    // Of other crops of that name.
+    crops::write(folder.path(), "toy", 19);
+    let output = train("again", &taught);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("toy"), "{}", errors(&output));
+}
+
+#[test]
+fn shells_and_man_know_the_options() {
+    for (shell, word) in
+        [("bash", "--annotate"), ("zsh", "--annotate"), ("fish", "annotate"), ("powershell", "--annotate")]
+    {
+        let output = mien(&["completions", shell]);
+        assert!(output.status.success(), "{}", errors(&output));
+        assert!(String::from_utf8(output.stdout).unwrap().contains(word), "{shell}");
+    }
+    // As bash itself reads it.
+    let script = mien(&["completions", "bash"]).stdout;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mien.bash"), script).unwrap();
+    let completed = std::process::Command::new("bash")
+        .args(["-c", "source mien.bash; COMP_WORDS=(mien predict --anno); COMP_CWORD=2; _mien mien --anno predict; echo ${COMPREPLY[0]}"])
+        .current_dir(folder.path())
+        .output();
+    if let Ok(completed) = completed {
+        assert_eq!(String::from_utf8_lossy(&completed.stdout), "--annotate\n");
+    }
+
+    let pages = folder.path().join("man1");
+    let output = mien(&["manual", text(&pages)]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let page = |name: &str| fs::read_to_string(pages.join(name)).unwrap();
+    assert!(page("mien.1").contains("Exit status"), "{}", page("mien.1"));
+    assert!(page("mien-predict.1").contains("annotate"), "{}", page("mien-predict.1"));
+    let output = mien(&["manual", text(&astronaut())]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_has_its_own_status() {
+    assert_eq!(mien(&["predict"]).status.code(), Some(2));
+    assert_eq!(mien(&["predict", "--json", "--csv", "x.jpg"]).status.code(), Some(2));
+    assert_eq!(mien(&["predict", "there-is-none.jpg"]).status.code(), Some(1));
+}

@@ -2,7 +2,7 @@
 //! alike. And readers that stop reading.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Cursor, Read};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
@@ -336,7 +336,6 @@ fn names_that_are_no_text_are_told_apart() {
 #[cfg(unix)]
 #[test]
 fn pipes_are_read_and_what_has_no_end_is_not() {
-    use std::io::Write;
     let mut child = command(&["--json".as_ref(), "/dev/stdin".as_ref()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -349,4 +348,102 @@ fn pipes_are_read_and_what_has_no_end_is_not() {
     let output = predict(&["/dev/zero".as_ref()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains("too large"), "{}", errors(&output));
+}
+
+#[test]
+fn a_picture_is_read_from_standard_input() {
+    let copies = Folder::new();
+    let mut child = command(&["-".as_ref(), "-".as_ref(), "--annotate".as_ref(), copies.path()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&encoded(&astronaut(), ImageFormat::Png)).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(said.starts_with("-: 1 face\n"), "{said}");
+    assert!(!said.contains('\x1b'), "no colours where there is no terminal: {said}");
+    // Once.
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(errors(&output), "mien: -: standard input can be read only once\n");
+    assert!(copies.path().join("stdin.png").is_file());
+}
+
+#[test]
+fn a_table_has_a_row_for_each_face() {
+    let folder = Folder::new();
+    let mut two = RgbaImage::new(1024, 512);
+    imageops::replace(&mut two, &astronaut(), 0, 0);
+    imageops::replace(&mut two, &astronaut(), 512, 0);
+    folder.put("a, two.png", &encoded(&two, ImageFormat::Png));
+    folder.put("b.png", &encoded(&RgbaImage::from_pixel(64, 64, Rgba([90, 90, 90, 255])), ImageFormat::Png));
+    let output = predict(&["--csv".as_ref(), "--model".as_ref(), "d-cnn,lite".as_ref(), folder.path()]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let mut table = csv::Reader::from_reader(&output.stdout[..]);
+    let head: Vec<String> = table.headers().unwrap().iter().map(str::to_owned).collect();
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    let column = |name: &str| {
+        let at = head.iter().position(|column| column == name).unwrap();
+        rows.iter().map(|row| row[at].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(column("model"), ["d-cnn", "d-cnn", "lite", "lite", "d-cnn", "lite"]);
+    assert_eq!(column("face"), ["1", "2", "1", "2", "", ""]);
+    assert!(column("file")[0].ends_with("a, two.png"), "{:?}", rows[0]);
+    // The same numbers as in JSON.
+    let json = predict(&["--json".as_ref(), "--model".as_ref(), "d-cnn,lite".as_ref(), folder.path()]);
+    let lines = lines(&json);
+    let models: Vec<&Value> = lines.iter().map(|line| &line["model"]).collect();
+    assert_eq!(models, ["d-cnn", "lite", "d-cnn", "lite"]);
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    for (i, line, face) in [(0, 0, 0), (1, 0, 1), (2, 1, 0), (3, 1, 1)] {
+        let face = &lines[line]["faces"][face];
+        let fields = [
+            ("age", &face["age"]),
+            ("age_low", &face["age_range"][0]),
+            ("age_high", &face["age_range"][1]),
+            ("box_left", &face["box"][0]),
+            ("box_height", &face["box"][3]),
+            ("female", &face["gender"]["female"]),
+        ];
+        for (name, value) in fields {
+            assert!((number(&column(name)[i]) - value.as_f64().unwrap()).abs() < 1e-4, "{name} {value}");
+        }
+    }
+    let age = column("age");
+    assert_ne!(age[0], age[2], "two networks");
+    let words = predict(&["--model".as_ref(), "d-cnn,lite".as_ref(), folder.path()]);
+    let words = String::from_utf8(words.stdout).unwrap();
+    assert!(words.contains("2 faces by d-cnn") && words.contains("2 faces by lite"), "{words}");
+}
+
+#[test]
+fn one_weight_file_is_not_of_two_networks() {
+    let weights = Path::new("model-weights/lite/lite.safetensors");
+    let output = predict(&[
+        "--model".as_ref(),
+        "lite,d-cnn".as_ref(),
+        "--weights".as_ref(),
+        weights,
+        "tests/data/astronaut.png".as_ref(),
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("--model"), "{}", errors(&output));
+}
+
+#[test]
+fn quiet_is_without_remarks_and_not_without_failures() {
+    let folder = Folder::new();
+    folder.put("a.png", &encoded(&RgbaImage::new(32, 32), ImageFormat::Png));
+    folder.put("b.txt", b"text");
+    folder.put("c.jpg", b"no picture");
+    let said = |options: &[&Path]| {
+        let output = predict(&[options, &[folder.path()]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        errors(&output)
+    };
+    assert_eq!(said(&[]).lines().count(), 2, "{}", said(&[]));
+    let quiet = said(&["--quiet".as_ref()]);
+    assert!(quiet.lines().count() == 1 && quiet.contains("c.jpg"), "{quiet}");
+    assert_eq!(said(&["-q".as_ref()]), quiet);
 }

@@ -145,7 +145,9 @@ fn in_a_process(args: &GrowthArgs, point: [u32; 3]) -> anyhow::Result<Point> {
     command.args(["--runs", &args.runs.to_string(), "--point", &point.map(|v| v.to_string()).join(",")]);
     let estimator = &args.estimator;
     command.args(["--model", estimator.model.name()]);
-    for (option, path) in [("--weights", &estimator.weights), ("--weights-dir", &estimator.weights_dir)] {
+    for (option, path) in
+        [("--weights", &estimator.means.weights), ("--weights-dir", &estimator.means.weights_dir)]
+    {
         if let Some(path) = path {
             command.arg(option).arg(path);
         }

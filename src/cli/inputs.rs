@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::output::say;
+use super::output::{remark, say};
 
 /// What pictures are called that are read in folders.
 pub const EXTENSIONS: [&str; 14] =
@@ -19,6 +19,14 @@ const FOREIGN: [&str; 18] = [
     "heic", "heif", "hif", "avif", "jxl", "jp2", "svg", "ico", "psd", "dng", "cr2", "cr3", "nef", "arw",
     "raf", "orf", "rw2", "raw",
 ];
+
+/// What standard input is called, among files.
+const STANDARD_INPUT: &str = "-";
+
+/// Whether standard input is meant. (A file of that name is `./-`.)
+pub fn is_standard_input(path: &Path) -> bool {
+    path == Path::new(STANDARD_INPUT)
+}
 
 /// A picture to estimate, and its path in the folder of annotated copies.
 #[derive(Debug)]
@@ -115,6 +123,13 @@ impl Inputs {
     }
 
     fn add(&mut self, path: &Path) -> anyhow::Result<()> {
+        if is_standard_input(path) {
+            if self.jobs.iter().any(|job| is_standard_input(&job.path)) {
+                bail!("standard input can be read only once");
+            }
+            self.jobs.push(PredictJob { path: path.into(), copy: "stdin".into() });
+            return Ok(());
+        }
         match path.metadata() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!("no such file or folder"),
             Err(error) => return Err(error.into()),
@@ -129,7 +144,7 @@ impl Inputs {
         let mut left_out = LeftOut::default();
         self.add_folder(path, path, &mut left_out)?;
         if !left_out.is_empty() {
-            say(format_args!("{}: left out {left_out}", shown(path)));
+            remark(format_args!("{}: left out {left_out}", shown(path)));
         }
         if (self.jobs.len(), self.failed) == before {
             bail!("no pictures in this folder (looked for {})", EXTENSIONS.join(", "));

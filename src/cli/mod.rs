@@ -7,6 +7,7 @@ mod answers;
 pub mod bench;
 #[cfg(feature = "train")]
 pub mod calibrate;
+pub mod completions;
 pub mod config;
 pub mod convert;
 #[cfg(feature = "train")]
@@ -20,6 +21,7 @@ mod growth;
 mod inputs;
 #[cfg(feature = "train")]
 mod label_errors;
+pub mod manual;
 #[cfg(any(test, not(feature = "train")))]
 pub mod missing;
 pub mod output;
@@ -50,6 +52,16 @@ use mien::net::NetworkKind;
 use mien::pipeline::estimator::{Estimator, EstimatorError, Looks};
 use mien::weights::Weights;
 use rayon::ThreadPoolBuilder;
+
+/// What stands below the options in `mien --help`.
+pub fn after_help() -> String {
+    let statuses =
+        "Exit status: 0 if all was done, 1 if something failed, 2 if the command line makes no sense.";
+    #[cfg(not(feature = "train"))]
+    return format!("{statuses}\n\n{}", missing::WHICH);
+    #[cfg(feature = "train")]
+    return statuses.into();
+}
 
 /// Where weights are looked for, in this order: the folder asked for, `model-weights` here, beside the
 /// program, and in the source tree it was built from.
@@ -85,6 +97,13 @@ pub struct EstimatorArgs {
     #[arg(long, value_enum, default_value_t)]
     model: NetworkKind,
 
+    #[command(flatten)]
+    means: MeansArgs,
+}
+
+/// The same but for the network.
+#[derive(clap::Args, Debug, Clone)]
+pub struct MeansArgs {
     /// A weight file of that network, instead of the one in the weights folder
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -102,7 +121,7 @@ pub struct EstimatorArgs {
     looks: Looks,
 }
 
-/// The weights that [`EstimatorArgs`] name, read once; each thread makes its own estimator of them.
+/// The weights that options name, read once; each thread makes its own estimator of them.
 struct EstimatorSource {
     engine: EngineKind,
     looks: Looks,
@@ -112,7 +131,13 @@ struct EstimatorSource {
 
 impl EstimatorArgs {
     fn load(&self) -> anyhow::Result<EstimatorSource> {
-        let name = self.model.name();
+        self.means.load(self.model)
+    }
+}
+
+impl MeansArgs {
+    fn load(&self, model: NetworkKind) -> anyhow::Result<EstimatorSource> {
+        let name = model.name();
         let folder = weights_folder(self.weights_dir.as_deref());
         let network = match &self.weights {
             Some(path) => read_weights(path)?,
@@ -150,11 +175,11 @@ fn for_each_in_order<T: Sync, R: Send>(
     mut take: impl FnMut(&T, R),
 ) -> anyhow::Result<()> {
     while_in_order(
-        source,
+        std::slice::from_ref(source),
         items,
         u64::MAX,
         |_| 0,
-        work,
+        |estimators, item| work(&estimators[0], item),
         |item, result| {
             take(item, result);
             ControlFlow::Continue(())
@@ -162,25 +187,28 @@ fn for_each_in_order<T: Sync, R: Send>(
     )
 }
 
-/// The same until `take` has enough, and with no more items at once than there is `room` for, in bytes of
+/// The same with an estimator of each source, until `take` has enough, and with no more items at once than there is `room` for, in bytes of
 /// memory, of which each needs what `memory` says. One that needs more is done alone.
 fn while_in_order<T: Sync, R: Send>(
-    source: &EstimatorSource,
+    sources: &[EstimatorSource],
     items: &[T],
     room: u64,
     memory: impl Fn(&T) -> u64,
-    work: impl Fn(&Estimator, &T) -> R + Sync,
+    work: impl Fn(&[Estimator], &T) -> R + Sync,
     mut take: impl FnMut(&T, R) -> ControlFlow<()>,
 ) -> anyhow::Result<()> {
     thread_local! {
-        static ESTIMATOR: Cell<Option<Estimator>> = const { Cell::new(None) };
+        static ESTIMATORS: Cell<Vec<Estimator>> = const { Cell::new(Vec::new()) };
     }
     let (is_over, in_use) = (AtomicBool::new(false), AtomicU64::new(0));
-    // The estimator is taken out while it works: a thread that waits for others may do another item meanwhile.
+    // They are taken out while they work: a thread that waits for others may do another item meanwhile.
     let run = |item: &T| {
-        let estimator = ESTIMATOR.take().map_or_else(|| source.estimator(), Ok)?;
-        let result = work(&estimator, item);
-        ESTIMATOR.set(Some(estimator));
+        let mut estimators = ESTIMATORS.take();
+        if estimators.is_empty() {
+            estimators = sources.iter().map(EstimatorSource::estimator).collect::<Result<_, _>>()?;
+        }
+        let result = work(&estimators, item);
+        ESTIMATORS.set(estimators);
         Ok::<_, EstimatorError>(result)
     };
     // Of threads that end with it, and their estimators with them.
@@ -243,8 +271,11 @@ fn keep_freed_memory() {
     }
 }
 
-/// A progress bar on standard error; hidden where that is no terminal.
+/// A progress bar on standard error; hidden where that is no terminal, and with `--quiet`.
 fn progress_bar(len: u64, what: &str) -> ProgressBar {
+    if output::is_quiet() {
+        return ProgressBar::hidden();
+    }
     let template = format!("{{bar:30}} {{pos}}/{{len}} {what}, {{per_sec}}, {{eta}} left {{msg}}");
     let style = ProgressStyle::with_template(&template).expect("a fixed template");
     ProgressBar::new(len).with_style(style)
@@ -258,18 +289,12 @@ mod tests {
     #[test]
     fn no_more_is_done_at_once_than_there_is_room_for() {
         let model = NetworkKind::default();
-        let args = EstimatorArgs {
-            model,
-            weights: None,
-            weights_dir: None,
-            engine: EngineKind::Cpu,
-            looks: Looks::One,
-        };
-        let source = args.load().unwrap();
+        let args = MeansArgs { weights: None, weights_dir: None, engine: EngineKind::Cpu, looks: Looks::One };
+        let sources = [args.load(model).unwrap()];
         let needs: Vec<u64> = (0..40).map(|i| if i == 20 { 100 } else { 10 }).collect();
         let now = AtomicU64::new(0);
         // What is in use while one of them is done.
-        let work = |_: &Estimator, needs: &u64| {
+        let work = |_: &[Estimator], needs: &u64| {
             let busy = now.fetch_add(*needs, Ordering::SeqCst) + needs;
             std::thread::sleep(Duration::from_millis(2));
             now.fetch_sub(*needs, Ordering::SeqCst);
@@ -281,7 +306,7 @@ mod tests {
                 seen.push(busy);
                 if seen.len() == enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            while_in_order(&source, &needs, room, |needs| *needs, work, take).unwrap();
+            while_in_order(&sources, &needs, room, |needs| *needs, work, take).unwrap();
             seen
         };
         assert_eq!(run(15, usize::MAX), needs, "each of them alone");

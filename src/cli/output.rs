@@ -3,11 +3,31 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mien::picture::is_decoding;
 
 /// The status of a program that its reader's end has ended, as shells see it: 128 and SIGPIPE's number.
 const READER_GONE: i32 = 141;
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on standard error has failures alone (`--quiet`).
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether it has.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// What is no failure, and said unless the program is to be quiet.
+pub fn remark(what: impl Display) {
+    if !is_quiet() {
+        say(what);
+    }
+}
 
 /// A line on standard error: `mien: ` and what is to be said. Where nobody reads it, nothing happens.
 pub fn say(what: impl Display) {

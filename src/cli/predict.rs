@@ -9,39 +9,57 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use image::ImageFormat;
 use indicatif::ProgressBar;
+use mien::net::NetworkKind;
 use mien::picture::{Pixels, decode};
 use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities, Photo};
 use mien::vision::{PhotoRemarks, Search};
 use serde::Serialize;
 
-use super::EstimatorArgs;
+use super::MeansArgs;
 use super::annotate::annotate;
-use super::inputs::{Inputs, PredictJob, shown, text};
+use super::inputs::{Inputs, PredictJob, is_standard_input, shown, text};
 use super::output::say;
 
 /// Estimate age and gender of every face in pictures
 #[derive(clap::Args)]
 pub struct PredictArgs {
     /// Pictures (JPEG, PNG, WebP, GIF, BMP, TIFF), or folders: all of their pictures, those in folders below
-    /// included, are taken, and what is left out is counted
+    /// included, are taken, and what is left out is counted. One from standard input is -
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
     /// Print a JSON object for each picture, one a line
-    #[arg(long)]
+    #[arg(long, conflicts_with = "csv")]
     json: bool,
+
+    /// Print a table with a row for each face
+    #[arg(long)]
+    csv: bool,
 
     /// Write copies with frames and labels, as PNG, into this folder
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
 
+    /// Which networks; of several, separated by commas, each answers
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [NetworkKind::default()])]
+    model: Vec<NetworkKind>,
+
     #[command(flatten)]
-    estimator: EstimatorArgs,
+    means: MeansArgs,
+}
+
+/// How pictures and faces are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Words,
+    Json,
+    Csv,
 }
 
 #[derive(Serialize)]
 struct PictureLine<'a> {
     file: &'a str,
+    model: &'a str,
     width: usize,
     height: usize,
     looks: usize,
@@ -50,9 +68,39 @@ struct PictureLine<'a> {
     faces: &'a [Face],
 }
 
+/// A row of `--csv`. Of a picture without a face there is one, whose last fields are empty.
+#[derive(Serialize, Default)]
+struct FaceRow<'a> {
+    file: &'a str,
+    model: &'a str,
+    width: usize,
+    height: usize,
+    looks: usize,
+    turn: u16,
+    more_faces: bool,
+    may_miss_faces: bool,
+    face: Option<usize>,
+    box_left: Option<f32>,
+    box_top: Option<f32>,
+    box_width: Option<f32>,
+    box_height: Option<f32>,
+    score: Option<f32>,
+    age: Option<f32>,
+    age_low: Option<f32>,
+    age_high: Option<f32>,
+    female: Option<f32>,
+    male: Option<f32>,
+}
+
+/// A picture, and what each network answers.
 struct Done {
     width: usize,
     height: usize,
+    answers: Vec<Answer>,
+}
+
+struct Answer {
+    model: NetworkKind,
     looks: usize,
     remarks: PhotoRemarks,
     faces: Vec<Face>,
@@ -62,32 +110,44 @@ struct Done {
 const BYTES_A_PIXEL: u64 = 16;
 
 pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
-    let source = args.estimator.load()?;
-    let Inputs { jobs, mut failed, .. } = Inputs::find(&args.paths, args.annotate.as_deref())?;
+    let PredictArgs { paths, json, csv, annotate, model: models, means } = args;
+    ensure!(
+        means.weights.is_none() || models.len() == 1,
+        "--weights are those of one network; name it with --model"
+    );
+    let sources = models.iter().map(|model| means.load(*model)).collect::<anyhow::Result<Vec<_>>>()?;
+    let Inputs { jobs, mut failed, .. } = Inputs::find(&paths, annotate.as_deref())?;
     let bar = if jobs.len() > 1 {
         super::progress_bar(jobs.len() as u64, "pictures")
     } else {
         ProgressBar::hidden()
     };
-    let mut written = Ok(());
-    super::while_in_order(
-        &source,
-        &jobs,
-        super::free_memory() / 2,
-        memory,
-        |estimator, job| predict(estimator, job, args.annotate.as_deref()),
-        |job, result| {
-            match result {
-                Ok(done) => written = bar.suspend(|| print(&job.path, &done, args.json)),
-                Err(error) => {
-                    failed += 1;
-                    bar.suspend(|| say(format_args!("{}: {error:#}", shown(&job.path))));
+    let form = match (json, csv) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Csv,
+        _ => Form::Words,
+    };
+    let mut written = if csv { print_head() } else { Ok(()) };
+    if written.is_ok() {
+        super::while_in_order(
+            &sources,
+            &jobs,
+            super::free_memory() / 2,
+            memory,
+            |estimators, job| predict(estimators, &models, job, annotate.as_deref()),
+            |job, result| {
+                match result {
+                    Ok(done) => written = bar.suspend(|| print(&job.path, &done, form)),
+                    Err(error) => {
+                        failed += 1;
+                        bar.suspend(|| say(format_args!("{}: {error:#}", shown(&job.path))));
+                    }
                 }
-            }
-            bar.inc(1);
-            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        },
-    )?;
+                bar.inc(1);
+                if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            },
+        )?;
+    }
     bar.finish_and_clear();
     match written {
         // Whoever reads has read enough, as `head` does.
@@ -108,43 +168,122 @@ fn memory(job: &PredictJob) -> u64 {
 /// A file's bytes, of which a device or a film that is called a picture may have any number.
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(decode::MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    let source: Box<dyn Read> =
+        if is_standard_input(path) { Box::new(io::stdin()) } else { Box::new(File::open(path)?) };
+    source.take(decode::MOST_BYTES + 1).read_to_end(&mut bytes)?;
     ensure!(bytes.len() as u64 <= decode::MOST_BYTES, "the file is too large: longer than 512 MiB");
     Ok(bytes)
 }
 
-fn predict(estimator: &Estimator, job: &PredictJob, copies: Option<&Path>) -> anyhow::Result<Done> {
+fn predict(
+    estimators: &[Estimator],
+    models: &[NetworkKind],
+    job: &PredictJob,
+    copies: Option<&Path>,
+) -> anyhow::Result<Done> {
     let picture = Pixels::decode(&read(&job.path)?)?;
     let frame = picture.frame();
     let (width, height) = (frame.width(), frame.height());
-    let Photo { faces, remarks, .. } = pollster::block_on(estimator.estimate_timed(&frame, Search::Tiled))?;
+    let mut answers = Vec::new();
+    for (estimator, &model) in estimators.iter().zip(models) {
+        let Photo { faces, remarks, .. } =
+            pollster::block_on(estimator.estimate_timed(&frame, Search::Tiled))?;
+        answers.push(Answer { model, looks: estimator.looks().count(), remarks, faces });
+    }
     if let Some(folder) = copies {
         let path = folder.join(&job.copy);
         fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| shown(&path))?;
-        let copy = annotate(picture.into_image(), &faces);
+        // With the first network's answers.
+        let copy = annotate(picture.into_image(), &answers[0].faces);
         copy.save_with_format(&path, ImageFormat::Png).with_context(|| shown(&path))?;
     }
-    Ok(Done { width, height, looks: estimator.looks().count(), remarks, faces })
+    Ok(Done { width, height, answers })
 }
 
-fn print(path: &Path, done: &Done, json: bool) -> io::Result<()> {
+fn print(path: &Path, done: &Done, form: Form) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    if json {
-        let &Done { width, height, looks, remarks, ref faces } = done;
-        let line = PictureLine { file: &text(path), width, height, looks, remarks, faces };
-        return writeln!(out, "{}", serde_json::to_string(&line)?);
+    for answer in &done.answers {
+        match form {
+            Form::Words => print_words(&mut out, path, answer, done.answers.len() > 1)?,
+            Form::Json => print_json(&mut out, path, done, answer)?,
+            Form::Csv => print_rows(&mut out, path, done, answer)?,
+        }
     }
-    let count = match done.faces.len() {
+    Ok(())
+}
+
+fn print_words(
+    out: &mut impl Write,
+    path: &Path,
+    answer: &Answer,
+    is_one_of_several: bool,
+) -> io::Result<()> {
+    let count = match answer.faces.len() {
         0 => "no face found".into(),
         1 => "1 face".into(),
         n => format!("{n} faces"),
     };
-    writeln!(out, "{}: {count}{}", shown(path), beside(&done.remarks))?;
-    for face in &done.faces {
+    let by = if is_one_of_several { format!(" by {}", answer.model.name()) } else { String::new() };
+    writeln!(out, "{}: {count}{by}{}", shown(path), beside(&answer.remarks))?;
+    for face in &answer.faces {
         let [x, y, width, height] = face.bbox;
         writeln!(out, "  {} at {x:.0},{y:.0}, {width:.0}x{height:.0}", words(face))?;
     }
     Ok(())
+}
+
+fn print_json(out: &mut impl Write, path: &Path, done: &Done, answer: &Answer) -> io::Result<()> {
+    let &Answer { model, looks, remarks, ref faces } = answer;
+    let Done { width, height, .. } = *done;
+    let line = PictureLine { file: &text(path), model: model.name(), width, height, looks, remarks, faces };
+    writeln!(out, "{}", serde_json::to_string(&line)?)
+}
+
+/// The names of a table's columns.
+fn print_head() -> io::Result<()> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.serialize(FaceRow::default())?;
+    let head = table.into_inner().map_err(|error| error.into_error())?;
+    let end = head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
+    io::stdout().lock().write_all(&head[..end])
+}
+
+fn print_rows(out: &mut impl Write, path: &Path, done: &Done, answer: &Answer) -> io::Result<()> {
+    let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+    let (file, remarks) = (text(path), answer.remarks);
+    let picture = || FaceRow {
+        file: &file,
+        model: answer.model.name(),
+        width: done.width,
+        height: done.height,
+        looks: answer.looks,
+        turn: remarks.turn,
+        more_faces: remarks.more_faces,
+        may_miss_faces: remarks.may_miss_faces,
+        ..FaceRow::default()
+    };
+    if answer.faces.is_empty() {
+        table.serialize(picture())?;
+    }
+    for (number, face) in (1..).zip(&answer.faces) {
+        let ([left, top, width, height], estimate) = (face.bbox.map(Some), &face.estimate);
+        let [age_low, age_high] = estimate.age_range.map(Some);
+        table.serialize(FaceRow {
+            face: Some(number),
+            box_left: left,
+            box_top: top,
+            box_width: width,
+            box_height: height,
+            score: Some(face.score),
+            age: Some(estimate.age),
+            age_low,
+            age_high,
+            female: Some(estimate.gender.female),
+            male: Some(estimate.gender.male),
+            ..picture()
+        })?;
+    }
+    table.flush()
 }
 
 /// What is said of a photo after the number of its faces.

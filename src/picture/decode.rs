@@ -1,5 +1,6 @@
 //! Encoded pictures: decoding, to the pixels that a browser would show of them.
 
+mod gif;
 mod jpeg;
 mod png;
 
@@ -148,6 +149,8 @@ fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
     {
         return Err(DecodeError::Incomplete);
     }
+    let file = gif::with_room(bytes);
+    let bytes = &file[..];
     let reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
     let Some(format) = reader.format() else { return Err(DecodeError::Unknown) };
@@ -166,7 +169,8 @@ fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
         return Err(DecodeError::Incomplete);
     }
     // What browsers can't make sense of they leave.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = if is_jpeg { jpeg::orientation(bytes) } else { decoder.orientation().ok() };
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
     let embedded = decoder.icc_profile().ok().flatten();
     let embedded = embedded.and_then(|profile| ColorProfile::new_from_slice(&profile).ok());
     let profile = is_png.then(|| png::profile(bytes)).flatten().or(embedded);

@@ -218,6 +218,35 @@ fn the_camera_runs_on_with_webgpu() {
     camera_runs_on("webgpu", 16);
 }
 
+/// Each size has a texture of its own, and nothing frees it but the engine.
+#[test]
+fn pictures_of_many_sizes_leave_nothing_on_the_graphics_device() {
+    let chromium = Chromium::start(Options { webgpu: true, ..Options::default() });
+    let (site, page) = (Site::start(), chromium.page());
+    site.before_workers(HELD);
+    page.open(&site.page("?engine=webgpu"));
+    let worker = page.worker("mien-webgpu");
+    let mut objects = Vec::new();
+    for time in 0..16 {
+        let [width, height] = [320 + 17 * time, 240 + 11 * time];
+        let engine = page.evaluate(&format!(
+            "(async () => {{
+                const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
+                const canvas = new OffscreenCanvas({width}, {height});
+                canvas.getContext('2d').drawImage(sample, 0, 0, {height}, {height});
+                const {{ engine, faces }} = await mienApp.mien.estimate(canvas, {{ track: true }});
+                return `${{engine}}, ${{faces.length}}`;
+            }})()"
+        ));
+        assert_eq!(engine, "webgpu, 1", "{width}x{height}");
+        objects.push(worker.evaluate("held.objects").as_f64().unwrap());
+    }
+    println!("{objects:?}");
+    assert!(objects[0] > 0.0, "none was seen");
+    let most = |part: &[f64]| part.iter().copied().fold(0.0, f64::max);
+    assert!(most(&objects[8..]) <= most(&objects[..8]) + 2.0, "{objects:?}");
+}
+
 /// Loaded and closed again and again, with a picture between.
 #[test]
 fn loading_and_closing_leaves_nothing() {

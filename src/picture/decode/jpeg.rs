@@ -1,6 +1,7 @@
 //! What a JPEG says that the `image` crate doesn't.
 
 use image::RgbaImage;
+use image::metadata::Orientation;
 use moxcms::{ColorProfile, Layout, TransformOptions};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -31,6 +32,29 @@ pub fn ends_early(jpeg: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// How a JPEG is to be turned. Of several segments of EXIF data browsers believe the first, even if nothing in it
+/// can be read; the `image` crate the last.
+pub fn orientation(jpeg: &[u8]) -> Option<Orientation> {
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = jpeg.get(at..).and_then(|rest| rest.first_chunk()) {
+        if marker == 0xda {
+            return None;
+        }
+        if marker == 0xff {
+            at += 1; // a fill byte
+            continue;
+        }
+        let end = at + 2 + usize::from(u16::from_be_bytes([high, low])).max(2);
+        if marker == 0xe1
+            && let Some(exif) = jpeg.get(at + 4..end)?.strip_prefix(b"Exif\0\0")
+        {
+            return Orientation::from_exif_chunk(exif);
+        }
+        at = end;
+    }
+    None
 }
 
 /// The colours of a JPEG for printing, by the profile of its inks. `None` where it has others, or can't be read.
@@ -70,6 +94,35 @@ fn from_ycck([y, cb, cr, k]: [u8; 4]) -> [u8; 4] {
 #[cfg(test)]
 mod tests {
     use crate::picture::Pixels;
+
+    /// A segment of EXIF data that has an orientation and nothing else.
+    fn exif(orientation: u16) -> Vec<u8> {
+        let mut tiff = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01".to_vec();
+        tiff.extend([0, orientation as u8, 0, 0, 0, 0, 0, 0]);
+        let length = (tiff.len() as u16 + 2).to_be_bytes();
+        [&[0xff, 0xe1], &length[..], &tiff[..]].concat()
+    }
+
+    #[test]
+    fn the_first_of_two_orientations_counts() {
+        let mut file = Vec::new();
+        image::RgbImage::new(16, 8)
+            .write_to(&mut std::io::Cursor::new(&mut file), image::ImageFormat::Jpeg)
+            .unwrap();
+        let unreadable = b"\xff\xe1\0\x0cExif\0\0XXXX".to_vec();
+        let fill = [&[0xff][..], &exif(6)].concat();
+        let size = |segments: &[&Vec<u8>]| {
+            let segments: Vec<u8> = segments.iter().copied().flatten().copied().collect();
+            let frame = Pixels::decode(&[&file[..2], &segments, &file[2..]].concat()).unwrap();
+            [frame.frame().width(), frame.frame().height()]
+        };
+        assert_eq!(size(&[&exif(6)]), [8, 16]);
+        assert_eq!(size(&[&fill]), [8, 16]);
+        assert_eq!(size(&[&exif(6), &exif(1)]), [8, 16]);
+        assert_eq!(size(&[&exif(1), &exif(6)]), [16, 8]);
+        assert_eq!(size(&[&exif(9)]), [16, 8]);
+        assert_eq!(size(&[&unreadable, &exif(6)]), [16, 8]);
+    }
 
     /// A profile of four inks, in which cyan and magenta are exchanged: two steps for each ink.
     fn profile() -> Vec<u8> {
