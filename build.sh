@@ -561,22 +561,34 @@ run_tests() {
     need_rust
     step "Formatting"
     cargo fmt --all --check
+    need_wasm_toolchain
+    need_cpp
+    need_browser
+    need_typescript
+    need_axe
+    # Compilers of few files leave cores idle.
+    local log=$site/dist.log features
+    step "Building the page beside all that follows ($log)"
+    mkdir -p "$site"
+    in_background dist >"$log" 2>&1
     step "Lints"
     cargo clippy --locked --release --all-targets -- -D warnings
     # And the library and the program with fewer features, or others.
-    local features
     for features in '' cli train webgpu; do
         cargo clippy --locked --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
-    need_cpp
     cargo clippy --locked --release --package mien-fuzz --all-targets -- -D warnings
     need_cargo_deny
     step "Licences, sources and duplicates of the packages"
     "$cargo_deny" --locked --workspace check licenses bans sources
-    need_browser
-    need_typescript
-    need_axe
-    dist
+    step "Compiling the tests"
+    cargo test --locked --release --no-run
+    if ! wait "$job"; then
+        cat "$log" >&2
+        die "the page does not build."
+    fi
+    started=()
+    cat "$log"
     test_kernels_as_webassembly
     step "Tests"
     cargo test --locked --release

@@ -129,20 +129,27 @@ impl WithSimd for RunBottleneck<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::testing::noise;
+    use crate::kernels::testing::{cases, noise};
     use crate::kernels::{Activation, Window, lanes};
 
     /// The same by the parts, whose own tests hold them to the definition.
     #[test]
     fn agrees_with_its_parts() {
         let mut scratch = BottleneckScratch::default();
-        for (size, [channels_in, wide, channels_out], kernel, stride, expands, residual) in [
+        let all = [
             ([8, 8], [24, 48, 24], 3, 1, true, true),
             ([5, 7], [20, 36, 20], 5, 1, true, true),
             ([16, 16], [16, 96, 24], 3, 2, true, false),
             ([9, 12], [40, 48, 24], 5, 2, true, false),
             ([6, 40], [32, 32, 16], 3, 1, false, false),
-        ] {
+        ];
+        let few = [
+            ([3, 5], [5, 9, 5], 3, 1, true, true),
+            ([4, 6], [4, 8, 6], 5, 2, true, false),
+            ([3, 7], [8, 8, 4], 3, 1, false, false),
+        ];
+        for &(size, [channels_in, wide, channels_out], kernel, stride, expands, residual) in cases(&all, &few)
+        {
             let n = lanes();
             let window = Window { kernel, stride, padding: [kernel / 2; 2] };
             let expand = expands.then(|| {

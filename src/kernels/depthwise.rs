@@ -223,12 +223,12 @@ impl DepthwiseRow<'_> {
 mod tests {
     use super::*;
     use crate::kernels::lanes;
-    use crate::kernels::testing::{noise, padded, plain};
+    use crate::kernels::testing::{cases, noise, padded, plain};
     use pulp::{Scalar128b, Scalar256b, Scalar512b};
 
     fn agrees(run: impl Fn(RunDepthwise), lanes: usize) {
         let mut scratch = Vec::new();
-        for (size, channels, kernel, stride, padding) in [
+        let all = [
             ([5, 9], 3, 3, 1, [1, 1]),
             ([8, 30], 24, 3, 1, [1, 1]),
             ([8, 30], 20, 3, 2, [1, 1]),
@@ -237,7 +237,14 @@ mod tests {
             ([8, 8], 40, 5, 2, [2, 2]),
             ([7, 7], 5, 5, 2, [0, 0]),
             ([1, 1], 5, 5, 1, [2, 2]),
-        ] {
+        ];
+        let few = [
+            ([3, 6], 5, 3, 1, [1, 1]),
+            ([5, 7], 9, 3, 2, [0, 1]),
+            ([4, 6], 3, 5, 2, [2, 2]),
+            ([1, 1], 5, 5, 1, [2, 2]),
+        ];
+        for &(size, channels, kernel, stride, padding) in cases(&all, &few) {
             let window = Window { kernel, stride, padding };
             let area = kernel * kernel;
             let (x, weights) = (noise(size[0] * size[1] * channels, 1), noise(area * channels, 2));

@@ -115,6 +115,11 @@ unsafe fn store<S: Simd>(_: S, at: *mut f32, value: S::f32s) {
 /// What the tests of this folder share.
 #[cfg(test)]
 mod testing {
+    /// All cases; in Miri, which is hundreds of times slower, those of few numbers.
+    pub fn cases<'a, T>(all: &'a [T], few: &'a [T]) -> &'a [T] {
+        if cfg!(miri) { few } else { all }
+    }
+
     /// Numbers from -1 to 1 without a pattern.
     pub fn noise(n: usize, seed: u32) -> Vec<f32> {
         let mut state = seed;

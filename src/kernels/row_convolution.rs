@@ -190,19 +190,26 @@ impl WithSimd for RunConvolution<'_> {
 mod tests {
     use super::*;
     use crate::kernels::lanes;
-    use crate::kernels::testing::{noise, padded, plain};
+    use crate::kernels::testing::{cases, noise, padded, plain};
     use pulp::{Scalar128b, Scalar256b, Scalar512b};
 
     fn agrees(run: impl Fn(RunConvolution), lanes: usize) {
         let mut scratch = Vec::new();
-        for (size, channels_in, channels_out, kernel, stride, padding) in [
+        let all = [
             ([8, 30], 3, 32, 3, 2, [1, 1]),
             ([7, 9], 16, 20, 3, 1, [1, 1]),
             ([6, 14], 3, 5, 5, 2, [1, 2]),
             ([5, 5], 7, 16, 1, 2, [0, 0]),
             ([4, 11], 2, 40, 7, 1, [3, 3]),
             ([9, 8], 5, 33, 3, 1, [0, 0]),
-        ] {
+        ];
+        let few = [
+            ([4, 7], 3, 5, 3, 2, [1, 1]),
+            ([4, 6], 3, 5, 5, 2, [1, 2]),
+            ([3, 3], 2, 9, 1, 2, [0, 0]),
+            ([4, 5], 2, 3, 3, 1, [0, 0]),
+        ];
+        for &(size, channels_in, channels_out, kernel, stride, padding) in cases(&all, &few) {
             let window = Window { kernel, stride, padding };
             let inputs: Vec<u8> = (0..size[0] * size[1] * channels_in).map(|i| (i * i * 31) as u8).collect();
             let x: Vec<f32> = inputs.iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
