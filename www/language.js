@@ -1,0 +1,82 @@
+// The page's language. Words of another one are looked up by the English ones, which stand in the code and the documents and so cost nothing;
+// later/translate.js, which puts them in place, says how.
+
+export const LANGUAGES = ['en', 'de', 'ja', 'ko', 'vi', 'zh-Hans', 'zh-Hant'];
+
+/** The visitor's choice in the browser's storage. */
+export const CHOICE = 'mien language';
+
+export let language = 'en';
+
+/** What was said lately, and of what it was made: to be said again in another language. */
+export const said = new Map();
+
+let speech;
+let formats = {};
+
+/** Says a text that the code has in English, t`${count} faces`, or one as it comes, t(error.message). */
+export function t(parts, ...values) {
+  if (said.has(parts)) return parts;
+  const text = speech ? speech(parts, values) : String.raw({ raw: parts }, ...values.map(shown));
+  if (said.size > 999) said.clear();
+  said.set(text, [parts, values]);
+  return text;
+}
+
+/** Those texts that there are, as one. */
+export const joined = (...texts) => texts.reduce((all, text) => (all && text ? t`${all} ${text}` : all || text || ''), '');
+
+export const shown = (value) => (typeof value === 'number' ? number(value) : value);
+
+export const number = (value, digits) => format(digits).format(value);
+
+export const percent = (share) => format(0, 'percent').format(share);
+
+export const range = (low, high) => format().formatRange?.(low, high) ?? `${low}–${high}`;
+
+function format(digits = 0, style) {
+  return (formats[[digits, style]] ??= new Intl.NumberFormat(language, { style, minimumFractionDigits: digits, maximumFractionDigits: digits }));
+}
+
+/** From now on. */
+export function use(tag, say) {
+  language = tag;
+  speech = say;
+  formats = {};
+}
+
+/** Says all of it in another language, when that has come; and from the next visit on, if it was chosen. */
+export async function speak(tag, isChosen) {
+  const of = (path) => import(`./${path}.js${new URL(import.meta.url).search}`);
+  const words = tag === 'en' ? {} : of(`locales/${tag}`);
+  return (await of('later/translate')).begin(tag, words, isChosen);
+}
+
+function known(tag) {
+  try {
+    const { language, script } = new Intl.Locale(tag).maximize();
+    return LANGUAGES.find((it) => it === language || it === `${language}-${script}`);
+  } catch {
+    // It is none.
+  }
+}
+
+function chosen() {
+  try {
+    return localStorage[CHOICE];
+  } catch {
+    // Nothing may be stored here.
+  }
+}
+
+window.t = t; // for the document's own script
+
+const wish = [new URLSearchParams(location.search).get('lang'), chosen(), ...navigator.languages].map(known).find(Boolean) ?? language;
+if (wish !== language) {
+  // Nothing, rather than English for a moment.
+  const { style } = document.documentElement;
+  if (!performance.getEntriesByType('paint').length) style.visibility = 'hidden';
+  const show = () => (style.visibility = '');
+  setTimeout(show, 500);
+  speak(wish).then(show, show);
+}
