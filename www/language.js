@@ -17,7 +17,7 @@ let formats = {};
 /** Says a text that the code has in English, t`${count} faces`, or one as it comes, t(error.message). */
 export function t(parts, ...values) {
   if (said.has(parts)) return parts;
-  const text = speech ? speech(parts, values) : String.raw({ raw: parts }, ...values.map(shown));
+  const text = speech ? speech.say(parts, values) : String.raw({ raw: parts }, ...values.map(shown));
   if (said.size > 999) said.clear();
   said.set(text, [parts, values]);
   return text;
@@ -38,10 +38,13 @@ function format(digits = 0, style) {
   return (formats[[digits, style]] ??= new Intl.NumberFormat(language, { style, minimumFractionDigits: digits, maximumFractionDigits: digits }));
 }
 
+/** Has what a script has put into the page in English say it in the page's language. @param {Element} root */
+export const translate = (root) => speech?.put(root);
+
 /** From now on. */
-export function use(tag, say) {
+export function use(tag, translation) {
   language = tag;
-  speech = say;
+  speech = translation;
   formats = {};
 }
 

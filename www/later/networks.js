@@ -1,13 +1,12 @@
 // The networks side by side, about one face: each started in a worker of its own, one after the other, and ended.
 
-import { joined, number, t } from '../language.js';
+import { joined, number, t, translate } from '../language.js';
 import { addressOf } from '../lib/build.js';
 import { markup } from '../lib/sealed.js';
 import { Mien } from '../mien.js';
 import { yearRange, years } from '../views/words.js';
 import { sameFace } from './changes.js';
 import { listed, measured } from './measured.js';
-import { put } from './translate.js';
 
 /** What they are: names, and where they come from. */
 export const NETWORKS = {
@@ -64,7 +63,7 @@ export async function showNetworks(root, { picture, face, inUse, signal, onUse, 
     const card = document.createElement('li');
     card.innerHTML = markup`<h4></h4><p class="age">…</p><p data-range></p>
       <dl><div><dt>Time</dt><dd data-ms></dd></div><div><dt>File</dt><dd data-bytes></dd></div><div><dt>Off by</dt><dd data-error></dd></div></dl>`;
-    put(card);
+    translate(card);
     card.querySelector('h4').textContent = title;
     card.dataset.network = model;
     if (model === inUse) {

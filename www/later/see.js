@@ -1,7 +1,7 @@
 // See what it sees: the crop that the network gets, the same picture changed, which parts the age depends on, and the
 // networks side by side. A dialog over the page; all that it starts ends with it.
 
-import { joined, number, t } from '../language.js';
+import { joined, number, t, translate } from '../language.js';
 import { later, markup } from '../lib/sealed.js';
 import { readPicture } from '../views/photo.js';
 import { describe, genderSentence, yearRange, years } from '../views/words.js';
@@ -10,7 +10,6 @@ import { alignment, drawCrop, INPUTS } from './crop.js';
 import { byPart, called, COLOURS, drawMap, occlusion } from './occlusion.js';
 import { NETWORKS } from './networks.js';
 import { styles } from './styles.js';
-import { put } from './translate.js';
 
 const MAP_SIDE = 240;
 
@@ -52,7 +51,7 @@ export async function openSee({ mien, photo, isFrame, face, onUse }) {
       <p class="note">Opened for the first time, this fetches up to 5 MB from this page’s own site: three more networks. No picture goes there.</p>
       <div class="networks"></div>
     </details>`;
-  put(dialog);
+  translate(dialog);
   const part = (selector) => dialog.querySelector(selector);
   const say = (text) => {
     part('[role=status]').textContent = text;
@@ -220,7 +219,7 @@ function showMap(root, picture, face, { cells, hidden, total }) {
       <p class="note">Stronger colour: more years, up to <span></span>. A covered face is a picture like none that the network learned from: the map
         shows what this number hangs on, not how people age.</p>
     </div>`;
-  put(root);
+  translate(root);
   const context = root.querySelector('canvas').getContext('2d');
   drawCrop(context, picture, alignment(face.landmarks), { side: MAP_SIDE });
   root.querySelector('.note span').textContent = number(drawMap(context, cells), 1);

@@ -1,11 +1,10 @@
 // Share, save and copy: a dialog with a card drawn on the device.
 
-import { t } from '../language.js';
+import { t, translate } from '../language.js';
 import { markup } from '../lib/sealed.js';
 import { describe, summary } from '../views/words.js';
 import { drawCard, where } from './card.js';
 import { styles } from './styles.js';
-import { put } from './translate.js';
 
 const kinds = () => ({ picture: t`With the picture`, blurred: t`Faces blurred`, hill: t`Numbers only` });
 const QUALITY = 0.9;
@@ -24,7 +23,7 @@ export async function openCard(what) {
       <div class="buttons"></div>
       <p class="said" role="status"></p>
     </form>`;
-  put(dialog);
+  translate(dialog);
   const part = (selector) => dialog.querySelector(selector);
   dialog.setAttribute('aria-labelledby', 'take-title');
   const canvas = part('canvas');

@@ -42,7 +42,7 @@ export async function begin(tag, coming, isChosen = false) {
   const { documentElement: root } = document;
   ({ default: words = {}, messages = {} } = locale);
   patterns = undefined;
-  use(tag, say);
+  use(tag, { say, put });
   if (document.readyState === 'loading') await new Promise((go) => document.addEventListener('DOMContentLoaded', go));
   if (wanted !== tag) return;
   styles.replaceSync(locale.style ?? '');
@@ -101,8 +101,8 @@ function all() {
   before = new Map();
 }
 
-/** Has what scripts have made in English say it in the page's language. @param {Element} root */
-export function put(root) {
+/** @param {Element} root */
+function put(root) {
   for (const { element, node, field, text } of places(root)) {
     if (element) compose(element);
     else replace(node, field, text);

@@ -1,9 +1,8 @@
 // What this page has asked for and sent, as it goes on, and what it has stored on the device.
 
-import { language, number, t } from '../language.js';
+import { language, number, t, translate } from '../language.js';
 import { markup } from '../lib/sealed.js';
 import { traffic } from '../lib/traffic.js';
-import { put } from './translate.js';
 
 /** @param {HTMLElement} root */
 export function watch(root) {
@@ -18,7 +17,7 @@ export function watch(root) {
     <h3>Stored on this device</h3>
     <ul data-stored></ul>
     <p><button class="button" type="button">Look again</button></p>`;
-  put(root);
+  translate(root);
   const part = (name) => root.querySelector(`[data-${name}]`);
   let last = [0, new Date()];
   let waits = false;

@@ -1,6 +1,6 @@
 // German. What keys and marks mean: later/translate.js.
 
-export const style = { hyphens: 'auto', hyphenateLimitChars: '14 5 5' };
+export const style = 'body { hyphens: auto; hyphenate-limit-chars: 14 5 5 }';
 
 export default {
   // ---- The page: index.html ----

@@ -1,6 +1,6 @@
 // Japanese. What keys and marks mean: later/translate.js.
 
-export const style = { wordBreak: 'auto-phrase' };
+export const style = 'em { font-style: normal; font-weight: 600 } h1, h2, h3, .button { word-break: auto-phrase }';
 
 export default {
   // ---- The page: index.html ----

@@ -1,6 +1,6 @@
 // Korean. What keys and marks mean: later/translate.js.
 
-export const style = { wordBreak: 'keep-all' };
+export const style = 'body { word-break: keep-all } em { font-style: normal; font-weight: 600 }';
 
 export default {
   // ---- The page: index.html ----

@@ -1,5 +1,7 @@
 // Chinese, simplified. What keys and marks mean: later/translate.js.
 
+export const style = 'em { font-style: normal; font-weight: 600 }';
+
 export default {
   // ---- The page: index.html ----
   'Mien: how old does a face look?': 'Mien：这张脸看起来多大？',

@@ -1,5 +1,7 @@
 // Chinese, traditional, as in Taiwan. What keys and marks mean: later/translate.js.
 
+export const style = 'em { font-style: normal; font-weight: 600 }';
+
 export default {
   // ---- The page: index.html ----
   'Mien: how old does a face look?': 'Mien：這張臉看起來幾歲？',
