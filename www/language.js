@@ -1,14 +1,10 @@
-// The page's language. Words of another one are looked up by the English ones, which stand in the code and the documents and so cost nothing;
-// later/translate.js, which puts them in place, says how.
+// The page's language. Others are looked up by the English, which stands in the code and the documents, and costs nothing: later/translate.js.
 
 export const LANGUAGES = ['en', 'de', 'ja', 'ko', 'vi', 'zh-Hans', 'zh-Hant'];
 
-/** The visitor's choice in the browser's storage. */
-export const CHOICE = 'mien language';
-
 export let language = 'en';
 
-/** What was said lately, and of what it was made: to be said again in another language. */
+/** What was said lately, of what it was made: to be said again. */
 export const said = new Map();
 
 let speech;
@@ -26,20 +22,17 @@ export function t(parts, ...values) {
 /** Those texts that there are, as one. */
 export const joined = (...texts) => texts.reduce((all, text) => (all && text ? t`${all} ${text}` : all || text || ''), '');
 
+/** Has what a script put into the page in English say it in the page's language. */
+export const translate = (root) => speech?.put(root);
+
 export const shown = (value) => (typeof value === 'number' ? number(value) : value);
-
 export const number = (value, digits) => format(digits).format(value);
-
 export const percent = (share) => format(0, 'percent').format(share);
-
 export const range = (low, high) => format().formatRange?.(low, high) ?? `${low}–${high}`;
 
 function format(digits = 0, style) {
   return (formats[[digits, style]] ??= new Intl.NumberFormat(language, { style, minimumFractionDigits: digits, maximumFractionDigits: digits }));
 }
-
-/** Has what a script has put into the page in English say it in the page's language. @param {Element} root */
-export const translate = (root) => speech?.put(root);
 
 /** From now on. */
 export function use(tag, translation) {
@@ -48,35 +41,29 @@ export function use(tag, translation) {
   formats = {};
 }
 
-/** Says all of it in another language, when that has come; and from the next visit on, if it was chosen. */
+/** Says all of it in another language, when that has come; `isChosen`: and at later visits. */
 export async function speak(tag, isChosen) {
   const of = (path) => import(`./${path}.js${new URL(import.meta.url).search}`);
   const words = tag === 'en' ? {} : of(`locales/${tag}`);
   return (await of('later/translate')).begin(tag, words, isChosen);
 }
 
-function known(tag) {
+/** The language that is meant by what somebody wishes, if it is one of ours. */
+function known(wish) {
   try {
-    const { language, script } = new Intl.Locale(tag).maximize();
+    const { language, script } = new Intl.Locale(wish()).maximize();
     return LANGUAGES.find((it) => it === language || it === `${language}-${script}`);
   } catch {
-    // It is none.
-  }
-}
-
-function chosen() {
-  try {
-    return localStorage[CHOICE];
-  } catch {
-    // Nothing may be stored here.
+    // None is wished, or may be kept here.
   }
 }
 
 window.t = t; // for the document's own script
 
-const wish = [new URLSearchParams(location.search).get('lang'), chosen(), ...navigator.languages].map(known).find(Boolean) ?? language;
+const wishes = [() => new URLSearchParams(location.search).get('lang'), () => localStorage['mien language'], ...navigator.languages.map((tag) => () => tag)];
+const wish = wishes.map(known).find(Boolean) ?? language;
 if (wish !== language) {
-  // Nothing, rather than English for a moment.
+  // Rather nothing than English, for a moment.
   const { style } = document.documentElement;
   if (!performance.getEntriesByType('paint').length) style.visibility = 'hidden';
   const show = () => (style.visibility = '');

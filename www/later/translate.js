@@ -6,7 +6,7 @@
 //   messages   what mien.js, lib/ and worker.js say, which programs get in English
 //   style      what the page's letters need beside style.css
 
-import { CHOICE, language, said, shown, t, use } from '../language.js';
+import { language, said, shown, t, use } from '../language.js';
 
 const ATTRIBUTES = ['aria-label', 'title', 'alt'];
 const LETTERS = /\p{L}/u;
@@ -60,7 +60,7 @@ function keep(tag) {
   address.searchParams.delete('lang');
   history.replaceState(history.state, '', address);
   try {
-    localStorage[CHOICE] = tag;
+    localStorage['mien language'] = tag;
   } catch {
     // For this visit, then: this browser lets the page store nothing.
   }
