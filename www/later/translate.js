@@ -18,8 +18,9 @@ const stood = new WeakMap();
 /** Elements with a text around other elements: element -> { key, parts, inner }. */
 const mixed = new WeakMap();
 
-const styles = new CSSStyleSheet();
-document.adoptedStyleSheets = [...document.adoptedStyleSheets, styles];
+// Not every browser lets a script have one.
+const styles = document.adoptedStyleSheets && new CSSStyleSheet();
+if (styles) document.adoptedStyleSheets = [...document.adoptedStyleSheets, styles];
 
 let words = {};
 let messages = {};
@@ -45,7 +46,7 @@ export async function begin(tag, coming, isChosen = false) {
   use(tag, { say, put });
   if (document.readyState === 'loading') await new Promise((go) => document.addEventListener('DOMContentLoaded', go));
   if (wanted !== tag) return;
-  styles.replaceSync(locale.style ?? '');
+  styles?.replaceSync(locale.style ?? '');
   Object.assign(root, { lang: tag, dir: RIGHT_TO_LEFT.includes(new Intl.Locale(tag).language) ? 'rtl' : 'ltr' });
   all();
   const menu = document.getElementById('language');
