@@ -385,10 +385,11 @@ assemble() {
 
     # And each is known by its content. Not the rules of the entrance screen, which are its owner's.
     digests=$(cd "$folder" && digests_of $(find . -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.wasm' -o -name '*.safetensors' \) \
-        -not -path './about/*' -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
+        -not -path './about/*' -not -path './locales/*' -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
     sed -i.with "s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/lib/build.js"
     rm "$folder/lib/build.js.with"
-    digests+=$(cd "$folder" && digests_of lib/build.js)
+    # Languages are fetched as soon as can be, by address alone: the page has not to know them.
+    digests+=$(cd "$folder" && digests_of lib/build.js locales/*.js)
     digests+="'./':$(sed "s|.*'index.html':\('[0-9a-f]*'\).*|\1|" <<<"$digests")"
     sed "s/^const BUILD = '';$/const BUILD = '$build';/; s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" www/sw.js >"$folder/sw.js"
     grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/lib/build.js" ||
@@ -455,11 +456,12 @@ dist() {
     for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
     local page
     # The service worker comes after the first result.
-    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name 'kiosk*' -prune -o -name sw.js -prune -o \
+    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name locales -prune -o -name 'kiosk*' -prune -o -name sw.js -prune -o \
         -type f \( -name '*.html' -o -name '*.css' -o -name '*.js' \) -print)
     # None of these names has a space in it.
     size "page, styles, scripts" $page
     size "and when first used" dist/later/*
+    for file in dist/locales/*; do size "${file#dist/}" "$file"; done
     size "the entrance screen's own" dist/kiosk.html dist/kiosk/*
     # With the larger of the two CPU modules.
     size "all for a first result" $page dist/pkg/mien_cpu_relaxed* dist/weights/{blazeface-short,lite}.safetensors

@@ -18,6 +18,8 @@ mod golden;
 mod groups;
 #[path = "browser/kiosk.rs"]
 mod kiosk;
+#[path = "browser/languages.rs"]
+mod languages;
 #[path = "browser/long.rs"]
 mod long;
 #[path = "browser/looks.rs"]

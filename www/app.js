@@ -4,6 +4,7 @@
 // For tests and for the curious: <html data-state> is 'loading', 'ready', 'running' or 'error', and
 // window.mienApp holds { mien, lastResult, lastError }.
 
+import { joined, language, LANGUAGES, speak, t } from './language.js';
 import { later, trusted } from './lib/sealed.js';
 import { programOf } from './lib/support.js';
 import { MienError } from './mien.js';
@@ -57,7 +58,7 @@ const camera = new Camera(stage.video, (error) => {
   fail(error);
 }, (isPaused) => {
   counted.stop();
-  status.say(isPaused ? 'The camera is paused: a call or another program has it. It goes on by itself.' : 'Looking for faces…');
+  status.say(isPaused ? t`The camera is paused: a call or another program has it. It goes on by itself.` : t`Looking for faces…`);
 });
 
 /** Every camera run and every photo is a session; what an earlier one still delivers is dropped. */
@@ -73,6 +74,19 @@ let photoShown;
 /** The strip of the faces, once there have been many; the strip of several photos. */
 let strip;
 let album;
+
+// ---- language ----
+
+for (const tag of LANGUAGES) $('language').add(new Option(new Intl.DisplayNames(tag, { type: 'language' }).of(tag), tag, false, tag === language));
+
+$('language').addEventListener('change', ({ target }) => {
+  speak(target.value, true).catch(() => {
+    target.value = language;
+    status.say(t`This language could not be loaded. Is this device online?`);
+  });
+});
+
+addEventListener('spoken', () => app.lastResult && panel.now());
 
 // ---- loading ----
 
@@ -95,12 +109,12 @@ function loaded(mien) {
   status.progressDone();
   meter.idle(mien.engine);
   $('sealed').textContent = mien.sealed
-    ? 'It has tried, in this browser: it cannot.'
-    : 'This browser does not keep to that: here only the page’s own code holds the worker back.';
+    ? t`It has tried, in this browser: it cannot.`
+    : t`This browser does not keep to that: here only the page’s own code holds the worker back.`;
   stampOffline();
   if (session === idle) {
     setState('ready');
-    status.say(`Ready. Pictures stay on this device.${mayFetchWebGpu() ? ' After the first face, a program for WebGPU comes in.' : ''}`);
+    status.say(joined(t`Ready. Pictures stay on this device.`, mayFetchWebGpu() && t`After the first face, a program for WebGPU comes in.`));
   }
   setTimeout(saveForOffline, SAVE_AFTER_MS);
   // The numbers are fetched when their place comes into sight.
@@ -123,8 +137,8 @@ function showProgress({ stage, engine, loaded, total }) {
   }
   status.progress({ loaded, total });
   if (session !== idle) return;
-  if (stage === 'start') status.say('Starting…');
-  else status.say(engine === 'webgpu' ? 'Getting ready for WebGPU…' : 'Getting ready…');
+  if (stage === 'start') status.say(t`Starting…`);
+  else status.say(engine === 'webgpu' ? t`Getting ready for WebGPU…` : t`Getting ready…`);
 }
 
 function showEngine({ engine, reason }) {
@@ -133,7 +147,7 @@ function showEngine({ engine, reason }) {
 }
 
 function stampOffline() {
-  $('stamp').textContent = app.mien && !navigator.onLine ? 'You are offline, and it works' : '';
+  $('stamp').textContent = app.mien && !navigator.onLine ? t`You are offline, and it works` : '';
 }
 
 for (const type of ['online', 'offline']) addEventListener(type, stampOffline);
@@ -152,7 +166,7 @@ function saveForOffline() {
     const inUse = performance.getEntriesByType('resource').filter(({ responseStatus }) => !(responseStatus >= 400)).map(({ name }) => name);
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }) => {
-      if (data) $('offline').textContent = 'It is saved for that now.';
+      if (data) $('offline').textContent = t`It is saved for that now.`;
     };
     active.postMessage({ keep: [location.href, ...inUse.filter((name) => name.startsWith(location.origin))] }, [port2]);
   });
@@ -222,14 +236,14 @@ let opening = false;
 
 async function startCamera(begin = () => camera.start()) {
   if (opening) { // one prompt at a time
-    status.say('The browser asks whether this page may use the camera. Answer it there first.');
+    status.say(t`The browser asks whether this page may use the camera. Answer it there first.`);
     return;
   }
   opening = true;
   released = false;
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
-  status.say('Opening the camera…');
+  status.say(t`Opening the camera…`);
   try {
     await begin().finally(() => {
       opening = false;
@@ -238,12 +252,12 @@ async function startCamera(begin = () => camera.start()) {
     stage.showVideo(camera.mirrored);
     showControls();
     if (document.hidden) goAway();
-    if (!app.mien) status.say('The camera is on; getting ready to estimate…');
+    if (!app.mien) status.say(t`The camera is on; getting ready to estimate…`);
     const mien = await load();
     if (mine !== session) return;
     mien.reset();
     setState('running');
-    status.say('Looking for faces…');
+    status.say(t`Looking for faces…`);
     await followVideo(mien, mine);
   } catch (error) {
     if (mine !== session) return;
@@ -276,7 +290,7 @@ async function readPhoto(photo) {
   if (camera.running) endSession();
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
-  status.say(app.mien ? 'Reading the picture…' : 'Getting ready for the picture…');
+  status.say(app.mien ? t`Reading the picture…` : t`Getting ready for the picture…`);
   try {
     const { full, shown: picture } = await readPicture(photo);
     try {
@@ -287,7 +301,7 @@ async function readPhoto(photo) {
       const mien = await load();
       if (mine !== session) return;
       setState('running');
-      status.say('Reading the picture…');
+      status.say(t`Reading the picture…`);
       const result = await mien.estimate(full, { transfer: true });
       if (mine !== session) return;
       show(result, false);
@@ -306,7 +320,7 @@ async function readAlbum(photos) {
   if (camera.running) endSession();
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
-  status.say(`Getting ready for ${photos.length} pictures…`);
+  status.say(t`Getting ready for ${photos.length} pictures…`);
   let reading;
   try {
     const [{ Album }, mien] = await Promise.all([later('later/album.js'), load()]);
@@ -348,7 +362,7 @@ async function freeze() {
   setState('ready');
   showControls();
   panel.now();
-  status.say('Frozen, and the camera is off.');
+  status.say(t`Frozen, and the camera is off.`);
 }
 
 function clear() {
@@ -357,7 +371,7 @@ function clear() {
   showControls();
   meter.idle(app.mien?.engine);
   setState(app.mien ? 'ready' : 'loading');
-  status.say('Cleared. Nothing of it is kept.');
+  status.say(t`Cleared. Nothing of it is kept.`);
   buttons.start.focus();
 }
 
@@ -368,7 +382,7 @@ async function take() {
     const { openCard } = await later('later/take.js');
     openCard({ source: stage.source, mirrored: stage.mirrored, result: app.lastResult, shown, chosen });
   } catch (error) {
-    status.say(error.message);
+    status.say(t(error.message));
   }
 }
 
@@ -378,14 +392,14 @@ async function see() {
   if (camera.running) return; // it has no picture yet
   const it = shown.find(({ key }) => key === chosen);
   if (!it || it.face.settled === false || !app.mien) {
-    status.say('There is no guess to look into yet.');
+    status.say(t`There is no guess to look into yet.`);
     return;
   }
   try {
     const { openSee } = await later('later/see.js');
     await openSee({ mien: app.mien, photo: photoShown ?? stage.source, isFrame: !photoShown, face: it.face, onUse: useNetwork });
   } catch (error) {
-    status.say(error.message);
+    status.say(t(error.message));
   }
 }
 
@@ -465,19 +479,18 @@ function tell(isVideo) {
   const { length } = shown;
   const more = app.lastResult.faces.length - length;
   const text = length === 0
-    ? isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be uncovered, sharp and not too small.'
-    : length === 1 ? 'One face. This is a guess, not a measurement.' : `${length} faces. Choose one to see more.`;
-  counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text + beside(app.lastResult), isVideo);
+    ? isVideo ? t`No face in sight. Turn to the camera, with light from the front.` : t`No face found. Faces should be uncovered, sharp and not too small.`
+    : length === 1 ? t`One face. This is a guess, not a measurement.` : t`${length} faces. Choose one to see more.`;
+  counted.tell(more > 0 && length === 0 ? t`A face is there, beside what is shown. Come to the middle.` : joined(text, ...beside(app.lastResult)), isVideo);
   announced.tell(describeAll(shown.map(({ face }) => face)), isVideo);
 }
 
 /** What is to be said of a photo beside the number of its faces. */
 function beside({ turn, moreFaces, mayMissFaces, faces }) {
-  let text = '';
-  if (turn > 0) text += ` The picture ${turn === 180 ? 'is upside down' : 'lies on its side'}; it was read turned upright.`;
-  if (moreFaces) text += ' There are more; these are the surest.';
-  else if (mayMissFaces && faces.length > 0) text += ' Some faces may be missing.';
-  return text;
+  return [
+    turn > 0 && (turn === 180 ? t`The picture is upside down; it was read turned upright.` : t`The picture lies on its side; it was read turned upright.`),
+    moreFaces ? t`There are more; these are the surest.` : mayMissFaces && faces.length > 0 && t`Some faces may be missing.`,
+  ];
 }
 
 /** Runs at once, and then no sooner than after a while; what is asked for meanwhile is done at its end. */
@@ -550,34 +563,34 @@ function resized() {
 
 // ---- trouble ----
 
-const TITLES = {
-  'unsupported-browser': 'This browser is too old',
-  'no-webgpu': 'No WebGPU here',
-  'bad-picture': 'This picture cannot be read',
-  download: 'Loading did not finish',
-  weights: 'Loading did not finish',
-  estimate: 'The estimate failed',
-};
+const titles = () => ({
+  'unsupported-browser': t`This browser is too old`,
+  'no-webgpu': t`No WebGPU here`,
+  'bad-picture': t`This picture cannot be read`,
+  download: t`Loading did not finish`,
+  weights: t`Loading did not finish`,
+  estimate: t`The estimate failed`,
+});
 
 function fail(error) {
   app.lastError = error;
   setState('error');
   forgetFaces();
-  const title = error instanceof CameraError ? error.title : TITLES[error.code] ?? 'That did not work';
-  stage.showTrouble({ title, text: error.message, action: wayOut(error) });
+  const title = error instanceof CameraError ? error.title : titles()[error.code] ?? t`That did not work`;
+  stage.showTrouble({ title, text: t(error.message), action: wayOut(error) });
   showControls();
-  status.say(error instanceof MienError && !app.mien ? 'Not ready.' : 'Ready for another try.');
+  status.say(error instanceof MienError && !app.mien ? t`Not ready.` : t`Ready for another try.`);
   if (error.code === 'unsupported-browser') {
     for (const control of [...Object.values(buttons), $('file-input')]) control.disabled = true;
   }
 }
 
 function wayOut(error) {
-  const photo = { label: 'Choose a photo', run: () => $('file-input').click() };
+  const photo = { label: t`Choose a photo`, run: () => $('file-input').click() };
   if (error.code === 'unsupported-browser') return undefined;
-  if (error.code === 'no-webgpu') return { label: 'Use the CPU', run: () => location.replace(location.pathname) };
-  if (error.code === 'bad-picture') return { ...photo, label: 'Choose another' };
-  if (error instanceof MienError) return { label: 'Try again', run: start };
+  if (error.code === 'no-webgpu') return { label: t`Use the CPU`, run: () => location.replace(location.pathname) };
+  if (error.code === 'bad-picture') return { ...photo, label: t`Choose another` };
+  if (error instanceof MienError) return { label: t`Try again`, run: start };
   if (error instanceof CameraError) return photo;
   return undefined;
 }
@@ -609,7 +622,7 @@ buttons.stop.addEventListener('click', () => {
   showControls();
   meter.idle(app.mien?.engine);
   setState(app.mien ? 'ready' : 'loading');
-  status.say('The camera is off.');
+  status.say(t`The camera is off.`);
 });
 tools.freeze.addEventListener('click', freeze);
 tools.see.addEventListener('click', see);
@@ -640,7 +653,7 @@ function goAway() {
     camera.stop();
     released = true;
     showControls();
-    status.say('The camera was switched off while this page was out of sight.');
+    status.say(t`The camera was switched off while this page was out of sight.`);
   }, AWAY_MS);
 }
 
@@ -670,7 +683,7 @@ async function start() {
   stage.showEmpty();
   setState('loading');
   idle = session += 1;
-  status.say('Getting ready…');
+  status.say(t`Getting ready…`);
   status.progress({ loaded: 0, total: 0 });
   try {
     await load();

@@ -23,19 +23,19 @@ const PROGRAM = new URLSearchParams(self.location.search).get('program') ?? 'mie
 
 // What the page needs to work. The WebGPU module is large and joins when it is first used.
 const NEEDED = [
-  './', 'style.css', 'app.js', 'start.js', 'mien.js', 'worker.js',
+  './', 'style.css', 'app.js', 'language.js', 'start.js', 'mien.js', 'worker.js',
   'lib/build.js', 'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/patience.js', 'lib/pixels.js', 'lib/sealed.js', 'lib/support.js', 'lib/traffic.js',
   'views/camera.js', 'views/distribution.js', 'views/order.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
   'views/stage.js', 'views/status.js', 'views/words.js',
   'later/album.js', 'later/card.js', 'later/changes.js', 'later/crop.js', 'later/measured.js', 'later/networks.js', 'later/occlusion.js',
   'later/see.css', 'later/see.js', 'later/shrink-worker.js', 'later/strip.css', 'later/strip.js',
-  'later/styles.js', 'later/take.css', 'later/take.js', 'later/watch.js',
+  'later/styles.js', 'later/take.css', 'later/take.js', 'later/translate.js', 'later/watch.js',
   'icon.svg', 'manifest.webmanifest', 'sample.jpg',
   `pkg/${PROGRAM}.js`, `pkg/${PROGRAM}_bg.wasm`,
   'weights/blazeface-short.safetensors', 'weights/lite.safetensors',
 ];
 
-// What the entrance screen needs beside that, kept where it has been opened.
+// What the entrance screen needs beside that, kept where it has been opened. (A language is kept where it has been used.)
 const KIOSK = [
   'kiosk.html', 'kiosk/editor.css', 'kiosk/editor.html', 'kiosk/editor.js', 'kiosk/manifest.webmanifest', 'kiosk/rules.js',
   'kiosk/rules.json', 'kiosk/scene.css', 'kiosk/scene.js', 'kiosk/screen.css', 'kiosk/screen.js',
@@ -43,7 +43,7 @@ const KIOSK = [
 
 self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
-    const kiosk = await storedOfKiosk();
+    const [kiosk, locales] = await Promise.all([storedIn('kiosk'), storedIn('locales/')]);
     await tell([self.location.href]);
     try {
       await Promise.all(NEEDED.map(store));
@@ -51,7 +51,7 @@ self.addEventListener('install', (event) => {
       if (!self.registration.active) await caches.delete(CACHE);
       throw error;
     }
-    if (kiosk.length > 0) await keep([...KIOSK, ...kiosk]);
+    await keep([...(kiosk.length > 0 ? KIOSK : []), ...kiosk, ...locales]);
   })());
 });
 
@@ -79,7 +79,7 @@ self.addEventListener('activate', (event) => {
 self.addEventListener('message', (event) => {
   const { data, ports: [port] } = event;
   if (data === 'change') self.skipWaiting();
-  if (data?.keep === 'kiosk') event.waitUntil(keep([...KIOSK, data.rules]));
+  if (data?.keep === 'kiosk') event.waitUntil(keep([...KIOSK, data.rules, ...(data.locales ?? [])]));
   else if (data?.keep) event.waitUntil(keep(data.keep).then((all) => port?.postMessage(all)));
 });
 
@@ -89,11 +89,11 @@ async function tell(addresses) {
   for (const client of await self.clients.matchAll({ includeUncontrolled: true })) client.postMessage({ asked });
 }
 
-/** Addresses of the entrance screen's files that were kept until now, rules of its owner's among them. */
-async function storedOfKiosk() {
+/** Addresses that begin so of what was kept until now: the entrance screen's, rules of its owner's among them, or languages. */
+async function storedIn(place) {
   const names = (await caches.keys()).filter((name) => name.startsWith(OURS) || name.startsWith('mien-'));
   const requests = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
-  return requests.flat().map(({ url }) => url).filter((url) => url.startsWith(new URL('kiosk', self.registration.scope).href));
+  return requests.flat().map(({ url }) => url).filter((url) => url.startsWith(new URL(place, self.registration.scope).href));
 }
 
 /** Stores what is not stored yet; one that can't be had keeps none of the others away. Resolves with whether all are there. */

@@ -12,7 +12,7 @@ use crate::support::{film, grey, heads};
 use crate::{assert_only_from, stays_inside, visit, without_query};
 
 /// A visit with the camera allowed for the site, as on a device that stands at an entrance.
-fn stand_at(options: Options, test: impl FnOnce(&Site, &Page)) {
+pub fn stand_at(options: Options, test: impl FnOnce(&Site, &Page)) {
     stand_where("granted", options, |_, site, page| test(site, page));
 }
 

@@ -192,6 +192,13 @@ impl Page {
         self.call("Emulation.setCPUThrottlingRate", json!({ "rate": times }));
     }
 
+    /// As a browser whose owner reads these languages, from the most wanted on: `de-AT,en`.
+    pub fn set_languages(&self, languages: &str) {
+        let agent = self.evaluate("navigator.userAgent");
+        let languages = json!({ "userAgent": agent, "acceptLanguage": languages });
+        self.call("Emulation.setUserAgentOverride", languages);
+    }
+
     /// As on a disk where an origin may store no more than this.
     pub fn set_quota(&self, origin: &str, bytes: u64) {
         self.call("Storage.overrideQuotaForOrigin", json!({ "origin": origin, "quotaSize": bytes }));

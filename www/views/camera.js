@@ -1,5 +1,6 @@
 // The camera: starting, choosing between several, stopping, and what went wrong in plain words.
 
+import { joined, t } from '../language.js';
 import { after } from '../lib/patience.js';
 
 const WISHES = { width: { ideal: 960 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
@@ -52,10 +53,10 @@ export class Camera {
 
   async start() {
     if (!globalThis.isSecureContext) {
-      throw new CameraError('insecure', 'The camera needs a secure address', 'Browsers open the camera only for pages that begin with https. Photos work all the same.');
+      throw new CameraError('insecure', t`The camera needs a secure address`, t`Browsers open the camera only for pages that begin with https. Photos work all the same.`);
     }
     if (!navigator.mediaDevices?.getUserMedia) {
-      throw new CameraError('unsupported', 'No camera access here', 'This browser, or the app that this page opened in, gives pages no camera. Photos work all the same.');
+      throw new CameraError('unsupported', t`No camera access here`, t`This browser, or the app that this page opened in, gives pages no camera. Photos work all the same.`);
     }
     try {
       this.#stream = await this.#open();
@@ -71,7 +72,7 @@ export class Camera {
       this.stop();
       const permission = await navigator.permissions?.query({ name: 'camera' }).catch(() => undefined);
       this.#onLost(permission?.state === 'denied' ? inWords({ name: 'NotAllowedError' })
-        : new CameraError('lost', 'The camera has gone', 'It was unplugged, or another program took it. Start it again when it is back.'));
+        : new CameraError('lost', t`The camera has gone`, t`It was unplugged, or another program took it. Start it again when it is back.`));
     });
     for (const type of ['mute', 'unmute']) track.addEventListener(type, () => track.readyState === 'live' && this.#onPause(type === 'mute'));
     const { facingMode } = track.getSettings();
@@ -83,8 +84,8 @@ export class Camera {
   /** Until its first picture. */
   #plays() {
     return new Promise((resolve, reject) => {
-      const callOff = after(SILENT_MS, () => reject(new CameraError('silent', 'The camera sends no picture',
-        'A call or another program may have it, or a switch on the device keeps it off. Then start it again.')));
+      const callOff = after(SILENT_MS, () => reject(new CameraError('silent', t`The camera sends no picture`,
+        t`A call or another program may have it, or a switch on the device keeps it off. Then start it again.`)));
       this.#video.play().then(resolve, reject).finally(callOff);
     });
   }
@@ -159,15 +160,17 @@ function inWords(cause) {
   switch (cause.name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return say('The camera is not allowed', 'Allow the camera for this page: in the address bar, or in the settings of the browser or the device. Then start it again.'
-        + (globalThis.self === globalThis.top ? '' : ' This page is shown inside another one, which may keep the camera from it: open it by itself.'));
+      return say(t`The camera is not allowed`, joined(
+        t`Allow the camera for this page: in the address bar, or in the settings of the browser or the device. Then start it again.`,
+        globalThis.self !== globalThis.top && t`This page is shown inside another one, which may keep the camera from it: open it by itself.`,
+      ));
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return say('No camera found', 'This device has no camera that the browser can see. Photos work all the same.');
+      return say(t`No camera found`, t`This device has no camera that the browser can see. Photos work all the same.`);
     case 'NotReadableError':
     case 'AbortError':
-      return say('The camera is busy', 'Another program or page uses it. Close that one, then start again.');
+      return say(t`The camera is busy`, t`Another program or page uses it. Close that one, then start again.`);
     default:
-      return say('The camera did not start', `The browser says: ${cause.message || cause.name}`);
+      return say(t`The camera did not start`, t`The browser says: ${cause.message || cause.name}`);
   }
 }

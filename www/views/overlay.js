@@ -1,3 +1,4 @@
+import { t } from '../language.js';
 import { describe, isSure, word, yearRange, years } from './words.js';
 
 // A face narrower than this on the stage gets a label of one number, in rem; and all of them from this
@@ -107,10 +108,10 @@ export class Overlay {
       const isSettled = face.settled !== false;
       const age = isSettled ? years(face.age) : '…';
       setText(mark.title, mark.detail === 'dot' ? String(number) : mark.detail === 'brief' || !isSettled ? age : `${word(face)} · ${age}`);
-      setText(mark.note, !isSettled ? 'one moment' : isSure(face) ? yearRange(face) : `${yearRange(face)} · gender not sure`);
+      setText(mark.note, !isSettled ? t`one moment` : isSure(face) ? yearRange(face) : t`${yearRange(face)} · gender not sure`);
       // The name of the button is all of its words, those that are seen and these.
       const hidden = mark.detail === 'full' ? '' : ` ${describe(face)}`;
-      setText(mark.more, count > 1 ? `${hidden}, face ${number}` : hidden);
+      setText(mark.more, count > 1 ? `${hidden}, ${t`face ${number}`}` : hidden);
     }
     this.#placeLabels();
   }

@@ -1,5 +1,6 @@
 // The ways photos come in: chosen, dropped, pasted, or the sample; and from files to pictures.
 
+import { t } from '../language.js';
 import { unlessSilent } from '../lib/patience.js';
 import { decode, MAX_PIXELS, tooLarge } from '../lib/pixels.js';
 import { startSealed } from '../lib/sealed.js';
@@ -23,7 +24,7 @@ export async function readPicture(file) {
   try {
     return await new Promise((resolve, reject) => {
       worker.onmessage = ({ data }) => ('error' in data ? reject(tooLarge(data.error)) : resolve(data));
-      worker.onerror = () => reject(new Error('A part of the page could not be loaded. Is this device online?'));
+      worker.onerror = () => reject(new Error(t`A part of the page could not be loaded. Is this device online?`));
       worker.postMessage({ bitmap, most: MAX_PIXELS, side: SHOWN_SIDE }, [bitmap]);
     });
   } finally {
@@ -45,7 +46,7 @@ export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailu
   input.addEventListener('change', chosen);
 
   sample.addEventListener('click', async () => {
-    onNothing('Getting the sample picture…');
+    onNothing(t`Getting the sample picture…`);
     try {
       const blob = await unlessSilent(async (signal) => {
         const response = await fetch('sample.jpg', { signal });
@@ -54,14 +55,14 @@ export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailu
       });
       onPhotos([blob]);
     } catch (error) {
-      onFailure(new Error('The sample picture could not be downloaded. Is this device online?', { cause: error }));
+      onFailure(new Error(t`The sample picture could not be downloaded. Is this device online?`, { cause: error }));
     }
   });
 
   document.addEventListener('paste', (event) => {
     const files = filesIn(event.clipboardData);
     if (files.length > 0) onPhotos(files);
-    else onNothing('There is no picture in what was pasted. Copy a picture itself, or choose its file.');
+    else onNothing(t`There is no picture in what was pasted. Copy a picture itself, or choose its file.`);
   });
 
   // Anywhere on the page: a picture that misses the stage should not replace the page.
@@ -78,7 +79,7 @@ export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailu
     mark(0);
     const files = filesIn(event.dataTransfer);
     if (files.length > 0) onPhotos(files);
-    else onNothing('That was no picture file. Save the picture first, then drop the file.');
+    else onNothing(t`That was no picture file. Save the picture first, then drop the file.`);
   });
 
   return chosen;
