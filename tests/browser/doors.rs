@@ -187,6 +187,7 @@ const HEARD_OF_A_BARE_ONE: &[&str] = &[
     "font",
     "nested",
 ];
+/// (A style sheet that is not in use, `alternate`, comes whenever the browser likes.)
 const HEARD_OF_A_BARE_PAGE: &[&str] = &[
     "beacon",
     "image",
@@ -205,7 +206,6 @@ const HEARD_OF_A_BARE_PAGE: &[&str] = &[
     "preload",
     "modulepreload",
     "icon",
-    "alternate",
     "audio",
     "source",
     "drawing",
