@@ -32,6 +32,8 @@ mod pictures;
 mod record;
 #[path = "browser/see.rs"]
 mod see;
+#[path = "browser/steady.rs"]
+mod steady;
 #[path = "browser/updates.rs"]
 mod updates;
 #[path = "browser/watch.rs"]

@@ -73,6 +73,8 @@ let photoShown;
 /** The strip of the faces, once there have been many; the strip of several photos. */
 let strip;
 let album;
+/** The line of what the camera's number has been, once there is one: a promise. */
+let steady;
 
 // ---- loading ----
 
@@ -216,6 +218,8 @@ function forgetFaces() {
   overlay.clear();
   readout.show(null);
   closeStrip();
+  steady?.then((line) => line?.close());
+  steady = undefined;
 }
 
 let opening = false;
@@ -454,6 +458,8 @@ const panel = seldom(() => {
   overlay.say(shown, chosen, many);
   if (it) readout.show(it.face, shown.length > 1 ? it.number : undefined);
   else if (!lingers) readout.show(null);
+  if (isVideo && it && it.face.settled !== false) steady ??= drawSteady();
+  steady?.then((line) => line?.show(shown, chosen));
   if (many) showStrip();
   else closeStrip();
   tell(isVideo);
@@ -504,6 +510,11 @@ function seldom(run, ms) {
     go();
   };
   return ask;
+}
+
+async function drawSteady() {
+  const { Steady } = await later('later/steady.js').catch(() => ({})); // offline, and never opened before
+  return Steady && new Steady($('readout'), () => camera.running && app.lastResult);
 }
 
 let opensStrip = false;
