@@ -16,6 +16,8 @@ mod faults;
 mod golden;
 #[path = "browser/groups.rs"]
 mod groups;
+#[path = "browser/guess.rs"]
+mod guess;
 #[path = "browser/kiosk.rs"]
 mod kiosk;
 #[path = "browser/long.rs"]

@@ -37,7 +37,7 @@ const AWAY_MS = 30_000;
 
 const $ = (id) => document.getElementById(id);
 const buttons = { start: $('start-camera'), stop: $('stop-camera'), switch: $('switch-camera'), sample: $('use-sample') };
-const tools = { freeze: $('freeze'), see: $('see'), take: $('take'), clear: $('clear') };
+const tools = { freeze: $('freeze'), see: $('see'), take: $('take'), guess: $('guess'), clear: $('clear') };
 
 const app = { mien: null, lastResult: null, lastError: null };
 window.mienApp = app;
@@ -393,6 +393,16 @@ async function see() {
   }
 }
 
+/** A game, which shows no number before a guess is made. */
+async function guess() {
+  try {
+    const [{ openGuess }, mien] = await Promise.all([later('later/guess.js'), load()]);
+    await openGuess(mien);
+  } catch (error) {
+    status.say(error.message);
+  }
+}
+
 /** Another network, as ?model= has it, and the photo read again by that one. @param {string} model */
 async function useNetwork(model) {
   const photo = photoShown;
@@ -603,6 +613,7 @@ function showControls() {
   buttons.switch.hidden = !(running && hasChoice);
   buttons.sample.hidden = running && hasChoice;
   tools.freeze.hidden = !running;
+  tools.guess.hidden = running;
   tools.see.hidden = tools.take.hidden = !stage.shows;
   tools.clear.hidden = running || !stage.shows;
   if (hadFocus) (running ? buttons.stop : buttons.start).focus();
@@ -625,6 +636,7 @@ buttons.stop.addEventListener('click', () => {
 tools.freeze.addEventListener('click', freeze);
 tools.see.addEventListener('click', see);
 tools.take.addEventListener('click', take);
+tools.guess.addEventListener('click', guess);
 tools.clear.addEventListener('click', clear);
 
 const takeChosen = photoInputs({
