@@ -29,6 +29,8 @@ mod photos;
 #[path = "golden/pictures.rs"]
 #[allow(dead_code)] // tests/golden needs more of it, and of record
 mod pictures;
+#[path = "browser/quality.rs"]
+mod quality;
 #[path = "golden/record.rs"]
 #[allow(dead_code)]
 mod record;

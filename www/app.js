@@ -75,6 +75,8 @@ let strip;
 let album;
 /** The line of what the camera's number has been, once there is one: a promise. */
 let steady;
+/** What tells how poor the picture of a face is, once there has been a face. */
+let quality;
 
 // ---- loading ----
 
@@ -421,9 +423,12 @@ async function useNetwork(model) {
 // ---- results ----
 
 let seen; // what the last result said, in one line
+let tells; // whether the line of words is the result's
+let looks = false;
 
-function show(result, isVideo, tells = true) {
+function show(result, isVideo, tellsIt = true) {
   app.lastResult = result;
+  tells = tellsIt;
   meter.count(result, isVideo);
   const says = result.faces.map(essence).join();
   if (isVideo && says === seen) return; // nothing has changed, so nothing is drawn
@@ -431,7 +436,12 @@ function show(result, isVideo, tells = true) {
   move(isVideo);
   if (isVideo) panel();
   else panel.now();
-  if (!tells) counted.stop();
+  if (looks || result.faces.length === 0) return;
+  looks = true;
+  later('later/quality.js').then(({ Quality }) => {
+    quality = new Quality(redraw);
+    redraw();
+  }).catch(() => {}); // offline, and never opened before
 }
 
 /** All of a face but its distribution and landmarks, which don't change without the rest. */
@@ -449,6 +459,7 @@ function move(isVideo = camera.running) {
   const named = tracked ? numbers.of(ordered, performance.now()) : ordered.map((_, index) => index + 1);
   shown = ordered.map((face, index) => ({ face, key: keyOf(face, index), number: named[index] }));
   if (tracked) shown.sort((a, b) => a.number - b.number);
+  quality?.judge(shown, stage.source, app.lastResult);
   if (shown.length > 0) lastFaceAt = performance.now();
   else if (isVideo) setTimeout(panel, FACE_LINGERS_MS);
   overlay.move(shown, place);
@@ -480,10 +491,11 @@ let chosenAt = 0;
 function tell(isVideo) {
   const { length } = shown;
   const more = app.lastResult.faces.length - length;
-  const text = length === 0
+  const poor = isVideo && length === 1 && shown[0].face.poor;
+  const text = poor ? `${poor}.` : length === 0
     ? isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be uncovered, sharp and not too small.'
     : length === 1 ? 'One face. This is a guess, not a measurement.' : `${length} faces. Choose one to see more.`;
-  counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text + beside(app.lastResult), isVideo);
+  if (tells) counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text + beside(app.lastResult), isVideo);
   announced.tell(describeAll(shown.map(({ face }) => face)), isVideo);
 }
 
@@ -564,6 +576,10 @@ function largest(faces) {
 function resized() {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   overlay.resize(stage.size, rem);
+  redraw();
+}
+
+function redraw() {
   if (!app.lastResult || !stage.shows) return;
   move();
   panel();

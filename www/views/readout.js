@@ -1,5 +1,5 @@
 import { Distribution } from './distribution.js';
-import { genderSentence, isSure, summary, yearRange, years } from './words.js';
+import { genderSentence, isSure, noted, summary, yearRange, years } from './words.js';
 
 // A face's first numbers may be years off.
 const UNSETTLED = { age: '…', range: 'One moment', gender: 'Gender', summary: 'How likely each age is, as soon as a few pictures agree.' };
@@ -22,18 +22,19 @@ export class Readout {
   }
 
   /**
-   * @param {import('../mien.js').Face | null} face
+   * @param {import('./overlay.js').Shown['face'] | null} face
    * @param {number} [number] which face it is, where there are several
    */
   show(face, number) {
     const who = number ? `Age of face ${number}` : 'Age';
     const isUnsettled = face?.settled === false;
+    const range = face?.poor ?? UNSETTLED.range;
     if (isUnsettled) face = null;
     this.#root.toggleAttribute('data-empty', !face);
-    const text = isUnsettled ? { who, ...UNSETTLED } : face ? {
+    const text = isUnsettled ? { who, ...UNSETTLED, range } : face ? {
       who,
       age: years(face.age),
-      range: `probably ${yearRange(face)}`,
+      range: noted(`probably ${yearRange(face)}`, face),
       gender: genderSentence(face),
       summary: summary(face),
     } : EMPTY;

@@ -62,11 +62,16 @@ export function rangeSentence({ ageRange: [low, high] }) {
   return `4 of 5 people with this result are between ${Math.round(low)} and ${Math.round(high)}.`;
 }
 
+/** What is said of a face, and a word on its picture where that is poor (later/quality.js). */
+export function noted(text, { poor }) {
+  return poor ? `${text} · ${poor}` : text;
+}
+
 /** One face for a screen reader: 'woman, about 34, probably 27 to 41'. */
 export function describe(face) {
-  if (face.settled === false) return 'one moment'; // its first numbers may be years off
+  if (face.settled === false) return face.poor ?? 'one moment'; // its first numbers may be years off
   const [low, high] = face.ageRange.map(Math.round);
-  return `${word(face).toLowerCase()}, about ${years(face.age)}, probably ${low} to ${high}`;
+  return noted(`${word(face).toLowerCase()}, about ${years(face.age)}, probably ${low} to ${high}`, face);
 }
 
 export function describeAll(faces) {
