@@ -75,7 +75,7 @@ let strip;
 let album;
 /** The line of what the camera's number has been, once there is one: a promise. */
 let steady;
-/** What tells how poor the picture of a face is, once there has been a face. */
+/** What tells how poor the picture of a face is, once there has been a face; before, a promise. */
 let quality;
 
 // ---- loading ----
@@ -424,7 +424,6 @@ async function useNetwork(model) {
 
 let seen; // what the last result said, in one line
 let tells; // whether the line of words is the result's
-let looks = false;
 
 function show(result, isVideo, tellsIt = true) {
   app.lastResult = result;
@@ -436,12 +435,11 @@ function show(result, isVideo, tellsIt = true) {
   move(isVideo);
   if (isVideo) panel();
   else panel.now();
-  if (looks || result.faces.length === 0) return;
-  looks = true;
-  later('later/quality.js').then(({ Quality }) => {
+  if (result.faces.length === 0) return;
+  quality ??= later('later/quality.js').then(({ Quality }) => {
     quality = new Quality(redraw);
     redraw();
-  }).catch(() => {}); // offline, and never opened before
+  }, () => {}); // offline, and never opened before
 }
 
 /** All of a face but its distribution and landmarks, which don't change without the rest. */
@@ -459,7 +457,7 @@ function move(isVideo = camera.running) {
   const named = tracked ? numbers.of(ordered, performance.now()) : ordered.map((_, index) => index + 1);
   shown = ordered.map((face, index) => ({ face, key: keyOf(face, index), number: named[index] }));
   if (tracked) shown.sort((a, b) => a.number - b.number);
-  quality?.judge(shown, stage.source, app.lastResult);
+  quality?.judge?.(shown, stage.source, app.lastResult);
   if (shown.length > 0) lastFaceAt = performance.now();
   else if (isVideo) setTimeout(panel, FACE_LINGERS_MS);
   overlay.move(shown, place);
@@ -479,7 +477,9 @@ const panel = seldom(() => {
   overlay.say(shown, chosen, many);
   if (it) readout.show(it.face, shown.length > 1 ? it.number : undefined);
   else if (!lingers) readout.show(null);
-  if (isVideo && it && it.face.settled !== false) steady ??= drawSteady();
+  if (isVideo && it && it.face.settled !== false) {
+    steady ??= later('later/steady.js').then(({ Steady }) => new Steady($('readout'), () => camera.running && app.lastResult), () => {});
+  }
   steady?.then((line) => line?.show(shown, chosen));
   if (many) showStrip();
   else closeStrip();
@@ -532,11 +532,6 @@ function seldom(run, ms) {
     go();
   };
   return ask;
-}
-
-async function drawSteady() {
-  const { Steady } = await later('later/steady.js').catch(() => ({})); // offline, and never opened before
-  return Steady && new Steady($('readout'), () => camera.running && app.lastResult);
 }
 
 let opensStrip = false;

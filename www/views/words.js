@@ -62,7 +62,7 @@ export function rangeSentence({ ageRange: [low, high] }) {
   return `4 of 5 people with this result are between ${Math.round(low)} and ${Math.round(high)}.`;
 }
 
-/** What is said of a face, and a word on its picture where that is poor (later/quality.js). */
+/** With a word on the face's picture where that is poor (later/quality.js). */
 export function noted(text, { poor }) {
   return poor ? `${text} · ${poor}` : text;
 }
