@@ -16,6 +16,8 @@ mod faults;
 mod golden;
 #[path = "browser/groups.rs"]
 mod groups;
+#[path = "browser/guess.rs"]
+mod guess;
 #[path = "browser/kiosk.rs"]
 mod kiosk;
 #[path = "browser/languages.rs"]
@@ -29,11 +31,15 @@ mod photos;
 #[path = "golden/pictures.rs"]
 #[allow(dead_code)] // tests/golden needs more of it, and of record
 mod pictures;
+#[path = "browser/quality.rs"]
+mod quality;
 #[path = "golden/record.rs"]
 #[allow(dead_code)]
 mod record;
 #[path = "browser/see.rs"]
 mod see;
+#[path = "browser/steady.rs"]
+mod steady;
 #[path = "browser/updates.rs"]
 mod updates;
 #[path = "browser/watch.rs"]

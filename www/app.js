@@ -38,7 +38,7 @@ const AWAY_MS = 30_000;
 
 const $ = (id) => document.getElementById(id);
 const buttons = { start: $('start-camera'), stop: $('stop-camera'), switch: $('switch-camera'), sample: $('use-sample') };
-const tools = { freeze: $('freeze'), see: $('see'), take: $('take'), clear: $('clear') };
+const tools = { freeze: $('freeze'), see: $('see'), take: $('take'), guess: $('guess'), clear: $('clear') };
 
 const app = { mien: null, lastResult: null, lastError: null };
 window.mienApp = app;
@@ -74,6 +74,10 @@ let photoShown;
 /** The strip of the faces, once there have been many; the strip of several photos. */
 let strip;
 let album;
+/** The line of what the camera's number has been, once there is one: a promise. */
+let steady;
+/** What tells how poor the picture of a face is, once there has been a face; before, a promise. */
+let quality;
 
 // ---- language ----
 
@@ -230,6 +234,8 @@ function forgetFaces() {
   overlay.clear();
   readout.show(null);
   closeStrip();
+  steady?.then((line) => line?.close());
+  steady = undefined;
 }
 
 let opening = false;
@@ -403,6 +409,16 @@ async function see() {
   }
 }
 
+/** A game, which shows no number before a guess is made. */
+async function guess() {
+  try {
+    const [{ openGuess }, mien] = await Promise.all([later('later/guess.js'), load()]);
+    await openGuess(mien);
+  } catch (error) {
+    status.say(error.message);
+  }
+}
+
 /** Another network, as ?model= has it, and the photo read again by that one. @param {string} model */
 async function useNetwork(model) {
   const photo = photoShown;
@@ -421,9 +437,11 @@ async function useNetwork(model) {
 // ---- results ----
 
 let seen; // what the last result said, in one line
+let tells; // whether the line of words is the result's
 
-function show(result, isVideo, tells = true) {
+function show(result, isVideo, tellsIt = true) {
   app.lastResult = result;
+  tells = tellsIt;
   meter.count(result, isVideo);
   const says = result.faces.map(essence).join();
   if (isVideo && says === seen) return; // nothing has changed, so nothing is drawn
@@ -431,7 +449,11 @@ function show(result, isVideo, tells = true) {
   move(isVideo);
   if (isVideo) panel();
   else panel.now();
-  if (!tells) counted.stop();
+  if (result.faces.length === 0) return;
+  quality ??= later('later/quality.js').then(({ Quality }) => {
+    quality = new Quality(redraw);
+    redraw();
+  }, () => {}); // offline, and never opened before
 }
 
 /** All of a face but its distribution and landmarks, which don't change without the rest. */
@@ -449,6 +471,7 @@ function move(isVideo = camera.running) {
   const named = tracked ? numbers.of(ordered, performance.now()) : ordered.map((_, index) => index + 1);
   shown = ordered.map((face, index) => ({ face, key: keyOf(face, index), number: named[index] }));
   if (tracked) shown.sort((a, b) => a.number - b.number);
+  quality?.judge?.(shown, stage.source, app.lastResult);
   if (shown.length > 0) lastFaceAt = performance.now();
   else if (isVideo) setTimeout(panel, FACE_LINGERS_MS);
   overlay.move(shown, place);
@@ -468,6 +491,10 @@ const panel = seldom(() => {
   overlay.say(shown, chosen, many);
   if (it) readout.show(it.face, shown.length > 1 ? it.number : undefined);
   else if (!lingers) readout.show(null);
+  if (isVideo && it && it.face.settled !== false) {
+    steady ??= later('later/steady.js').then(({ Steady }) => new Steady($('readout'), () => camera.running && app.lastResult), () => {});
+  }
+  steady?.then((line) => line?.show(shown, chosen));
   if (many) showStrip();
   else closeStrip();
   tell(isVideo);
@@ -478,10 +505,11 @@ let chosenAt = 0;
 function tell(isVideo) {
   const { length } = shown;
   const more = app.lastResult.faces.length - length;
-  const text = length === 0
+  const poor = isVideo && length === 1 && shown[0].face.poor;
+  const text = poor ? t`${poor}.` : length === 0
     ? isVideo ? t`No face in sight. Turn to the camera, with light from the front.` : t`No face found. Faces should be uncovered, sharp and not too small.`
     : length === 1 ? t`One face. This is a guess, not a measurement.` : t`${length} faces. Choose one to see more.`;
-  counted.tell(more > 0 && length === 0 ? t`A face is there, beside what is shown. Come to the middle.` : joined(text, ...beside(app.lastResult)), isVideo);
+  if (tells) counted.tell(more > 0 && length === 0 ? t`A face is there, beside what is shown. Come to the middle.` : joined(text, ...beside(app.lastResult)), isVideo);
   announced.tell(describeAll(shown.map(({ face }) => face)), isVideo);
 }
 
@@ -556,6 +584,10 @@ function largest(faces) {
 function resized() {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   overlay.resize(stage.size, rem);
+  redraw();
+}
+
+function redraw() {
   if (!app.lastResult || !stage.shows) return;
   move();
   panel();
@@ -605,6 +637,7 @@ function showControls() {
   buttons.switch.hidden = !(running && hasChoice);
   buttons.sample.hidden = running && hasChoice;
   tools.freeze.hidden = !running;
+  tools.guess.hidden = running;
   tools.see.hidden = tools.take.hidden = !stage.shows;
   tools.clear.hidden = running || !stage.shows;
   if (hadFocus) (running ? buttons.stop : buttons.start).focus();
@@ -627,6 +660,7 @@ buttons.stop.addEventListener('click', () => {
 tools.freeze.addEventListener('click', freeze);
 tools.see.addEventListener('click', see);
 tools.take.addEventListener('click', take);
+tools.guess.addEventListener('click', guess);
 tools.clear.addEventListener('click', clear);
 
 const takeChosen = photoInputs({

@@ -1,6 +1,6 @@
 import { t } from '../language.js';
 import { Distribution } from './distribution.js';
-import { genderSentence, isSure, summary, yearRange, years } from './words.js';
+import { genderSentence, isSure, noted, summary, yearRange, years } from './words.js';
 
 // A face's first numbers may be years off.
 const unsettled = () => ({ age: '…', range: t`One moment`, gender: t`Gender`, summary: t`How likely each age is, as soon as a few pictures agree.` });
@@ -23,18 +23,19 @@ export class Readout {
   }
 
   /**
-   * @param {import('../mien.js').Face | null} face
+   * @param {import('./overlay.js').Shown['face'] | null} face
    * @param {number} [number] which face it is, where there are several
    */
   show(face, number) {
     const who = number ? t`Age of face ${number}` : t`Age`;
     const isUnsettled = face?.settled === false;
+    const poor = face?.poor;
     if (isUnsettled) face = null;
     this.#root.toggleAttribute('data-empty', !face);
-    const text = isUnsettled ? { who, ...unsettled() } : face ? {
+    const text = isUnsettled ? { who, ...unsettled(), ...(poor && { range: poor }) } : face ? {
       who,
       age: years(face.age),
-      range: t`probably ${yearRange(face)}`,
+      range: noted(t`probably ${yearRange(face)}`, face),
       gender: genderSentence(face),
       summary: summary(face),
     } : empty();

@@ -68,11 +68,16 @@ export function rangeSentence({ ageRange: [low, high] }) {
   return t`4 of 5 people with this result are between ${Math.round(low)} and ${Math.round(high)}.`;
 }
 
+/** With a word on the face's picture where that is poor (later/quality.js). */
+export function noted(text, { poor }) {
+  return poor ? t`${text} · ${poor}` : text;
+}
+
 /** One face for a screen reader: 'woman, about 34, probably 27 to 41'. */
 export function describe(face) {
-  if (face.settled === false) return t`one moment`; // its first numbers may be years off
+  if (face.settled === false) return face.poor ?? t`one moment`; // its first numbers may be years off
   const [low, high] = face.ageRange.map(Math.round);
-  return t`${noun(face)}, about ${years(face.age)}, probably ${low} to ${high}`;
+  return noted(t`${noun(face)}, about ${years(face.age)}, probably ${low} to ${high}`, face);
 }
 
 export function describeAll(faces) {
