@@ -8,6 +8,8 @@ import { programOf } from './support.js';
 const STATE_TIME_LIMIT_MS = 8000;
 // A worker that has not started by then has been ended, or its device does not answer.
 const START_TIME_LIMIT_MS = 60_000;
+// Nobody waits for it.
+const PROBE_TIME_LIMIT_MS = 120_000;
 
 /**
  * One engine: a worker with its own WebAssembly module, behind promises.
@@ -88,7 +90,7 @@ export class Engine {
    * the faces. What is followed meanwhile stays known.
    */
   probe(pixels, track) {
-    return this.call('probe', { pixels, track });
+    return this.call('probe', { pixels, track }, [], PROBE_TIME_LIMIT_MS);
   }
 
   reset() {
