@@ -34,9 +34,10 @@ const CHANCE_APART = 0.05;
 
 export class Mien extends EventTarget {
   /** @type {string} */ #model;
+  /** @type {URL | undefined} */ #base;
   /** @type {Map<'cpu' | 'webgpu', Promise<Engine>>} */ #engines = new Map();
   /** @type {Engine} */ #active;
-  /** @type {Map<URL['href'], Promise<Uint8Array>>} */ #files = new Map();
+  /** @type {Map<string, Promise<Uint8Array>>} by their paths */ #files = new Map();
   #times = { cpu: [], webgpu: [] };
   #comparison;
   // Until then, the faces that are followed are on their way from one engine to the other.
@@ -60,7 +61,7 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').MienOptions} [options]
    * @returns {Promise<Mien>}
    */
-  static async load({ model = 'lite', engine = 'auto', signal, onProgress, onEngineChange, onComparison } = {}) {
+  static async load({ model = 'lite', engine = 'auto', base, signal, onProgress, onEngineChange, onComparison } = {}) {
     const lack = whyUnsupported();
     if (lack) throw lack;
     if (!ENGINES.includes(engine)) throw new TypeError(`engine is one of ${ENGINES.join(', ')}, not ${engine}`);
@@ -69,7 +70,7 @@ export class Mien extends EventTarget {
       throw new MienError('no-webgpu', 'This browser offers no WebGPU on this device.');
     }
 
-    const mien = new Mien(model, onProgress);
+    const mien = new Mien(model, base, onProgress);
     signal?.addEventListener('abort', () => mien.close());
     if (signal?.aborted) mien.close();
     const on = (type, tell) => tell && mien.addEventListener(type, (event) => tell(/** @type {CustomEvent} */ (event).detail));
@@ -88,9 +89,10 @@ export class Mien extends EventTarget {
   }
 
   /** @private Use Mien.load(). */
-  constructor(model, onProgress) {
+  constructor(model, base, onProgress) {
     super();
     this.#model = model;
+    this.#base = base && new URL(`${base}`.replace(/\/?$/, '/'), location.href);
     this.#onProgress = onProgress;
   }
 
@@ -267,19 +269,18 @@ export class Mien extends EventTarget {
     };
     Promise.all(Object.values(files)).then(() => this.#tell({ stage: 'start', engine: kind, loaded: 1, total: 1 }), () => {});
     const engine = await Engine.start(kind, files);
-    this.#files.delete(addressOf(program).href); // the weights stay, for the other engine
+    this.#files.delete(program); // the weights stay, for the other engine
     if (this.#closing.signal.aborted) engine.stop(this.#closing.signal.reason);
     return engine;
   }
 
   // Each file once, though two engines want the same weights.
   #file(path, options) {
-    const url = addressOf(path);
-    let bytes = this.#files.get(url.href);
+    let bytes = this.#files.get(path);
     if (!bytes) {
-      bytes = download(url, { ...options, signal: this.#closing.signal });
-      this.#files.set(url.href, bytes);
-      bytes.catch(() => this.#files.delete(url.href));
+      bytes = download(addressOf(path, this.#base), { path, ...options, signal: this.#closing.signal });
+      this.#files.set(path, bytes);
+      bytes.catch(() => this.#files.delete(path));
     }
     return bytes;
   }
