@@ -60,6 +60,8 @@ export interface EstimateOptions {
   timestamp?: number;
   /** True for an ImageBitmap that is not needed any more: it may be used up, which spares a copy. */
   transfer?: boolean;
+  /** Nobody waits for this one any more when it is aborted: it rejects with the signal's reason, and is not begun if it has not been. */
+  signal?: AbortSignal;
 }
 
 export interface Result {

@@ -133,16 +133,17 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').EstimateOptions} [options]
    * @returns {Promise<import('./mien.js').Result>}
    */
-  async estimate(source, { track = false, timestamp = performance.now(), transfer = false } = {}) {
+  async estimate(source, { track = false, timestamp = performance.now(), transfer = false, signal } = {}) {
     this.#mustBeOpen();
+    signal?.throwIfAborted();
     const before = this.#answered;
-    const answer = this.#inTurn(before, source, { track, timestamp, transfer });
+    const answer = this.#inTurn(before, source, { track, timestamp, transfer, signal });
     this.#answered = Promise.allSettled([before, answer]);
-    return answer;
+    return unlessAborted(answer, signal);
   }
 
   // The picture is taken at once; it waits for the answers before it, so that none is overtaken, and no time limit runs meanwhile.
-  async #inTurn(before, source, { transfer, ...options }) {
+  async #inTurn(before, source, { transfer, signal, ...options }) {
     // A picture that a GPU may fail on is needed once more.
     const grabbed = grab(source, transfer && this.#active.kind === 'cpu');
     await Promise.allSettled([before, grabbed]);
@@ -150,6 +151,7 @@ export class Mien extends EventTarget {
     let engine;
     try {
       this.#mustBeOpen();
+      signal?.throwIfAborted();
       engine = this.#active.alive ? this.#active : await this.#replace(this.#active);
     } catch (error) {
       release(picture.image);
@@ -296,6 +298,16 @@ export class Mien extends EventTarget {
   #mustBeOpen() {
     if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
   }
+}
+
+// What is under way in a worker ends there, unheard.
+function unlessAborted(answer, signal) {
+  if (!signal) return answer;
+  return new Promise((resolve, reject) => {
+    const end = () => reject(signal.reason);
+    signal.addEventListener('abort', end);
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));
+  });
 }
 
 // Coordinates of a shrunk picture, given in pixels of the picture itself.
