@@ -23,10 +23,12 @@ Usage: ./build.sh COMMAND
   test    check the formatting, lint, and run every test, those in a real browser included
   bench   measure Mien beside other libraries in a real browser (from npm: needs Node and 350 MB of disk), and
           write docs/benchmarks.md
+  package       build the package for npm (npm/README.md) and pack it: target/package/ (needs Node)
+  package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 500 MB of disk)
 
 Environment:
   PORT                  the port of `serve` (8000)
-  CHROME                the browser of `test` and `bench` (chromium or google-chrome, whichever is found)
+  CHROME                the browser of `test`, `package-test` and `bench` (chromium or google-chrome, whichever is found)
   BENCH_ROUNDS          rounds of `bench`, for trying: nothing is written then
   MIEN_WASM_TOOLCHAIN   `rustup` or `debian`: where the WebAssembly compiler comes from (found out)
   MIEN_ADDRESS          where the site will be, such as https://example.org/mien/: some services show a preview of a
@@ -183,14 +185,21 @@ need_programs() {
 # npm_packages NAME [OPTION...]: installs what tools/NAME/package-lock.json names, and nothing whose checksum is
 # another, into $tools/NAME. False where there is no npm.
 npm_packages() {
-    local from=tools/$1 to=$tools/$1
+    local name=$1
+    shift
+    npm_install "tools/$name" "$tools/$name" "$@"
+}
+
+# npm_install FROM TO [OPTION...]: the same from any folder into any other.
+npm_install() {
+    local from=$1 to=$2
+    shift 2
     if cmp -s "$from/package-lock.json" "$to/installed"; then return; fi
     have npm || return 1
     step "Installing the packages of $from"
     rm -rf "$to"
     mkdir -p "$to"
     cp "$from"/package{,-lock}.json "$to/"
-    shift
     npm ci --prefix "$to" --no-audit --no-fund --loglevel=error --ignore-scripts "$@" | sed '/^$/d; s/^/    /' || return 1
     cp "$to/package-lock.json" "$to/installed"
 }
@@ -469,6 +478,28 @@ dist() {
         die "a first result takes $packed bytes (gzip); the budget is $first_result_budget"
 }
 
+# What goes to npm: a folder, and the same packed. Sets `tarball`.
+package() {
+    have npm || die "the package needs Node and npm. Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+    dist
+    pack_package
+}
+
+pack_package() {
+    local folder=$target/package/mien
+    mkdir -p "$target/package"
+    node npm/make.mjs dist "$folder"
+    rm -f "$target"/package/*.tgz
+    tarball=$target/package/$(npm pack "./$folder" --pack-destination "$target/package" --silent)
+    step "$folder is ready for: npm publish ./$folder"
+    note "$(printf '%-26s %10s %10s' '' bytes gzip)"
+    size "scripts and types" "$folder"/*.{js,ts} "$folder"/{lib,views,scripts}/*
+    size "modules" "$folder"/pkg/*
+    size "weights" "$folder"/weights/*.safetensors
+    size "words and terms" "$folder"/{*.md,*.html,*.json,LICENSE-*} "$folder"/weights/*.md
+    size "all, as ${tarball##*/}" "$tarball"
+}
+
 # size LABEL FILE...: bytes as they are, and as a web server sends them ($packed).
 size() {
     local label=$1 raw=0 file bytes
@@ -594,6 +625,13 @@ run_tests() {
     test_kernels_as_webassembly
     step "Tests"
     cargo test --locked --release
+    if have npm; then
+        pack_package
+        # A part that takes seconds; all of it takes minutes (`package-test`).
+        run_package_tests pages --test-name-pattern='holds what it needs|import map'
+    else
+        step "Going on without npm: the package for it is not tried"
+    fi
     fuzz_shortly
 }
 
@@ -607,11 +645,38 @@ run_bench() {
     MIEN_BENCH_MODULE=$site/pkg cargo bench --bench browser
 }
 
+test_package() {
+    need_browser
+    package
+    run_package_tests all
+}
+
+# run_package_tests pages|all [OPTION...]: in pages that nothing has built, or also in apps that bundlers have. All of it lies beside the
+# packages of npm/test, which are looked for upwards from an app.
+run_package_tests() {
+    local which=$1 folder=$tools/package-test tests
+    shift
+    npm_install npm/test "$folder" || die "the packages that the package is tried with cannot be installed."
+    rm -rf "$folder"/{apps,examples,types}
+    cp -R npm/test/*.mjs npm/test/{apps,types} npm/examples "$folder/"
+    tests=("$folder/page.test.mjs")
+    if [ "$which" = all ]; then
+        npm_install npm/test/bundlers "$folder/bundlers" || die "the bundlers that the package is tried with cannot be installed."
+        rm -rf "$folder/bundlers"/{apps,examples}
+        cp -R npm/test/bundlers/{*.mjs,apps} npm/examples "$folder/bundlers/"
+        tests+=("$folder/bundlers/bundlers.test.mjs")
+    fi
+    step "Trying ${tarball##*/}"
+    MIEN_PACKED=$tarball MIEN_PICTURE=www/sample.jpg node --test --test-concurrency=1 --test-timeout=900000 --test-reporter=spec "$@" "${tests[@]}"
+}
+
 [ $# = 1 ] || usage
 case $1 in
 serve) serve ;;
 dist) dist ;;
 test) run_tests ;;
 bench) run_bench ;;
+package) package ;;
+package-test) test_package ;;
 *) usage ;;
 esac

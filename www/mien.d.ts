@@ -20,6 +20,11 @@ export interface MienOptions {
    * 'cpu' stays there; 'webgpu' rejects with the code 'no-webgpu' where there is none.
    */
   engine?: 'auto' | EngineKind;
+  /**
+   * The address of the folder that pkg/ and weights/ lie in, where they do not lie beside mien.js. Files of this build are taken from there
+   * only as they were when it was made.
+   */
+  base?: string | URL;
   /** Closes it when aborted, also while it is still loading, which then rejects with the code 'closed'. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
@@ -55,6 +60,8 @@ export interface EstimateOptions {
   timestamp?: number;
   /** True for an ImageBitmap that is not needed any more: it may be used up, which spares a copy. */
   transfer?: boolean;
+  /** Nobody waits for this one any more when it is aborted: it rejects with the signal's reason, and is not begun if it has not been. */
+  signal?: AbortSignal;
 }
 
 export interface Result {

@@ -34,9 +34,10 @@ const CHANCE_APART = 0.05;
 
 export class Mien extends EventTarget {
   /** @type {string} */ #model;
+  /** @type {URL | undefined} */ #base;
   /** @type {Map<'cpu' | 'webgpu', Promise<Engine>>} */ #engines = new Map();
   /** @type {Engine} */ #active;
-  /** @type {Map<URL['href'], Promise<Uint8Array>>} */ #files = new Map();
+  /** @type {Map<string, Promise<Uint8Array>>} by their paths */ #files = new Map();
   #times = { cpu: [], webgpu: [] };
   #comparison;
   // Until then, the faces that are followed are on their way from one engine to the other.
@@ -60,7 +61,7 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').MienOptions} [options]
    * @returns {Promise<Mien>}
    */
-  static async load({ model = 'lite', engine = 'auto', signal, onProgress, onEngineChange, onComparison } = {}) {
+  static async load({ model = 'lite', engine = 'auto', base, signal, onProgress, onEngineChange, onComparison } = {}) {
     const lack = whyUnsupported();
     if (lack) throw lack;
     if (!ENGINES.includes(engine)) throw new TypeError(`engine is one of ${ENGINES.join(', ')}, not ${engine}`);
@@ -69,7 +70,7 @@ export class Mien extends EventTarget {
       throw new MienError('no-webgpu', 'This browser offers no WebGPU on this device.');
     }
 
-    const mien = new Mien(model, onProgress);
+    const mien = new Mien(model, base, onProgress);
     signal?.addEventListener('abort', () => mien.close());
     if (signal?.aborted) mien.close();
     const on = (type, tell) => tell && mien.addEventListener(type, (event) => tell(/** @type {CustomEvent} */ (event).detail));
@@ -88,9 +89,10 @@ export class Mien extends EventTarget {
   }
 
   /** @private Use Mien.load(). */
-  constructor(model, onProgress) {
+  constructor(model, base, onProgress) {
     super();
     this.#model = model;
+    this.#base = base && new URL(`${base}`.replace(/\/?$/, '/'), location.href);
     this.#onProgress = onProgress;
   }
 
@@ -131,16 +133,17 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').EstimateOptions} [options]
    * @returns {Promise<import('./mien.js').Result>}
    */
-  async estimate(source, { track = false, timestamp = performance.now(), transfer = false } = {}) {
+  async estimate(source, { track = false, timestamp = performance.now(), transfer = false, signal } = {}) {
     this.#mustBeOpen();
+    signal?.throwIfAborted();
     const before = this.#answered;
-    const answer = this.#inTurn(before, source, { track, timestamp, transfer });
+    const answer = this.#inTurn(before, source, { track, timestamp, transfer, signal });
     this.#answered = Promise.allSettled([before, answer]);
-    return answer;
+    return unlessAborted(answer, signal);
   }
 
   // The picture is taken at once; it waits for the answers before it, so that none is overtaken, and no time limit runs meanwhile.
-  async #inTurn(before, source, { transfer, ...options }) {
+  async #inTurn(before, source, { transfer, signal, ...options }) {
     // A picture that a GPU may fail on is needed once more.
     const grabbed = grab(source, transfer && this.#active.kind === 'cpu');
     await Promise.allSettled([before, grabbed]);
@@ -148,6 +151,7 @@ export class Mien extends EventTarget {
     let engine;
     try {
       this.#mustBeOpen();
+      signal?.throwIfAborted();
       engine = this.#active.alive ? this.#active : await this.#replace(this.#active);
     } catch (error) {
       release(picture.image);
@@ -267,19 +271,18 @@ export class Mien extends EventTarget {
     };
     Promise.all(Object.values(files)).then(() => this.#tell({ stage: 'start', engine: kind, loaded: 1, total: 1 }), () => {});
     const engine = await Engine.start(kind, files);
-    this.#files.delete(addressOf(program).href); // the weights stay, for the other engine
+    this.#files.delete(program); // the weights stay, for the other engine
     if (this.#closing.signal.aborted) engine.stop(this.#closing.signal.reason);
     return engine;
   }
 
   // Each file once, though two engines want the same weights.
   #file(path, options) {
-    const url = addressOf(path);
-    let bytes = this.#files.get(url.href);
+    let bytes = this.#files.get(path);
     if (!bytes) {
-      bytes = download(url, { ...options, signal: this.#closing.signal });
-      this.#files.set(url.href, bytes);
-      bytes.catch(() => this.#files.delete(url.href));
+      bytes = download(addressOf(path, this.#base), { path, ...options, signal: this.#closing.signal });
+      this.#files.set(path, bytes);
+      bytes.catch(() => this.#files.delete(path));
     }
     return bytes;
   }
@@ -295,6 +298,16 @@ export class Mien extends EventTarget {
   #mustBeOpen() {
     if (this.#closing.signal.aborted) throw this.#closing.signal.reason;
   }
+}
+
+// What is under way in a worker ends there, unheard.
+function unlessAborted(answer, signal) {
+  if (!signal) return answer;
+  return new Promise((resolve, reject) => {
+    const end = () => reject(signal.reason);
+    signal.addEventListener('abort', end);
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));
+  });
 }
 
 // Coordinates of a shrunk picture, given in pixels of the picture itself.

@@ -3,25 +3,16 @@
 
 // The beginning of each file's SHA-256, as build.sh states it; while working there is nothing to compare.
 const DIGESTS = {};
+export { DIGESTS };
 
-const BASE = new URL('../', import.meta.url);
+/** Workers' scripts that are no files, but texts in others (npm/build.js). @type {Record<string, () => Promise<any>>} */
+export const SCRIPTS = {};
+
+export const BASE = new URL('../', import.meta.url);
 
 export const OF_ANOTHER_BUILD = 'The site has a newer version of this page by now. Open the page again.';
 
-/** A file's address, which is another one in each build, as that of this script. @param {string} path from where mien.js is */
-export function addressOf(path) {
-  return new URL(path + new URL(import.meta.url).search, BASE);
-}
-
-/**
- * Whether these bytes are the file of this build, as far as there is anything to compare with.
- *
- * @param {URL | string} address
- * @param {BufferSource} bytes
- */
-export async function isOurs(address, bytes) {
-  const expected = DIGESTS[`${address}`.split('?')[0].slice(BASE.href.length)];
-  if (!expected || !globalThis.crypto?.subtle) return true; // no secure page
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('').startsWith(expected);
+/** A file's address, which is another one in each build, as that of this script. @param {string} path from where mien.js is @param {URL} [elsewhere] */
+export function addressOf(path, elsewhere) {
+  return elsewhere ? new URL(path, elsewhere) : new URL(path + new URL(import.meta.url).search, BASE);
 }

@@ -4,13 +4,12 @@
 // memory has the policy of the document that starts it. So an empty document, which is forbidden every connection,
 // starts them all: the page fetches their scripts, and they themselves can load nothing, neither from this site nor from another.
 
-import { addressOf, isOurs, OF_ANOTHER_BUILD } from './build.js';
+import { addressOf, BASE, OF_ANOTHER_BUILD, SCRIPTS } from './build.js';
+import { isOurs } from './download.js';
 import { MienError } from './error.js';
 import { hear, unlessSilent } from './patience.js';
 
 const POLICY = "default-src 'none'; script-src blob: 'wasm-unsafe-eval'; worker-src blob:; require-trusted-types-for 'script'; trusted-types mien";
-
-const BASE = new URL('../', import.meta.url);
 
 /** @type {Map<string, Promise<string>>} */
 const held = new Map();
@@ -26,7 +25,11 @@ let policy;
  */
 export async function startSealed(path, name) {
   const [address, { Worker }] = await Promise.all([hold(path), sealedRoom()]);
-  return new Worker(trusted(address), { type: 'module', name });
+  try {
+    return new Worker(trusted(address), { type: 'module', name });
+  } catch (cause) {
+    throw new MienError('download', 'The policy of this page lets no worker start.', cause);
+  }
 }
 
 /**
@@ -37,17 +40,11 @@ export async function startSealed(path, name) {
  * @returns {Promise<string>}
  */
 export function hold(path) {
-  const { href } = addressOf(path);
-  return holdAt(href);
-}
-
-/** @param {string} href @returns {Promise<string>} */
-function holdAt(href) {
-  let address = held.get(href);
+  let address = held.get(path);
   if (!address) {
-    address = copy(href);
-    held.set(href, address);
-    address.catch(() => held.delete(href));
+    address = copy(path);
+    held.set(path, address);
+    address.catch(() => held.delete(path));
   }
   return address;
 }
@@ -57,25 +54,27 @@ export function forget() {
   held.clear();
 }
 
-/** @param {string} href @returns {Promise<string>} */
-async function copy(href) {
-  const parts = (await text(href)).split(/^(import .* from ')(\.[^']+)(?=';$)/m);
+/** @param {string} path @returns {Promise<string>} */
+async function copy(path) {
+  const parts = (await text(path)).split(/^(import .* from ')(\.[^']+)(?=';$)/m);
   // Of every three, the last names another script.
-  const own = await Promise.all(parts.map((part, index) => (index % 3 === 2 ? holdAt(new URL(part, href).href) : part)));
+  const own = await Promise.all(parts.map((part, index) => (index % 3 === 2 ? hold(new URL(part, `x:/${path}`).pathname.slice(1)) : part)));
   return URL.createObjectURL(new Blob(own, { type: 'text/javascript' }));
 }
 
-async function text(href) {
+async function text(path) {
   try {
+    const own = await SCRIPTS[path]?.();
+    if (own) return own.default[path];
     for (const cache of /** @type {RequestCache[]} */ (['default', 'reload'])) {
       const bytes = await unlessSilent(async (signal) => {
-        const response = await fetch(href, { cache, signal });
+        const response = await fetch(addressOf(path), { cache, signal });
         hear();
         if (!response.ok) throw new Error(`the site answered ${response.status}`);
         return response.arrayBuffer();
       });
       hear();
-      if (await isOurs(href, bytes)) return new TextDecoder().decode(bytes);
+      if (await isOurs(path, bytes)) return new TextDecoder().decode(bytes);
     }
   } catch (cause) {
     throw new MienError('download', 'A part of the program could not be loaded. Is this device online?', cause);
