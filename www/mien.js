@@ -26,7 +26,7 @@ const REMEMBERED = 15;
 // A GPU that has not answered for this long is lost, though the browser may never say so.
 // The first estimate compiles the shaders and may take much longer than those after it. So is a worker that the browser has ended.
 // The slowest devices take longest for the largest photos, which what they have shown so far tells.
-const TIME_LIMITS_MS = { webgpu: { first: 60_000, later: 8_000, times: 3 }, cpu: { first: 60_000, later: 15_000, times: 50 } };
+const TIME_LIMITS_MS = { webgpu: { first: 60_000, later: 8_000, times: 6 }, cpu: { first: 60_000, later: 15_000, times: 50 } };
 
 // Engines that agree are not further apart.
 const YEARS_APART = 1;

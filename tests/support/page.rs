@@ -115,6 +115,13 @@ impl Page {
         assert_eq!(self.evaluate("document.documentElement.dataset.state"), "ready", "{}", self.describe());
     }
 
+    /// Has the page wait for a GPU as long as one takes that is made of software.
+    pub fn takes_its_time(&self) {
+        self.evaluate(
+            "window.setTimeout = ((own) => (work, ms) => own(work, ms < 8000 ? ms : 60 * ms))(window.setTimeout)",
+        );
+    }
+
     /// Waits until the service worker is in charge and everything that goes on in the background is done.
     pub fn settles(&self) {
         self.evaluate("navigator.serviceWorker.ready.then(() => true)");
