@@ -285,6 +285,7 @@ fn the_worker_that_sees_pictures_reaches_nothing_at_all() {
         let options = Options { webgpu: engine == "webgpu", ..Options::default() };
         let (ear, chromium) = (Ear::listen(), Chromium::start(options));
         let (site, page) = (Site::start(), chromium.page());
+        site.small_sample();
         site.before_workers(ATTEMPTS);
         page.open(&site.page(&format!("?engine={engine}")));
         assert_eq!(page.evaluate("mienApp.mien.sealed"), true);

@@ -317,6 +317,7 @@ fn visit_over_network(test: impl FnOnce(&Network, &Page)) {
 fn a_graphics_process_that_dies_leaves_the_cpu_at_work() {
     let chromium = Chromium::start(Options { camera: true, webgpu: true, ..Options::default() });
     let (site, page) = (Site::start(), chromium.page());
+    site.small_sample();
     page.open(&site.page("?engine=webgpu"));
     let estimate = page.estimate_after(|page| page.click("#start-camera"));
     assert_eq!(estimate.engine, "webgpu");

@@ -26,6 +26,7 @@ fn shown(page: &Page, what: &str) -> String {
 fn every_request_is_counted() {
     let chromium = Chromium::start(Options { camera: true, webgpu: true, ..Options::default() });
     let (site, page) = (Site::start(), chromium.page());
+    site.small_sample();
     page.open(&site.page(""));
     page.estimate_after(|page| page.click("#use-sample"));
     page.wait_for("mienApp.mien.comparison");

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::repository;
+use image::imageops::FilterType;
+
+use super::{repository, sample};
 
 /// Below a path, as GitHub Pages has it: https://user.github.io/mien/.
 const BELOW: &str = "/mien/";
@@ -140,6 +142,14 @@ impl Site {
     }
 
     /// A text file below the page, as it is now.
+    /// Offers a smaller sample picture, of which no parts are searched: for each, a GPU made of software takes seconds.
+    pub fn small_sample(&self) {
+        let small = sample().resize_exact(176, 176, FilterType::Triangle).to_rgb8();
+        let path = self.path("sample.jpg");
+        std::fs::remove_file(&path).unwrap(); // the link
+        small.save(path).unwrap();
+    }
+
     pub fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
     }
