@@ -90,7 +90,11 @@ $('language').addEventListener('change', ({ target }) => {
   });
 });
 
-addEventListener('spoken', () => app.lastResult && panel.now());
+addEventListener('spoken', () => {
+  if (!app.lastResult || !stage.shows) return;
+  move(); // with the words on poor pictures
+  panel.now();
+});
 
 // ---- loading ----
 
@@ -415,7 +419,7 @@ async function guess() {
     const [{ openGuess }, mien] = await Promise.all([later('later/guess.js'), load()]);
     await openGuess(mien);
   } catch (error) {
-    status.say(error.message);
+    status.say(t(error.message));
   }
 }
 

@@ -2,45 +2,13 @@
 // page, which hides all of it: Mien's number is nowhere before the guess is made. The true age, the guesses and the score stay in
 // this page's memory, and go with it.
 
+import { joined, number, t, translate } from '../language.js';
 import { markup } from '../lib/sealed.js';
 import { Camera } from '../views/camera.js';
 import { Distribution } from '../views/distribution.js';
 import { readPicture } from '../views/photo.js';
 import { rangeSentence, yearRange, years } from '../views/words.js';
 import { styles } from './styles.js';
-
-const WORDS = {
-  title: 'Guess first',
-  close: 'Close',
-  rules: 'Take a picture of somebody whose age you know. The others guess it, and then you see what Mien says.',
-  photo: 'Choose a photo',
-  camera: 'Use the camera',
-  shoot: 'Take the picture',
-  back: 'Another picture',
-  age: 'The true age in this picture, in years',
-  ageNote: 'Type it while the others look away. It is neither stored nor sent, and is gone when this page is closed.',
-  hide: 'Hide it and guess',
-  ask: 'How old is this face?',
-  guess: 'That is our guess',
-  move: 'Move the mark to your guess.',
-  you: 'You',
-  mien: 'Mien',
-  truth: 'True age',
-  next: 'Next round',
-  face: 'The face to guess',
-  video: 'What the camera sees',
-  looking: 'Looking for a face…',
-  none: 'No face found. Faces should be uncovered, sharp and not too small.',
-  several: 'There are several faces; the largest one counts.',
-  opening: 'Opening the camera…',
-  frame: 'The camera has no picture yet.',
-  number: (age) => `${age} ${age === 1 ? 'year' : 'years'}`,
-  line: (low, high) => `Age from ${low} to ${high}`,
-  off: (by) => (by === 0 ? 'right' : `${WORDS.number(by)} off`),
-  said: (truth, guess, you, mien, off) => `The true age is ${truth}. You said ${guess}: ${you}. Mien says ${mien}: ${off}.`,
-  score: (count, you, mien) => `${count === 1 ? 'After one round' : `After ${count} rounds`} you are off by ${you} years on average, Mien by ${mien}.`,
-  nearer: (you, mien, even) => `Nearer to the truth: you ${you}, Mien ${mien}${even > 0 ? `, both alike ${even}` : ''}.`,
-};
 
 const OLDEST = 99; // of the network's ages
 const START = 50;
@@ -61,54 +29,51 @@ export async function openGuess(mien) {
   dialog.setAttribute('aria-labelledby', 'guess-title');
   dialog.innerHTML = markup`
     <div class="head">
-      <h2 id="guess-title" tabindex="-1" autofocus data-words="title"></h2>
-      <button class="tool" type="button" data-close><svg viewBox="0 0 24 24" aria-hidden="true"><path d="m6 6 12 12M18 6 6 18"/></svg></button>
+      <h2 id="guess-title" tabindex="-1" autofocus>Guess first</h2>
+      <button class="tool" type="button" data-close aria-label="Close"><svg viewBox="0 0 24 24" aria-hidden="true"><path d="m6 6 12 12M18 6 6 18"/></svg></button>
     </div>
-    <canvas width="${SIDE}" height="${SIDE}" role="img" hidden></canvas>
+    <canvas width="${SIDE}" height="${SIDE}" role="img" aria-label="The face to guess" hidden></canvas>
     <section data-step="ask">
-      <p data-words="rules"></p>
+      <p>Take a picture of somebody whose age you know. The others guess it, and then you see what Mien says.</p>
       <div class="buttons">
-        <label class="button primary"><input type="file" accept="image/*"><span data-words="photo"></span></label>
-        <button class="button" type="button" data-camera data-words="camera"></button>
+        <label class="button primary"><input type="file" accept="image/*"><span>Choose a photo</span></label>
+        <button class="button" type="button" data-camera>Use the camera</button>
       </div>
     </section>
     <section data-step="camera">
-      <video playsinline muted></video>
+      <video playsinline muted aria-label="What the camera sees"></video>
       <div class="buttons">
-        <button class="button primary" type="button" data-shoot data-words="shoot"></button>
-        <button class="button" type="button" data-back data-words="back"></button>
+        <button class="button primary" type="button" data-shoot>Take the picture</button>
+        <button class="button" type="button" data-back>Another picture</button>
       </div>
     </section>
     <form data-step="age">
-      <label for="guess-truth" data-words="age"></label>
+      <label for="guess-truth">The true age in this picture, in years</label>
       <input id="guess-truth" type="number" inputmode="numeric" min="0" max="120" step="1" required autocomplete="off" aria-describedby="guess-note">
-      <p id="guess-note" class="note" data-words="ageNote"></p>
+      <p id="guess-note" class="note">Type it while the others look away. It is neither stored nor sent, and is gone when this page is closed.</p>
       <div class="buttons">
-        <button class="button primary" data-words="hide"></button>
-        <button class="button" type="button" data-back data-words="back"></button>
+        <button class="button primary">Hide it and guess</button>
+        <button class="button" type="button" data-back>Another picture</button>
       </div>
     </form>
     <form data-step="guess">
-      <label for="guess-line" data-words="ask"></label>
+      <label for="guess-line">How old is this face?</label>
       <output class="age" for="guess-line"></output>
       <input id="guess-line" type="range" min="0" max="${OLDEST}" step="1">
       <p class="ends" aria-hidden="true"><span>0</span><span>${OLDEST}</span></p>
-      <div class="buttons"><button class="button primary" data-words="guess"></button></div>
+      <div class="buttons"><button class="button primary">That is our guess</button></div>
     </form>
     <section data-step="answer">
       <div class="plot"><div class="hill"></div><div class="marks" aria-hidden="true"></div></div>
       <dl></dl>
       <p data-range class="note"></p>
       <p data-score></p>
-      <div class="buttons"><button class="button primary" type="button" data-next data-words="next"></button></div>
+      <div class="buttons"><button class="button primary" type="button" data-next>Next round</button></div>
     </section>
     <p class="note" role="status"></p>`;
+  translate(dialog);
   const part = (selector) => dialog.querySelector(selector);
-  for (const it of dialog.querySelectorAll('[data-words]')) it.textContent = WORDS[it.dataset.words];
-  part('[data-close]').ariaLabel = WORDS.close;
-  part('canvas').ariaLabel = WORDS.face;
-  part('video').ariaLabel = WORDS.video;
-  part('#guess-line').title = WORDS.line(0, OLDEST);
+  part('#guess-line').title = t`Age from ${0} to ${OLDEST}`;
   const closing = new AbortController();
   const { signal } = closing;
 
@@ -117,7 +82,7 @@ export async function openGuess(mien) {
   };
   const camera = new Camera(part('video'), (error) => {
     go('ask');
-    say(error.message);
+    say(t(error.message));
   });
   /** What is guessed: nothing of the answer is in the document before the guess is. */
   let face;
@@ -145,7 +110,7 @@ export async function openGuess(mien) {
   /** @param {() => Promise<{ picture: ImageBitmap, full?: ImageBitmap }>} get `full`: as it is estimated, where that is another one */
   const read = async (get) => {
     const mine = asked += 1;
-    say(WORDS.looking);
+    say(t`Looking for a face…`);
     try {
       const { picture, full } = await get();
       const { faces, width } = await mien.estimate(full ?? picture);
@@ -155,12 +120,12 @@ export async function openGuess(mien) {
       if (face) drawFace(part('canvas'), picture, face.box, picture.width / width);
       picture.close();
       go(face ? 'age' : 'ask');
-      say(face ? (faces.length > 1 ? WORDS.several : '') : WORDS.none);
+      say(face ? (faces.length > 1 ? t`There are several faces; the largest one counts.` : '') : t`No face found. Faces should be uncovered, sharp and not too small.`);
       if (face) part('#guess-truth').focus();
     } catch (error) {
       if (mine !== asked || signal.aborted) return;
       go('ask');
-      say(error.message);
+      say(t(error.message));
     }
   };
   const readFile = (file) => read(async () => {
@@ -185,7 +150,7 @@ export async function openGuess(mien) {
 
   part('[data-camera]').addEventListener('click', async () => {
     const mine = asked += 1;
-    say(WORDS.opening);
+    say(t`Opening the camera…`);
     try {
       await camera.start();
       if (mine !== asked || signal.aborted) return camera.stop();
@@ -194,13 +159,13 @@ export async function openGuess(mien) {
       say('');
       part('[data-shoot]').focus();
     } catch (error) {
-      if (mine === asked) say(error.message);
+      if (mine === asked) say(t(error.message));
     }
   });
   part('[data-shoot]').addEventListener('click', async () => {
     const picture = await createImageBitmap(part('video')).catch(() => undefined);
     if (picture) read(async () => ({ picture }));
-    else say(WORDS.frame);
+    else say(t`The camera has no picture yet.`);
   });
   for (const button of dialog.querySelectorAll('[data-back], [data-next]')) button.addEventListener('click', ask);
 
@@ -211,12 +176,12 @@ export async function openGuess(mien) {
     part('#guess-line').value = String(START);
     part('output').textContent = '?';
     part('form[data-step=guess] button').disabled = true;
-    say(WORDS.move);
+    say(t`Move the mark to your guess.`);
     go('guess');
     part('#guess-line').focus();
   });
   part('#guess-line').addEventListener('input', ({ target }) => {
-    part('output').textContent = target.value;
+    part('output').textContent = number(target.valueAsNumber);
     part('form[data-step=guess] button').disabled = false;
     say('');
   });
@@ -232,18 +197,18 @@ export async function openGuess(mien) {
     go('answer');
     hill ??= new Distribution(part('.hill'));
     hill.show(face);
-    part('.marks').replaceChildren(...[['you', guess], ['truth', truth]].map(([name, age]) => {
+    part('.marks').replaceChildren(...[['you', t`You`, guess], ['truth', t`True age`, truth]].map(([className, name, age]) => {
       const share = Math.min(1, age / OLDEST);
       const isLeft = share < 0.6; // so that its words stay inside
-      const textContent = isLeft ? `▲ ${WORDS[name]} ${age}` : `${WORDS[name]} ${age} ▲`;
-      const mark = Object.assign(document.createElement('span'), { className: name, textContent });
+      const text = `${name} ${number(age)}`;
+      const mark = Object.assign(document.createElement('span'), { className, textContent: isLeft ? `▲ ${text}` : `${text} ▲` });
       Object.assign(mark.style, { left: `${100 * share}%`, transform: `translateX(${isLeft ? '-0.4em' : 'calc(0.4em - 100%)'})` });
       return mark;
     }));
     part('dl').replaceChildren(...[
-      [WORDS.truth, String(truth), ''],
-      [WORDS.you, String(guess), WORDS.off(round.you)],
-      [WORDS.mien, years(face.age), `${WORDS.off(round.mien)} · ${yearRange(face)}`],
+      [t`True age`, number(truth), ''],
+      [t`You`, number(guess), off(round.you)],
+      ['Mien', years(face.age), t`${off(round.mien)} · ${yearRange(face)}`],
     ].map(([name, age, note]) => {
       const group = document.createElement('div');
       for (const [tag, text] of [['dt', name], ['dd', age], ['dd', note]]) group.append(Object.assign(document.createElement(tag), { textContent: text }));
@@ -251,7 +216,7 @@ export async function openGuess(mien) {
     }));
     part('[data-range]').textContent = rangeSentence(face);
     part('[data-score]').textContent = score();
-    say(WORDS.said(truth, guess, WORDS.off(round.you), mienSays, WORDS.off(round.mien)));
+    say(t`The true age is ${truth}. You said ${guess}: ${off(round.you)}. Mien says ${mienSays}: ${off(round.mien)}.`);
     part('[data-next]').focus({ preventScroll: true });
     dialog.scrollTop = 0; // on a small screen the answer comes before the button
   };
@@ -269,12 +234,19 @@ export async function openGuess(mien) {
   dialog.showModal();
 }
 
+function off(by) {
+  return by === 0 ? t`right` : by === 1 ? t`1 year off` : t`${by} years off`;
+}
+
 function score() {
-  const mean = (name) => (rounds.reduce((sum, round) => sum + round[name], 0) / rounds.length).toFixed(1);
+  const mean = (name) => number(rounds.reduce((sum, round) => sum + round[name], 0) / rounds.length, 1);
   const count = (is) => rounds.filter(is).length;
-  return `${WORDS.score(rounds.length, mean('you'), mean('mien'))} ${WORDS.nearer(
-    count(({ you, mien }) => you < mien), count(({ you, mien }) => mien < you), count(({ you, mien }) => you === mien),
-  )}`;
+  const [you, mien, even] = [count((it) => it.you < it.mien), count((it) => it.mien < it.you), count((it) => it.you === it.mien)];
+  return joined(
+    rounds.length === 1 ? t`After one round you are off by ${mean('you')} years on average, Mien by ${mean('mien')}.`
+      : t`After ${rounds.length} rounds you are off by ${mean('you')} years on average, Mien by ${mean('mien')}.`,
+    even === 0 ? t`Nearer to the truth: you ${you}, Mien ${mien}.` : t`Nearer to the truth: you ${you}, Mien ${mien}, both alike ${even}.`,
+  );
 }
 
 /** A square around the face. @param {number} scale from the picture that was read to the one that is drawn */

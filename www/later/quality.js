@@ -1,11 +1,15 @@
 // A word where a face's picture is too poor for a number: few pixels, turned away, dark, overexposed, or blurred. Beside a camera it
 // stands in place of the number, of a photo beside it. Limits, and how they were found: docs/page.md.
 
+import { t } from '../language.js';
 import { alignment, drawCrop, eyesApart } from './crop.js';
 
 const WORDS = {
-  camera: { small: 'Come closer', turned: 'Turn to the camera', dark: 'Too dark to guess', bright: 'Too bright to guess', blurred: 'Hold still' },
-  photo: { small: 'few pixels', turned: 'turned away', dark: 'dark', bright: 'overexposed', blurred: 'blurred' },
+  camera: {
+    small: () => t`Come closer`, turned: () => t`Turn to the camera`, dark: () => t`Too dark to guess`, bright: () => t`Too bright to guess`,
+    blurred: () => t`Hold still`,
+  },
+  photo: { small: () => t`few pixels`, turned: () => t`turned away`, dark: () => t`dark`, bright: () => t`overexposed`, blurred: () => t`blurred` },
 };
 
 /** From where on a picture is too poor. */
@@ -66,7 +70,7 @@ export class Quality {
       if (face.id !== undefined) return;
       if (!this.#photos.has(face)) this.#photos.set(face, index < MOST ? look(face) : poorOfLandmarks(face));
       const kind = this.#photos.get(face);
-      if (kind) it.face = { ...face, poor: WORDS.photo[kind] };
+      if (kind) it.face = { ...face, poor: WORDS.photo[kind]() };
     });
     this.#follow(shown.filter(({ face }) => face.id !== undefined), look);
   }
@@ -89,7 +93,7 @@ export class Quality {
     }
     for (const it of shown) {
       const watch = this.#watches.get(it.face.id);
-      if (watch?.said) it.face = { ...it.face, settled: false, poor: WORDS.camera[watch.said] };
+      if (watch?.said) it.face = { ...it.face, settled: false, poor: WORDS.camera[watch.said]() };
       if (watch && watch.seen !== watch.said) waits = true;
     }
     clearTimeout(this.#timer);

@@ -1,15 +1,8 @@
 // Steadiness to be seen: what the camera's number has been in the last seconds, as a line with its range around it. It is drawn on a
 // canvas, which costs the page no layout, and the same is said in a sentence below.
 
+import { number, t } from '../language.js';
 import { styles } from './styles.js';
-
-const WORDS = {
-  stood: (age) => `the age has stood at ${age}.`,
-  moved: (low, high) => `the age was between ${low} and ${high}.`,
-  all: 'In the last 30 seconds',
-  part: 'So far',
-  empty: 'No number in the last 30 seconds.',
-};
 
 const SPAN_MS = 30_000;
 const EVERY_MS = 250;
@@ -132,10 +125,8 @@ export class Steady {
     if (!isOther && now - this.#said < SAY_MS) return;
     this.#said = now;
     const runs = this.#runs.get(this.#chosen) ?? [];
-    const ages = runs.map(({ age }) => Math.round(age));
-    const [low, high] = [Math.min(...ages), Math.max(...ages)];
-    const when = runs.length > 0 && this.#now - runs[0].from > SPAN_MS - EVERY_MS ? WORDS.all : WORDS.part;
-    const text = runs.length === 0 ? WORDS.empty : `${when} ${low === high ? WORDS.stood(low) : WORDS.moved(low, high)}`;
+    const isAll = runs.length > 0 && this.#now - runs[0].from > SPAN_MS - EVERY_MS;
+    const text = sentence(runs.map(({ age }) => Math.round(age)), isAll);
     if (this.#caption.textContent !== text) this.#caption.textContent = text;
   }
 
@@ -171,7 +162,7 @@ export class Steady {
     context.textBaseline = 'middle';
     context.textAlign = 'right';
     for (const age of [bottom, (bottom + top) / 2, top]) {
-      context.fillText(String(age), left - letters / 2, y(age));
+      context.fillText(number(age), left - letters / 2, y(age));
       path(context, [[left, y(age)], [w, y(age)]]);
     }
 
@@ -188,6 +179,14 @@ export class Steady {
     context.lineCap = 'round';
     for (const piece of pieces(runs)) path(context, piece.flatMap(({ from, to, age }) => [[x(from), y(age)], [x(to), y(age)]]));
   }
+}
+
+/** @param {number[]} ages @param {boolean} isAll of all the time that the line has, or of a part of it so far */
+function sentence(ages, isAll) {
+  if (ages.length === 0) return t`No number in the last 30 seconds.`;
+  const [low, high] = [Math.min(...ages), Math.max(...ages)];
+  if (low === high) return isAll ? t`In the last 30 seconds the age has stood at ${low}.` : t`So far the age has stood at ${low}.`;
+  return isAll ? t`In the last 30 seconds the age was between ${low} and ${high}.` : t`So far the age was between ${low} and ${high}.`;
 }
 
 /** From which age to which the scale goes. @param {Run[]} runs */

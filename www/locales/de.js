@@ -27,6 +27,8 @@ export default {
   'Freeze: keep this picture and switch the camera off': 'Anhalten: dieses Bild behalten und die Kamera ausschalten',
   'Freeze': 'Anhalten',
   'See what the network sees': 'Ansehen, was das Netz sieht',
+  'Guess first': 'Erst raten',
+  'Guess first: a game': 'Erst raten: ein Spiel',
   'Clear: forget this picture': 'Verwerfen: dieses Bild vergessen',
   'Clear': 'Verwerfen',
   'A newer version of this page is here.': 'Eine neuere Fassung dieser Seite ist da.',
@@ -193,6 +195,27 @@ export default {
   'over {0}': 'über {0}',
   'under {0}': 'unter {0}',
 
+  // ---- Poor pictures ----
+  '{0}.': '{0}.',
+  '{0} · {1}': '{0} · {1}',
+  'Come closer': 'Bitte näher kommen',
+  'Turn to the camera': 'Bitte zur Kamera drehen',
+  'Too dark to guess': 'Zu dunkel zum Schätzen',
+  'Too bright to guess': 'Zu hell zum Schätzen',
+  'Hold still': 'Bitte stillhalten',
+  'few pixels': 'wenige Pixel',
+  'turned away': 'abgewandt',
+  'dark': 'dunkel',
+  'overexposed': 'überbelichtet',
+  'blurred': 'unscharf',
+
+  // ---- The last 30 seconds ----
+  'No number in the last 30 seconds.': 'Keine Zahl in den letzten 30 Sekunden.',
+  'In the last 30 seconds the age has stood at {0}.': 'In den letzten 30 Sekunden blieb das Alter bei {0}.',
+  'So far the age has stood at {0}.': 'Bisher blieb das Alter bei {0}.',
+  'In the last 30 seconds the age was between {0} and {1}.': 'In den letzten 30 Sekunden lag das Alter zwischen {0} und {1}.',
+  'So far the age was between {0} and {1}.': 'Bisher lag das Alter zwischen {0} und {1}.',
+
   // ---- What a picture costs ----
   'On average, over the last picture.': 'Im Mittel über das letzte Bild.',
   'On average, over the last {0} pictures.': 'Im Mittel über die letzten {0} Bilder.',
@@ -352,6 +375,37 @@ export default {
   'The age moves by': 'Das Alter ändert sich um',
   'Stronger colour: more years, up to <0/>. A covered face is a picture like none that the network learned from: the map shows what this number hangs on, not how people age.':
     'Kräftigere Farbe: mehr Jahre, bis zu <0/>. Ein abgedecktes Gesicht ist ein Bild, wie es das Netz beim Lernen nie gesehen hat: Die Karte zeigt, woran diese Zahl hängt, nicht, wie Menschen altern.',
+
+  // ---- Guess first ----
+  'Take a picture of somebody whose age you know. The others guess it, and then you see what Mien says.':
+    'Nehmen Sie ein Bild von jemandem, dessen Alter Sie kennen. Die anderen raten es, und dann sehen Sie, was Mien sagt.',
+  'Use the camera': 'Kamera verwenden',
+  'Take the picture': 'Bild aufnehmen',
+  'Another picture': 'Anderes Bild',
+  'The true age in this picture, in years': 'Das wahre Alter auf diesem Bild, in Jahren',
+  'Type it while the others look away. It is neither stored nor sent, and is gone when this page is closed.':
+    'Geben Sie es ein, während die anderen wegsehen. Es wird weder gespeichert noch gesendet und ist weg, sobald diese Seite geschlossen wird.',
+  'Hide it and guess': 'Verdecken und raten',
+  'How old is this face?': 'Wie alt ist dieses Gesicht?',
+  'That is our guess': 'Das ist unser Tipp',
+  'Next round': 'Nächste Runde',
+  'The face to guess': 'Das Gesicht, das zu raten ist',
+  'What the camera sees': 'Was die Kamera sieht',
+  'Age from {0} to {1}': 'Alter von {0} bis {1}',
+  'Looking for a face…': 'Suche nach einem Gesicht …',
+  'There are several faces; the largest one counts.': 'Es sind mehrere Gesichter; das größte zählt.',
+  'The camera has no picture yet.': 'Die Kamera hat noch kein Bild.',
+  'Move the mark to your guess.': 'Schieben Sie die Marke auf Ihren Tipp.',
+  'You': 'Sie',
+  'True age': 'Wahres Alter',
+  'right': 'richtig',
+  '1 year off': '1 Jahr daneben',
+  '{0} years off': '{0} Jahre daneben',
+  'The true age is {0}. You said {1}: {2}. Mien says {3}: {4}.': 'Das wahre Alter ist {0}. Ihr Tipp war {1}: {2}. Mien sagt {3}: {4}.',
+  'After one round you are off by {0} years on average, Mien by {1}.': 'Nach einer Runde liegen Sie im Mittel um {0} Jahre daneben, Mien um {1}.',
+  'After {0} rounds you are off by {1} years on average, Mien by {2}.': 'Nach {0} Runden liegen Sie im Mittel um {1} Jahre daneben, Mien um {2}.',
+  'Nearer to the truth: you {0}, Mien {1}.': 'Näher am wahren Alter: Sie {0}-mal, Mien {1}-mal.',
+  'Nearer to the truth: you {0}, Mien {1}, both alike {2}.': 'Näher am wahren Alter: Sie {0}-mal, Mien {1}-mal, beide gleich nah {2}-mal.',
 
   // ---- How far off it is ----
   'Measured on {0} test pictures of {1}': 'Gemessen an {0} Testbildern von {1}',

@@ -26,6 +26,8 @@ export default {
   'Freeze: keep this picture and switch the camera off': '止める：この画像を残してカメラを切る',
   'Freeze': '止める',
   'See what the network sees': 'ネットワークが見ているものを見る',
+  'Guess first': '先に当てる',
+  'Guess first: a game': '先に当てる：ゲーム',
   'Clear: forget this picture': '消す：この画像を忘れる',
   'Clear': '消す',
   'A newer version of this page is here.': 'このページの新しい版があります。',
@@ -176,6 +178,27 @@ export default {
   'over {0}': '{0}超',
   'under {0}': '{0}未満',
 
+  // ---- Poor pictures ----
+  '{0}.': '{0}。',
+  '{0} · {1}': '{0} · {1}',
+  'Come closer': 'もっと近づいてください',
+  'Turn to the camera': 'カメラを向いてください',
+  'Too dark to guess': '暗すぎて推測できません',
+  'Too bright to guess': '明るすぎて推測できません',
+  'Hold still': '動かないでください',
+  'few pixels': '画素が少ない',
+  'turned away': '横を向いている',
+  'dark': '暗い',
+  'overexposed': '明るすぎる',
+  'blurred': 'ぼやけている',
+
+  // ---- The last 30 seconds ----
+  'No number in the last 30 seconds.': 'この30秒間、数値がありません。',
+  'In the last 30 seconds the age has stood at {0}.': 'この30秒間、年齢は{0}歳のままでした。',
+  'So far the age has stood at {0}.': 'ここまで、年齢は{0}歳のままでした。',
+  'In the last 30 seconds the age was between {0} and {1}.': 'この30秒間、年齢は{0}歳から{1}歳の間でした。',
+  'So far the age was between {0} and {1}.': 'ここまで、年齢は{0}歳から{1}歳の間でした。',
+
   // ---- What a picture costs ----
   'On average, over the last picture.': '直近の1枚の平均。',
   'On average, over the last {0} pictures.': '直近の{0}枚の平均。',
@@ -323,6 +346,37 @@ export default {
   'The age moves by': '年齢の変化',
   'Stronger colour: more years, up to <0/>. A covered face is a picture like none that the network learned from: the map shows what this number hangs on, not how people age.':
     '色が濃いほど差が大きく、最大<0/>歳です。隠した顔は、ネットワークが学んだどの画像とも似ていません。この図が示すのはこの数値が何によるかで、人がどう年をとるかではありません。',
+
+  // ---- Guess first ----
+  'Take a picture of somebody whose age you know. The others guess it, and then you see what Mien says.':
+    '年齢を知っている人の写真を用意してください。ほかの人が年齢を予想したあとで、Mienの答えを見ます。',
+  'Use the camera': 'カメラを使う',
+  'Take the picture': '撮影する',
+  'Another picture': '別の画像にする',
+  'The true age in this picture, in years': 'この画像での本当の年齢（歳）',
+  'Type it while the others look away. It is neither stored nor sent, and is gone when this page is closed.':
+    'ほかの人が見ていない間に入力してください。保存も送信もされず、このページを閉じると消えます。',
+  'Hide it and guess': '隠して予想する',
+  'How old is this face?': 'この顔は何歳？',
+  'That is our guess': 'この予想に決める',
+  'Next round': '次の回へ',
+  'The face to guess': '予想する顔',
+  'What the camera sees': 'カメラの映像',
+  'Age from {0} to {1}': '{0}歳から{1}歳まで',
+  'Looking for a face…': '顔を探しています…',
+  'There are several faces; the largest one counts.': '顔がいくつかあります。いちばん大きい顔で遊びます。',
+  'The camera has no picture yet.': 'カメラの映像がまだありません。',
+  'Move the mark to your guess.': 'つまみを予想の年齢に合わせてください。',
+  'You': 'あなた',
+  'True age': '本当の年齢',
+  'right': 'ぴったり',
+  '1 year off': '1歳違い',
+  '{0} years off': '{0}歳違い',
+  'The true age is {0}. You said {1}: {2}. Mien says {3}: {4}.': '本当の年齢は{0}歳です。あなたの予想は{1}歳：{2}。Mienの答えは{3}歳：{4}。',
+  'After one round you are off by {0} years on average, Mien by {1}.': '1回終えて、誤差の平均はあなたが{0}歳、Mienが{1}歳です。',
+  'After {0} rounds you are off by {1} years on average, Mien by {2}.': '{0}回終えて、誤差の平均はあなたが{1}歳、Mienが{2}歳です。',
+  'Nearer to the truth: you {0}, Mien {1}.': '本当の年齢に近かったほう：あなた{0}回、Mien{1}回。',
+  'Nearer to the truth: you {0}, Mien {1}, both alike {2}.': '本当の年齢に近かったほう：あなた{0}回、Mien{1}回、引き分け{2}回。',
 
   // ---- How far off it is ----
   'Measured on {0} test pictures of {1}': '{1}のテスト画像{0}枚で測定',

@@ -26,6 +26,8 @@ export default {
   'Freeze: keep this picture and switch the camera off': '멈추기: 이 장면을 남기고 카메라 끄기',
   'Freeze': '멈추기',
   'See what the network sees': '신경망이 보는 것 보기',
+  'Guess first': '먼저 맞혀 보기',
+  'Guess first: a game': '먼저 맞혀 보기: 게임',
   'Clear: forget this picture': '지우기: 이 사진 잊기',
   'Clear': '지우기',
   'A newer version of this page is here.': '이 페이지의 새 버전이 있습니다.',
@@ -178,6 +180,27 @@ export default {
   'over {0}': '{0} 초과',
   'under {0}': '{0} 미만',
 
+  // ---- Poor pictures ----
+  '{0}.': '{0}.',
+  '{0} · {1}': '{0} · {1}',
+  'Come closer': '더 가까이 와 주세요',
+  'Turn to the camera': '카메라를 봐 주세요',
+  'Too dark to guess': '추측하기에 너무 어둡습니다',
+  'Too bright to guess': '추측하기에 너무 밝습니다',
+  'Hold still': '움직이지 마세요',
+  'few pixels': '픽셀이 적음',
+  'turned away': '옆을 봄',
+  'dark': '어두움',
+  'overexposed': '너무 밝음',
+  'blurred': '흐릿함',
+
+  // ---- The last 30 seconds ----
+  'No number in the last 30 seconds.': '지난 30초 동안 숫자가 없었습니다.',
+  'In the last 30 seconds the age has stood at {0}.': '지난 30초 동안 나이는 {0}세 그대로였습니다.',
+  'So far the age has stood at {0}.': '지금까지 나이는 {0}세 그대로였습니다.',
+  'In the last 30 seconds the age was between {0} and {1}.': '지난 30초 동안 나이는 {0}세에서 {1}세 사이였습니다.',
+  'So far the age was between {0} and {1}.': '지금까지 나이는 {0}세에서 {1}세 사이였습니다.',
+
   // ---- What a picture costs ----
   'On average, over the last picture.': '최근 1장의 평균.',
   'On average, over the last {0} pictures.': '최근 {0}장의 평균.',
@@ -325,6 +348,37 @@ export default {
   'The age moves by': '나이 변화',
   'Stronger colour: more years, up to <0/>. A covered face is a picture like none that the network learned from: the map shows what this number hangs on, not how people age.':
     '색이 진할수록 차이가 크고, 최대 <0/>세입니다. 가린 얼굴은 신경망이 배운 어떤 사진과도 다릅니다. 이 그림은 이 숫자가 무엇에 달려 있는지를 보여 줄 뿐, 사람이 어떻게 나이 드는지를 보여 주지 않습니다.',
+
+  // ---- Guess first ----
+  'Take a picture of somebody whose age you know. The others guess it, and then you see what Mien says.':
+    '나이를 아는 사람의 사진을 준비하세요. 다른 사람들이 나이를 맞혀 본 다음 Mien의 답을 봅니다.',
+  'Use the camera': '카메라 쓰기',
+  'Take the picture': '사진 찍기',
+  'Another picture': '다른 사진',
+  'The true age in this picture, in years': '이 사진 속 실제 나이(세)',
+  'Type it while the others look away. It is neither stored nor sent, and is gone when this page is closed.':
+    '다른 사람들이 보지 않을 때 입력하세요. 저장하지도 보내지도 않으며, 이 페이지를 닫으면 사라집니다.',
+  'Hide it and guess': '숨기고 맞혀 보기',
+  'How old is this face?': '이 얼굴은 몇 살일까요?',
+  'That is our guess': '이 나이로 정하기',
+  'Next round': '다음 판',
+  'The face to guess': '나이를 맞힐 얼굴',
+  'What the camera sees': '카메라에 보이는 것',
+  'Age from {0} to {1}': '{0}세부터 {1}세까지',
+  'Looking for a face…': '얼굴을 찾는 중…',
+  'There are several faces; the largest one counts.': '얼굴이 여럿 있습니다. 가장 큰 얼굴로 합니다.',
+  'The camera has no picture yet.': '카메라에 아직 화면이 없습니다.',
+  'Move the mark to your guess.': '표시를 짐작한 나이로 옮기세요.',
+  'You': '나',
+  'True age': '실제 나이',
+  'right': '정확',
+  '1 year off': '1세 차이',
+  '{0} years off': '{0}세 차이',
+  'The true age is {0}. You said {1}: {2}. Mien says {3}: {4}.': '실제 나이는 {0}세입니다. 내 답은 {1}세: {2}. Mien의 답은 {3}세: {4}.',
+  'After one round you are off by {0} years on average, Mien by {1}.': '한 판을 마친 지금 평균 오차는 내가 {0}세, Mien이 {1}세입니다.',
+  'After {0} rounds you are off by {1} years on average, Mien by {2}.': '{0}판을 마친 지금 평균 오차는 내가 {1}세, Mien이 {2}세입니다.',
+  'Nearer to the truth: you {0}, Mien {1}.': '실제 나이에 더 가까웠던 판: 나 {0}판, Mien {1}판.',
+  'Nearer to the truth: you {0}, Mien {1}, both alike {2}.': '실제 나이에 더 가까웠던 판: 나 {0}판, Mien {1}판, 똑같이 {2}판.',
 
   // ---- How far off it is ----
   'Measured on {0} test pictures of {1}': '{1}의 시험 사진 {0}장으로 측정',

@@ -25,6 +25,8 @@ export default {
   'Freeze: keep this picture and switch the camera off': 'Dừng hình: giữ hình này và tắt camera',
   'Freeze': 'Dừng hình',
   'See what the network sees': 'Xem mạng nhìn thấy gì',
+  'Guess first': 'Đoán trước',
+  'Guess first: a game': 'Đoán trước: một trò chơi',
   'Clear: forget this picture': 'Xóa: quên ảnh này',
   'Clear': 'Xóa',
   'A newer version of this page is here.': 'Đã có phiên bản mới hơn của trang này.',
@@ -189,6 +191,27 @@ export default {
   'over {0}': 'trên {0}',
   'under {0}': 'dưới {0}',
 
+  // ---- Poor pictures ----
+  '{0}.': '{0}.',
+  '{0} · {1}': '{0} · {1}',
+  'Come closer': 'Hãy lại gần hơn',
+  'Turn to the camera': 'Hãy quay mặt về camera',
+  'Too dark to guess': 'Quá tối để đoán',
+  'Too bright to guess': 'Quá sáng để đoán',
+  'Hold still': 'Hãy giữ yên',
+  'few pixels': 'ít điểm ảnh',
+  'turned away': 'quay mặt đi',
+  'dark': 'tối',
+  'overexposed': 'quá sáng',
+  'blurred': 'bị nhòe',
+
+  // ---- The last 30 seconds ----
+  'No number in the last 30 seconds.': 'Không có con số nào trong 30 giây qua.',
+  'In the last 30 seconds the age has stood at {0}.': 'Trong 30 giây qua, tuổi giữ nguyên ở {0}.',
+  'So far the age has stood at {0}.': 'Cho đến giờ, tuổi giữ nguyên ở {0}.',
+  'In the last 30 seconds the age was between {0} and {1}.': 'Trong 30 giây qua, tuổi nằm trong khoảng {0} đến {1}.',
+  'So far the age was between {0} and {1}.': 'Cho đến giờ, tuổi nằm trong khoảng {0} đến {1}.',
+
   // ---- What a picture costs ----
   'On average, over the last picture.': 'Trung bình của hình gần nhất.',
   'On average, over the last {0} pictures.': 'Trung bình của {0} hình gần nhất.',
@@ -345,6 +368,37 @@ export default {
   'The age moves by': 'Tuổi thay đổi',
   'Stronger colour: more years, up to <0/>. A covered face is a picture like none that the network learned from: the map shows what this number hangs on, not how people age.':
     'Màu đậm hơn: nhiều năm hơn, tối đa <0/>. Khuôn mặt bị che không giống bức ảnh nào mà mạng đã học: bản đồ cho thấy con số này dựa vào đâu, không phải người ta già đi thế nào.',
+
+  // ---- Guess first ----
+  'Take a picture of somebody whose age you know. The others guess it, and then you see what Mien says.':
+    'Hãy lấy ảnh một người mà bạn biết tuổi. Những người khác đoán, rồi bạn xem Mien nói bao nhiêu.',
+  'Use the camera': 'Dùng camera',
+  'Take the picture': 'Chụp ảnh',
+  'Another picture': 'Ảnh khác',
+  'The true age in this picture, in years': 'Tuổi thật trong ảnh này',
+  'Type it while the others look away. It is neither stored nor sent, and is gone when this page is closed.':
+    'Hãy nhập khi những người khác không nhìn. Số tuổi này không được lưu, không được gửi đi, và mất khi đóng trang này.',
+  'Hide it and guess': 'Giấu đi và đoán',
+  'How old is this face?': 'Khuôn mặt này bao nhiêu tuổi?',
+  'That is our guess': 'Chúng tôi đoán vậy',
+  'Next round': 'Lượt tiếp theo',
+  'The face to guess': 'Khuôn mặt cần đoán',
+  'What the camera sees': 'Hình từ camera',
+  'Age from {0} to {1}': 'Tuổi từ {0} đến {1}',
+  'Looking for a face…': 'Đang tìm khuôn mặt…',
+  'There are several faces; the largest one counts.': 'Có nhiều khuôn mặt; khuôn mặt lớn nhất được tính.',
+  'The camera has no picture yet.': 'Camera chưa có hình.',
+  'Move the mark to your guess.': 'Hãy kéo con trượt đến tuổi bạn đoán.',
+  'You': 'Bạn',
+  'True age': 'Tuổi thật',
+  'right': 'đúng',
+  '1 year off': 'lệch 1 tuổi',
+  '{0} years off': 'lệch {0} tuổi',
+  'The true age is {0}. You said {1}: {2}. Mien says {3}: {4}.': 'Tuổi thật là {0}. Bạn đoán {1}: {2}. Mien đoán {3}: {4}.',
+  'After one round you are off by {0} years on average, Mien by {1}.': 'Sau một lượt, tính trung bình bạn lệch {0} tuổi, Mien lệch {1} tuổi.',
+  'After {0} rounds you are off by {1} years on average, Mien by {2}.': 'Sau {0} lượt, tính trung bình bạn lệch {1} tuổi, Mien lệch {2} tuổi.',
+  'Nearer to the truth: you {0}, Mien {1}.': 'Gần tuổi thật hơn: bạn {0} lần, Mien {1} lần.',
+  'Nearer to the truth: you {0}, Mien {1}, both alike {2}.': 'Gần tuổi thật hơn: bạn {0} lần, Mien {1} lần, bằng nhau {2} lần.',
 
   // ---- How far off it is ----
   'Measured on {0} test pictures of {1}': 'Đo trên {0} ảnh kiểm tra của {1}',

@@ -25,6 +25,8 @@ export default {
   'Freeze: keep this picture and switch the camera off': '定格：保留这个画面并关闭摄像头',
   'Freeze': '定格',
   'See what the network sees': '看看网络看到什么',
+  'Guess first': '先猜一猜',
+  'Guess first: a game': '先猜一猜：游戏',
   'Clear: forget this picture': '清除：忘掉这张图片',
   'Clear': '清除',
   'A newer version of this page is here.': '本页有新版本了。',
@@ -170,6 +172,27 @@ export default {
   'Guess: {0}.': '猜测：{0}。',
   'over {0}': '超过 {0}',
   'under {0}': '不到 {0}',
+
+  // ---- Poor pictures ----
+  '{0}.': '{0}。',
+  '{0} · {1}': '{0} · {1}',
+  'Come closer': '请靠近一些',
+  'Turn to the camera': '请面向摄像头',
+  'Too dark to guess': '太暗，无法猜测',
+  'Too bright to guess': '太亮，无法猜测',
+  'Hold still': '请不要动',
+  'few pixels': '像素少',
+  'turned away': '脸转向一侧',
+  'dark': '光线暗',
+  'overexposed': '曝光过度',
+  'blurred': '模糊',
+
+  // ---- The last 30 seconds ----
+  'No number in the last 30 seconds.': '最近 30 秒内没有数字。',
+  'In the last 30 seconds the age has stood at {0}.': '最近 30 秒内，年龄一直是 {0} 岁。',
+  'So far the age has stood at {0}.': '到目前为止，年龄一直是 {0} 岁。',
+  'In the last 30 seconds the age was between {0} and {1}.': '最近 30 秒内，年龄在 {0} 至 {1} 岁之间。',
+  'So far the age was between {0} and {1}.': '到目前为止，年龄在 {0} 至 {1} 岁之间。',
 
   // ---- What a picture costs ----
   'On average, over the last picture.': '最近 1 张画面的平均值。',
@@ -317,6 +340,35 @@ export default {
   'The age moves by': '年龄变动',
   'Stronger colour: more years, up to <0/>. A covered face is a picture like none that the network learned from: the map shows what this number hangs on, not how people age.':
     '颜色越深，变动越大，最多 <0/> 岁。被遮住的人脸和网络学过的图片都不一样：这张图显示这个数字取决于什么，而不是人如何变老。',
+
+  // ---- Guess first ----
+  'Take a picture of somebody whose age you know. The others guess it, and then you see what Mien says.': '找一张您知道年龄的人的照片，或拍一张。其他人先猜，然后再看 Mien 怎么说。',
+  'Use the camera': '使用摄像头',
+  'Take the picture': '拍照',
+  'Another picture': '换一张图片',
+  'The true age in this picture, in years': '这张图片中的真实年龄（岁）',
+  'Type it while the others look away. It is neither stored nor sent, and is gone when this page is closed.': '请趁其他人不看的时候输入。它既不会被保存，也不会被发送，关闭本页后就消失。',
+  'Hide it and guess': '藏起来，开始猜',
+  'How old is this face?': '这张脸几岁？',
+  'That is our guess': '我们就猜这个',
+  'Next round': '下一轮',
+  'The face to guess': '要猜的脸',
+  'What the camera sees': '摄像头看到的画面',
+  'Age from {0} to {1}': '年龄从 {0} 到 {1} 岁',
+  'Looking for a face…': '正在寻找人脸…',
+  'There are several faces; the largest one counts.': '有好几张人脸；以最大的一张为准。',
+  'The camera has no picture yet.': '摄像头还没有画面。',
+  'Move the mark to your guess.': '请把滑块移到您猜的年龄。',
+  'You': '您',
+  'True age': '真实年龄',
+  'right': '猜对',
+  '1 year off': '相差 1 岁',
+  '{0} years off': '相差 {0} 岁',
+  'The true age is {0}. You said {1}: {2}. Mien says {3}: {4}.': '真实年龄是 {0} 岁。您猜 {1} 岁：{2}。Mien 猜 {3} 岁：{4}。',
+  'After one round you are off by {0} years on average, Mien by {1}.': '一轮过后，您平均相差 {0} 岁，Mien 平均相差 {1} 岁。',
+  'After {0} rounds you are off by {1} years on average, Mien by {2}.': '{0} 轮过后，您平均相差 {1} 岁，Mien 平均相差 {2} 岁。',
+  'Nearer to the truth: you {0}, Mien {1}.': '更接近真实年龄：您 {0} 次，Mien {1} 次。',
+  'Nearer to the truth: you {0}, Mien {1}, both alike {2}.': '更接近真实年龄：您 {0} 次，Mien {1} 次，一样接近 {2} 次。',
 
   // ---- How far off it is ----
   'Measured on {0} test pictures of {1}': '在 {1} 的 {0} 张测试图片上测得',

@@ -25,6 +25,8 @@ export default {
   'Freeze: keep this picture and switch the camera off': '定格：保留這個畫面並關閉相機',
   'Freeze': '定格',
   'See what the network sees': '看看網路看到什麼',
+  'Guess first': '先猜猜看',
+  'Guess first: a game': '先猜猜看：遊戲',
   'Clear: forget this picture': '清除：忘掉這張圖片',
   'Clear': '清除',
   'A newer version of this page is here.': '本頁有新版本了。',
@@ -172,6 +174,27 @@ export default {
   'over {0}': '超過 {0}',
   'under {0}': '不到 {0}',
 
+  // ---- Poor pictures ----
+  '{0}.': '{0}。',
+  '{0} · {1}': '{0} · {1}',
+  'Come closer': '請靠近一點',
+  'Turn to the camera': '請面向相機',
+  'Too dark to guess': '太暗，無法猜測',
+  'Too bright to guess': '太亮，無法猜測',
+  'Hold still': '請不要動',
+  'few pixels': '像素少',
+  'turned away': '臉轉向一側',
+  'dark': '光線暗',
+  'overexposed': '曝光過度',
+  'blurred': '模糊',
+
+  // ---- The last 30 seconds ----
+  'No number in the last 30 seconds.': '最近 30 秒內沒有數字。',
+  'In the last 30 seconds the age has stood at {0}.': '最近 30 秒內，年齡一直是 {0} 歲。',
+  'So far the age has stood at {0}.': '到目前為止，年齡一直是 {0} 歲。',
+  'In the last 30 seconds the age was between {0} and {1}.': '最近 30 秒內，年齡在 {0} 至 {1} 歲之間。',
+  'So far the age was between {0} and {1}.': '到目前為止，年齡在 {0} 至 {1} 歲之間。',
+
   // ---- What a picture costs ----
   'On average, over the last picture.': '最近 1 張畫面的平均值。',
   'On average, over the last {0} pictures.': '最近 {0} 張畫面的平均值。',
@@ -318,6 +341,35 @@ export default {
   'The age moves by': '年齡變動',
   'Stronger colour: more years, up to <0/>. A covered face is a picture like none that the network learned from: the map shows what this number hangs on, not how people age.':
     '顏色越深，變動越大，最多 <0/> 歲。被遮住的臉孔和網路學過的圖片都不一樣：這張圖顯示這個數字取決於什麼，而不是人如何變老。',
+
+  // ---- Guess first ----
+  'Take a picture of somebody whose age you know. The others guess it, and then you see what Mien says.': '找一張您知道年齡的人的照片，或拍一張。其他人先猜，然後再看 Mien 怎麼說。',
+  'Use the camera': '使用相機',
+  'Take the picture': '拍照',
+  'Another picture': '換一張圖片',
+  'The true age in this picture, in years': '這張圖片中的真實年齡（歲）',
+  'Type it while the others look away. It is neither stored nor sent, and is gone when this page is closed.': '請趁其他人不看的時候輸入。它既不會被儲存，也不會被傳送，關閉本頁後就消失。',
+  'Hide it and guess': '藏起來，開始猜',
+  'How old is this face?': '這張臉幾歲？',
+  'That is our guess': '我們就猜這個',
+  'Next round': '下一輪',
+  'The face to guess': '要猜的臉',
+  'What the camera sees': '相機看到的畫面',
+  'Age from {0} to {1}': '年齡從 {0} 到 {1} 歲',
+  'Looking for a face…': '正在尋找臉孔…',
+  'There are several faces; the largest one counts.': '有好幾張臉；以最大的一張為準。',
+  'The camera has no picture yet.': '相機還沒有畫面。',
+  'Move the mark to your guess.': '請把滑桿移到您猜的年齡。',
+  'You': '您',
+  'True age': '真實年齡',
+  'right': '猜對',
+  '1 year off': '相差 1 歲',
+  '{0} years off': '相差 {0} 歲',
+  'The true age is {0}. You said {1}: {2}. Mien says {3}: {4}.': '真實年齡是 {0} 歲。您猜 {1} 歲：{2}。Mien 猜 {3} 歲：{4}。',
+  'After one round you are off by {0} years on average, Mien by {1}.': '一輪過後，您平均相差 {0} 歲，Mien 平均相差 {1} 歲。',
+  'After {0} rounds you are off by {1} years on average, Mien by {2}.': '{0} 輪過後，您平均相差 {1} 歲，Mien 平均相差 {2} 歲。',
+  'Nearer to the truth: you {0}, Mien {1}.': '更接近真實年齡：您 {0} 次，Mien {1} 次。',
+  'Nearer to the truth: you {0}, Mien {1}, both alike {2}.': '更接近真實年齡：您 {0} 次，Mien {1} 次，一樣接近 {2} 次。',
 
   // ---- How far off it is ----
   'Measured on {0} test pictures of {1}': '在 {1} 的 {0} 張測試圖片上測得',
