@@ -484,6 +484,7 @@ export default {
 
 // What mien.js, lib/ and worker.js say.
 export const messages = {
+  'The policy of this page lets no worker start.': 'Die Regeln dieser Seite lassen keinen Worker starten.',
   'The site has a newer version of this page by now. Open the page again.':
     'Die Website hat inzwischen eine neuere Fassung dieser Seite. Öffnen Sie die Seite noch einmal.',
   'The {0} arrived damaged or incomplete.': 'Beschädigt oder unvollständig angekommen: {0}.',

@@ -449,6 +449,7 @@ export default {
 
 // What mien.js, lib/ and worker.js say.
 export const messages = {
+  'The policy of this page lets no worker start.': 'このページのポリシーにより、ワーカーを開始できません。',
   'The site has a newer version of this page by now. Open the page again.': 'サイトにこのページの新しい版があります。ページを開き直してください。',
   'The {0} arrived damaged or incomplete.': '{0}が壊れているか、不完全なまま届きました。',
   'The {0} could not be downloaded. Is this device online?': '{0}をダウンロードできませんでした。オンラインになっていますか？',

@@ -451,6 +451,7 @@ export default {
 
 // What mien.js, lib/ and worker.js say.
 export const messages = {
+  'The policy of this page lets no worker start.': '이 페이지의 정책 때문에 워커를 시작할 수 없습니다.',
   'The site has a newer version of this page by now. Open the page again.': '사이트에 이 페이지의 새 버전이 있습니다. 페이지를 다시 여세요.',
   'The {0} arrived damaged or incomplete.': '{0}이(가) 손상되었거나 온전하지 않게 도착했습니다.',
   'The {0} could not be downloaded. Is this device online?': '{0}을(를) 내려받지 못했습니다. 기기가 온라인 상태인가요?',

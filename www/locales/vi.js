@@ -476,6 +476,7 @@ export default {
 
 // What mien.js, lib/ and worker.js say.
 export const messages = {
+  'The policy of this page lets no worker start.': 'Chính sách của trang này không cho phép khởi chạy worker.',
   'The site has a newer version of this page by now. Open the page again.': 'Trang web đã có phiên bản mới hơn của trang này. Hãy mở lại trang.',
   'The {0} arrived damaged or incomplete.': 'Đến nơi bị hỏng hoặc không đầy đủ: {0}.',
   'The {0} could not be downloaded. Is this device online?': 'Không tải xuống được {0}. Thiết bị có đang trực tuyến không?',

@@ -440,6 +440,7 @@ export default {
 
 // What mien.js, lib/ and worker.js say.
 export const messages = {
+  'The policy of this page lets no worker start.': '本页的策略不允许启动 worker。',
   'The site has a newer version of this page by now. Open the page again.': '网站上已有本页的新版本。请再次打开本页。',
   'The {0} arrived damaged or incomplete.': '{0}损坏或没有完整送达。',
   'The {0} could not be downloaded. Is this device online?': '无法下载{0}。设备联网了吗？',

@@ -441,6 +441,7 @@ export default {
 
 // What mien.js, lib/ and worker.js say.
 export const messages = {
+  'The policy of this page lets no worker start.': '本頁的政策不允許啟動 worker。',
   'The site has a newer version of this page by now. Open the page again.': '網站上已有本頁的新版本。請再次開啟本頁。',
   'The {0} arrived damaged or incomplete.': '{0}損壞或沒有完整送達。',
   'The {0} could not be downloaded. Is this device online?': '無法下載{0}。裝置有連上網路嗎？',
