@@ -341,6 +341,7 @@ fn every_shader_is_plain_wgsl() {
 #[test]
 fn a_picture_takes_three_read_backs() {
     visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.whole_sample();
         site.before_workers(WATCH_GPU);
         page.open(&site.page("?engine=webgpu"));
         let worker = || page.worker("mien-webgpu");
@@ -653,6 +654,7 @@ fn both_engines_are_timed_and_the_faster_one_stays() {
 #[test]
 fn a_video_goes_on_where_another_engine_takes_over() {
     visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.whole_sample();
         site.before_workers(&format!(
             "{WATCH_GPU}
             if (self.name === 'mien-cpu') {{

@@ -150,6 +150,13 @@ impl Site {
         small.save(path).unwrap();
     }
 
+    /// Offers the whole one again.
+    pub fn whole_sample(&self) {
+        let path = self.path("sample.jpg");
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(repository().join("dist/sample.jpg"), path).unwrap();
+    }
+
     pub fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
     }
