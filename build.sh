@@ -488,8 +488,8 @@ pack_package() {
     mkdir -p "$target/package"
     node npm/make.mjs dist "$folder"
     rm -f "$target"/package/*.tgz
-    tarball=$target/package/$(npm pack "./$folder" --pack-destination "$target/package" --silent)
-    step "$folder is ready for: npm publish ./$folder"
+    tarball=$target/package/$(npm pack "$(cd "$folder" && pwd)" --pack-destination "$target/package" --silent)
+    step "$folder is ready for npm publish"
     note "$(printf '%-26s %10s %10s' '' bytes gzip)"
     size "scripts and types" "$folder"/*.{js,ts} "$folder"/{lib,views,scripts}/*
     size "modules" "$folder"/pkg/*
