@@ -24,7 +24,7 @@ Usage: ./build.sh COMMAND
   bench   measure Mien beside other libraries in a real browser (from npm: needs Node and 350 MB of disk), and
           write docs/benchmarks.md
   package       build the package for npm (npm/README.md) and pack it: target/package/ (needs Node)
-  package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 500 MB of disk)
+  package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 900 MB of disk)
 
 Environment:
   PORT                  the port of `serve` (8000)
