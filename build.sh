@@ -24,7 +24,7 @@ Usage: ./build.sh COMMAND
   bench   measure Mien beside other libraries in a real browser (from npm: needs Node and 350 MB of disk), and
           write docs/benchmarks.md
   package       build the package for npm (npm/README.md) and pack it: target/package/ (needs Node)
-  package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 500 MB of disk)
+  package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 900 MB of disk)
 
 Environment:
   PORT                  the port of `serve` (8000)
@@ -490,8 +490,8 @@ pack_package() {
     mkdir -p "$target/package"
     node npm/make.mjs dist "$folder"
     rm -f "$target"/package/*.tgz
-    tarball=$target/package/$(npm pack "./$folder" --pack-destination "$target/package" --silent)
-    step "$folder is ready for: npm publish ./$folder"
+    tarball=$target/package/$(npm pack "$(cd "$folder" && pwd)" --pack-destination "$target/package" --silent)
+    step "$folder is ready for npm publish"
     note "$(printf '%-26s %10s %10s' '' bytes gzip)"
     size "scripts and types" "$folder"/*.{js,ts} "$folder"/{lib,views,scripts}/*
     size "modules" "$folder"/pkg/*

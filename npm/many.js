@@ -41,6 +41,10 @@ export async function estimateMany(mien, sources, { onProgress, signal } = {}) {
     }
   }
 
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+  } finally {
+    next = waiting.length; // where it was ended, nothing more is begun
+  }
   return outcomes;
 }

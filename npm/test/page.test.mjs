@@ -101,6 +101,42 @@ describe('without a bundler', () => {
     }
   });
 
+  test('the worker reaches nobody, though the page allows everything', async () => {
+    const other = await serve([folder], { headers: { 'Access-Control-Allow-Origin': '*' } });
+    let tries = '';
+    const start = '"worker.js": "';
+    const change = (path, bytes) => {
+      if (!path.endsWith('/scripts/worker.js')) return bytes;
+      const text = bytes.toString();
+      assert(text.includes(start));
+      return text.replace(start, () => start + JSON.stringify(tries).slice(1, -1));
+    };
+    const site = await serve([folder, join(folder, 'public')], { change });
+    // With what the worker itself takes away, since this comes before.
+    const doors = (name) => [site, other].map(({ origin }) => `
+      fetch('${origin}/${name}-fetch', { mode: 'no-cors' }).catch(() => {});
+      import('${origin}/${name}-import.js').catch(() => {});
+      try { const request = new XMLHttpRequest(); request.open('GET', '${origin}/${name}-request'); request.send(); } catch {}
+      try { new WebSocket('${origin.replace('http', 'ws')}/${name}-socket'); } catch {}
+      try { new EventSource('${origin}/${name}-events'); } catch {}
+    `).join('\n');
+    const asked = (name) => [...site.asked, ...other.asked].filter((path) => path.startsWith(`/${name}-`)).length;
+    tries = `${doors('worker')}\n`;
+    try {
+      await visit(`${site.origin}/`, async (page) => {
+        assertTheFace(await outcome(page));
+        assert.equal(asked('worker'), 0);
+        await page.evaluate(doors('page'));
+        for (let waits = 0; asked('page') < 8 && waits < 100; waits++) await new Promise((done) => setTimeout(done, 50));
+        assert(asked('page') >= 8, `the same from the page: ${asked('page')}`);
+        assert.equal(asked('worker'), 0);
+      });
+    } finally {
+      await site.close();
+      await other.close();
+    }
+  });
+
   test('altered files are refused', async () => {
     for (const [file, code] of [['weights/lite.safetensors', 'weights'], ['pkg/mien_cpu', 'download']]) {
       const change = (path, bytes) => {
