@@ -551,6 +551,7 @@ fn estimates_come_with_the_next_frame_on_webgpu() {
         let mut ages = Vec::new();
         visit(Options { webgpu: true, ..Options::default() }, |site, page| {
             // Its answer moves with the light.
+            site.whole_sample();
             page.open(&site.page(&format!("?engine={engine}&model=d-cnn")));
             let seen = page.evaluate(
                 "(async () => {

@@ -58,6 +58,7 @@ const camera = new Camera(stage.video, (error) => {
   fail(error);
 }, (isPaused) => {
   counted.stop();
+  tells = false; // until the next result: the last one is drawn again now and then
   status.say(isPaused ? t`The camera is paused: a call or another program has it. It goes on by itself.` : t`Looking for faces…`);
 });
 
