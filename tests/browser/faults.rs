@@ -417,11 +417,7 @@ fn an_engine_that_sees_other_faces_is_not_taken_however_fast() {
             }",
         );
         page.open(&site.page("?engine=auto"));
-        // As a frame of video: a photo without a face is searched through and through.
-        page.evaluate(
-            "fetch('sample.jpg').then((it) => it.blob()).then(createImageBitmap)
-                .then((picture) => mienApp.mien.estimate(picture, { track: true, timestamp: 0 })).then(() => true)",
-        );
+        page.estimate_after(|page| page.click("#use-sample"));
         poll(|| site.requested().iter().any(|url| url.contains("mien_gpu_bg")).then_some(()))
             .expect("it is tried");
         poll(|| page.has_worker("mien-webgpu").then_some(())).expect("it is started");
