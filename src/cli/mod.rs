@@ -91,6 +91,7 @@ fn detector_weights(folder: &Path) -> anyhow::Result<Weights> {
 }
 
 /// Which network, which weights, which engine: the same options wherever pictures are estimated.
+#[cfg(feature = "train")]
 #[derive(clap::Args, Debug, Clone)]
 pub struct EstimatorArgs {
     /// Which network
@@ -129,6 +130,7 @@ struct EstimatorSource {
     network: Weights,
 }
 
+#[cfg(feature = "train")]
 impl EstimatorArgs {
     fn load(&self) -> anyhow::Result<EstimatorSource> {
         self.means.load(self.model)
