@@ -21,6 +21,14 @@ fn predict(arguments: &[&Path]) -> Output {
     command(arguments).output().unwrap()
 }
 
+/// The same with something on standard input.
+fn predict_fed(arguments: &[&Path], input: &[u8]) -> Output {
+    let piped = Stdio::piped;
+    let mut child = command(arguments).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
 fn errors(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
@@ -336,13 +344,8 @@ fn names_that_are_no_text_are_told_apart() {
 #[cfg(unix)]
 #[test]
 fn pipes_are_read_and_what_has_no_end_is_not() {
-    let mut child = command(&["--json".as_ref(), "/dev/stdin".as_ref()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(&encoded(&astronaut(), ImageFormat::Jpeg)).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let face = encoded(&astronaut(), ImageFormat::Jpeg);
+    let output = predict_fed(&["--json".as_ref(), "/dev/stdin".as_ref()], &face);
     assert!(output.status.success());
     assert_eq!(lines(&output)[0]["faces"].as_array().unwrap().len(), 1);
     let output = predict(&["/dev/zero".as_ref()]);
@@ -353,14 +356,8 @@ fn pipes_are_read_and_what_has_no_end_is_not() {
 #[test]
 fn a_picture_is_read_from_standard_input() {
     let copies = Folder::new();
-    let mut child = command(&["-".as_ref(), "-".as_ref(), "--annotate".as_ref(), copies.path()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(&encoded(&astronaut(), ImageFormat::Png)).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let face = encoded(&astronaut(), ImageFormat::Png);
+    let output = predict_fed(&["-".as_ref(), "-".as_ref(), "--annotate".as_ref(), copies.path()], &face);
     let said = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(said.starts_with("-: 1 face\n"), "{said}");
     assert!(!said.contains('\x1b'), "no colours where there is no terminal: {said}");

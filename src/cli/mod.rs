@@ -102,7 +102,7 @@ pub struct EstimatorArgs {
     means: MeansArgs,
 }
 
-/// The same but for the network.
+/// Which weights, which engine, how many looks: those options for whatever network.
 #[derive(clap::Args, Debug, Clone)]
 pub struct MeansArgs {
     /// A weight file of that network, instead of the one in the weights folder

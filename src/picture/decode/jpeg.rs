@@ -96,9 +96,9 @@ mod tests {
     use crate::picture::Pixels;
 
     /// A segment of EXIF data that has an orientation and nothing else.
-    fn exif(orientation: u16) -> Vec<u8> {
+    fn exif(orientation: u8) -> Vec<u8> {
         let mut tiff = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01".to_vec();
-        tiff.extend([0, orientation as u8, 0, 0, 0, 0, 0, 0]);
+        tiff.extend([0, orientation, 0, 0, 0, 0, 0, 0]);
         let length = (tiff.len() as u16 + 2).to_be_bytes();
         [&[0xff, 0xe1], &length[..], &tiff[..]].concat()
     }
