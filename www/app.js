@@ -125,7 +125,10 @@ function loaded(mien) {
     setState('ready');
     status.say(joined(t`Ready. Pictures stay on this device.`, mayFetchWebGpu() && t`After the first face, a program for WebGPU comes in.`));
   }
-  setTimeout(saveForOffline, SAVE_AFTER_MS);
+  setTimeout(() => {
+    fetchParts();
+    saveForOffline();
+  }, SAVE_AFTER_MS);
   // The numbers are fetched when their place comes into sight.
   new IntersectionObserver(([{ isIntersecting }], observer) => {
     if (!isIntersecting) return;
@@ -166,6 +169,11 @@ $('watch').addEventListener('toggle', () => {
   if (root.childElementCount === 0) later('later/watch.js').then(({ watch }) => watch(root)).catch(() => {});
 });
 
+/** What results bring in by themselves, so that nothing is asked for while pictures are seen. */
+function fetchParts() {
+  for (const part of ['later/quality.js', 'later/steady.js']) later(part).catch(() => {}); // whoever needs it asks again
+}
+
 function saveForOffline() {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return;
@@ -181,23 +189,27 @@ function saveForOffline() {
   });
 }
 
+let registered; // the service worker's registration, as soon as this page has asked for one
+
 /** A newer build waits until the visitor asks for it: this page goes on with its own. */
 function offerNewer(registration) {
+  registered = registration;
   const { serviceWorker } = navigator;
   const offer = () => {
     $('news').hidden = !(registration.waiting && serviceWorker.controller) && $('news').hidden;
   };
   const watch = () => registration.installing?.addEventListener('statechange', offer);
-  $('change').addEventListener('click', () => {
-    const { waiting } = registration;
-    if (!waiting) return location.reload(); // another window has asked
-    serviceWorker.addEventListener('controllerchange', () => location.reload());
-    waiting.postMessage('change');
-  });
   registration.addEventListener('updatefound', watch);
   watch();
   offer();
 }
+
+$('change').addEventListener('click', () => {
+  const waiting = registered?.waiting;
+  if (!waiting) return location.reload(); // another window has asked
+  navigator.serviceWorker.addEventListener('controllerchange', () => location.reload());
+  waiting.postMessage('change');
+});
 
 // Another window may change all of them to a newer build, at any time.
 if (navigator.serviceWorker?.controller) {

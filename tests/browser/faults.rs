@@ -376,7 +376,7 @@ fn pictures_of_many_sizes_leave_nothing_on_the_gpu() {
         page.open(&site.page("?engine=webgpu"));
         let worker = page.worker("mien-webgpu");
         let mut counts = Vec::new();
-        for sides in [[300, 340, 380], [420, 460, 500], [320, 360, 400]] {
+        for sides in [[300, 340, 380], [420, 460, 500], [320, 360, 400], [310, 350, 390], [300, 440, 500]] {
             let engines = page.evaluate(&format!(
                 "(async () => {{
                     const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
@@ -395,9 +395,9 @@ fn pictures_of_many_sizes_leave_nothing_on_the_gpu() {
         println!("{counts:?}");
         // The last picture's.
         assert!(counts.iter().all(|count| count[0] == 1), "{counts:?}");
-        // burn's own are a pool, which does not grow.
+        // burn's own are a pool, which is whole after a while.
         let buffers = counts.iter().map(|count| count[1].as_u64().unwrap()).collect::<Vec<_>>();
-        assert!(buffers[2] <= buffers[1] + 1, "{counts:?}");
+        assert!(buffers[4] <= buffers[3] + 1, "{counts:?}");
     });
 }
 
@@ -456,6 +456,34 @@ fn a_worker_that_the_browser_ends_is_replaced() {
         page.evaluate("void (window.before = mienApp.lastResult)");
         page.wait_for("mienApp.lastResult !== before && mienApp.lastResult?.faces.length === 1");
         assert_eq!(page.evaluate("document.documentElement.dataset.state"), "running");
+    });
+}
+
+/// As Chromium does now and then, under load: an error that says nothing.
+#[test]
+fn a_worker_that_fails_without_a_reason_is_started_once_more() {
+    visit(Options::default(), |site, page| {
+        site.prepend(
+            "start.js",
+            "window.failed = 0;
+            const { append } = Element.prototype;
+            Element.prototype.append = function (...nodes) {
+                append.apply(this, nodes);
+                for (const { contentWindow: room } of nodes) {
+                    if (!room) continue;
+                    room.Worker = class extends room.Worker {
+                        constructor(...args) {
+                            super(...args);
+                            if (failed < 1) setTimeout(() => this.dispatchEvent(new Event('error')));
+                            window.failed += 1;
+                        }
+                    };
+                }
+            };",
+        );
+        page.open(&site.page("?engine=cpu"));
+        assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+        assert!(page.evaluate("failed").as_u64().unwrap() >= 2);
     });
 }
 

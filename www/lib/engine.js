@@ -37,6 +37,15 @@ export class Engine {
    * @param {Record<'wasm' | 'detector' | 'network', Promise<Uint8Array>>} files
    */
   static async start(kind, files) {
+    try {
+      return await Engine.#begin(kind, files);
+    } catch (error) {
+      if (error.unexplained) return Engine.#begin(kind, files).catch(forgetting);
+      return forgetting(error);
+    }
+  }
+
+  static async #begin(kind, files) {
     const glue = hold(`pkg/${programOf(kind)}.js`);
     glue.catch(() => {}); // told where it is waited for
     const engine = new Engine(kind, await startSealed('worker.js', `mien-${kind}`));
@@ -51,7 +60,6 @@ export class Engine {
       return engine;
     } catch (error) {
       engine.stop(error);
-      forget(); // they may be what is wrong
       throw error.silent ? new MienError('download', 'The program does not start.', error) : error;
     }
   }
@@ -62,7 +70,9 @@ export class Engine {
     worker.onmessage = ({ data }) => this.#settle(data);
     worker.onerror = (event) => {
       event.preventDefault?.();
-      this.stop(new MienError('download', 'A part of the program could not be loaded.', event.message));
+      const error = new MienError('download', 'A part of the program could not be loaded.', event.message);
+      // Scripts that fail say why. But now and then Chromium does not start one, and that is all that is heard.
+      this.stop(Object.assign(error, { unexplained: !event.message }));
     };
   }
 
@@ -147,6 +157,12 @@ export class Engine {
     if (call?.callOff) call.callOff();
     return call;
   }
+}
+
+/** The next try fetches the scripts anew: they may be what is wrong. */
+function forgetting(error) {
+  forget();
+  throw error;
 }
 
 async function pixelsOf(image) {
