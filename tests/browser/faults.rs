@@ -808,9 +808,9 @@ fn a_tab_that_was_frozen_goes_on() {
     visit(Options { camera: true, ..Options::default() }, |site, page| {
         page.open(&site.page("?engine=cpu"));
         page.estimate_after(|page| page.click("#start-camera"));
-        page.set_lifecycle("frozen");
+        page.freeze();
         std::thread::sleep(std::time::Duration::from_secs(2));
-        page.set_lifecycle("active");
+        page.thaw();
         page.estimate_after(|_| ());
         assert_eq!(page.evaluate("document.documentElement.dataset.state"), "running");
         // Nor is that time one in which anybody has waited for an engine.
@@ -821,9 +821,9 @@ fn a_tab_that_was_frozen_goes_on() {
                 after(2000, () => ended.push('called off'))();
             })",
         );
-        page.set_lifecycle("frozen");
+        page.freeze();
         std::thread::sleep(std::time::Duration::from_secs(5));
-        page.set_lifecycle("active");
+        page.thaw();
         page.evaluate("new Promise((resume) => setTimeout(resume, 500))");
         assert_eq!(page.evaluate("ended"), json!([]));
         page.wait_for("ended.length > 0");

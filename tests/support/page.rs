@@ -211,9 +211,20 @@ impl Page {
         self.call("Storage.overrideQuotaForOrigin", json!({ "origin": origin, "quotaSize": bytes }));
     }
 
-    /// As a browser does with tabs that nobody looks at: `frozen`, and `active` again.
-    pub fn set_lifecycle(&self, state: &str) {
-        self.call("Page.setWebLifecycleState", json!({ "state": state }));
+    /// As a browser does with tabs that nobody looks at.
+    pub fn freeze(&self) {
+        self.call("Page.setWebLifecycleState", json!({ "state": "frozen" }));
+    }
+
+    /// Somebody looks at a frozen page again.
+    pub fn thaw(&self) {
+        self.call("Page.setWebLifecycleState", json!({ "state": "active" }));
+        // Freezing hides the page, and under load that alone does not always show it again.
+        let shown = || {
+            self.call("Page.bringToFront", json!({}));
+            (self.evaluate("document.visibilityState") == "visible").then_some(())
+        };
+        poll(shown).unwrap_or_else(|| panic!("the page stays hidden\n{}", self.describe()));
     }
 
     /// Seconds that the page's main thread has been busy.
