@@ -219,11 +219,10 @@ impl Page {
     /// Somebody looks at a frozen page again.
     pub fn thaw(&self) {
         self.call("Page.setWebLifecycleState", json!({ "state": "active" }));
-        // Freezing hides the page, and under load that alone does not always show it again.
-        let shown = || {
-            self.call("Page.bringToFront", json!({}));
-            (self.evaluate("document.visibilityState") == "visible").then_some(())
-        };
+        // Freezing has hidden the page; changing from another one to it shows it again.
+        self.connection.open_page();
+        self.call("Page.bringToFront", json!({}));
+        let shown = || (self.evaluate("document.visibilityState") == "visible").then_some(());
         poll(shown).unwrap_or_else(|| panic!("the page stays hidden\n{}", self.describe()));
     }
 
