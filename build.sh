@@ -23,10 +23,12 @@ Usage: ./build.sh COMMAND
   test    check the formatting, lint, and run every test, those in a real browser included
   bench   measure Mien beside other libraries in a real browser (from npm: needs Node and 350 MB of disk), and
           write docs/benchmarks.md
+  package       build the package for npm (npm/README.md) and pack it: target/package/ (needs Node)
+  package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 900 MB of disk)
 
 Environment:
   PORT                  the port of `serve` (8000)
-  CHROME                the browser of `test` and `bench` (chromium or google-chrome, whichever is found)
+  CHROME                the browser of `test`, `package-test` and `bench` (chromium or google-chrome, whichever is found)
   BENCH_ROUNDS          rounds of `bench`, for trying: nothing is written then
   MIEN_WASM_TOOLCHAIN   `rustup` or `debian`: where the WebAssembly compiler comes from (found out)
   MIEN_ADDRESS          where the site will be, such as https://example.org/mien/: some services show a preview of a
@@ -183,14 +185,21 @@ need_programs() {
 # npm_packages NAME [OPTION...]: installs what tools/NAME/package-lock.json names, and nothing whose checksum is
 # another, into $tools/NAME. False where there is no npm.
 npm_packages() {
-    local from=tools/$1 to=$tools/$1
+    local name=$1
+    shift
+    npm_install "tools/$name" "$tools/$name" "$@"
+}
+
+# npm_install FROM TO [OPTION...]: the same from any folder into any other.
+npm_install() {
+    local from=$1 to=$2
+    shift 2
     if cmp -s "$from/package-lock.json" "$to/installed"; then return; fi
     have npm || return 1
     step "Installing the packages of $from"
     rm -rf "$to"
     mkdir -p "$to"
     cp "$from"/package{,-lock}.json "$to/"
-    shift
     npm ci --prefix "$to" --no-audit --no-fund --loglevel=error --ignore-scripts "$@" | sed '/^$/d; s/^/    /' || return 1
     cp "$to/package-lock.json" "$to/installed"
 }
@@ -338,7 +347,7 @@ wasm_module() {
 
 # assemble FOLDER: puts the page and the weights beside the modules that are in FOLDER/pkg.
 assemble() {
-    local folder=$1 file build
+    local folder=$1 file build digests
     mkdir -p "$folder/weights"
     cp -R www/. "$folder/"
     # Of each network the file named after it; beside it may lie the same weights in higher precision.
@@ -376,8 +385,31 @@ assemble() {
 
     # The service worker keeps a complete set of files for each build, named after their content.
     build=$(cd "$folder" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
-    sed "s/^const BUILD = '';$/const BUILD = '$build';/" www/sw.js >"$folder/sw.js"
-    grep -q "'$build'" "$folder/sw.js" || die "www/sw.js has no line const BUILD = '';"
+    # In each build, scripts and what they load have other addresses, so that no cache on the way has files of two.
+    find "$folder" -name '*.js' -not -name sw.js -not -path "$folder/pkg/*" -print0 |
+        xargs -0 sed -i.with "s/^\(import .* from '\.[^']*\.js\)';$/\1?$build';/; s/^\(import '\.[^']*\.js\)';$/\1?$build';/"
+    find "$folder" -maxdepth 2 -name '*.html' -not -path "$folder/about/*" -print0 |
+        xargs -0 sed -i.with -E "s/^(<(link|script)[^>]* (href|src)=\"[^\":]*\.(js|css|safetensors))\"/\1?$build\"/"
+    find "$folder" -name '*.with' -exec rm {} +
+
+    # And each is known by its content. Not the rules of the entrance screen, which are its owner's.
+    digests=$(cd "$folder" && digests_of $(find . -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.wasm' -o -name '*.safetensors' \) \
+        -not -path './about/*' -not -path './locales/*' -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
+    sed -i.with "s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/lib/build.js"
+    rm "$folder/lib/build.js.with"
+    # Languages are fetched as soon as can be, by address alone: the page has not to know them.
+    digests+=$(cd "$folder" && digests_of lib/build.js locales/*.js)
+    digests+="'./':$(sed "s|.*'index.html':\('[0-9a-f]*'\).*|\1|" <<<"$digests")"
+    sed "s/^const BUILD = '';$/const BUILD = '$build';/; s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" www/sw.js >"$folder/sw.js"
+    grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/lib/build.js" ||
+        die "www/sw.js or www/lib/build.js has no lines const BUILD = ''; and const DIGESTS = {};"
+}
+
+# digests_of FILE...: entries of an object, of the beginning of each file's SHA-256. None of these names has a space in it.
+digests_of() {
+    local sha256=(sha256sum)
+    have sha256sum || sha256=(shasum -a 256) # macOS
+    "${sha256[@]}" "$@" | sed "s|^\([0-9a-f]\{24\}\)[0-9a-f]* [ *]\(\./\)*\(.*\)$|'\3':'\1',|" | tr -d '\n'
 }
 
 # notices TITLE PAGE CARGO_OPTION...: a page with the packages of a build and their terms.
@@ -393,6 +425,7 @@ about() {
     {
         printf '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Mien: %s</title>\n' "$1"
         printf '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
+        printf '<meta http-equiv="Content-Security-Policy" content="%s">\n' "default-src 'none'; style-src 'unsafe-inline'"
         printf '<main><pre style="white-space: pre-wrap">'
         sed 's/&/\&amp;/g; s/</\&lt;/g' "$2"
         printf '</pre></main>\n</html>\n'
@@ -431,16 +464,40 @@ dist() {
         die "the WebGPU module takes $packed bytes (gzip); the budget is $gpu_budget"
     for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
     local page
-    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name 'kiosk*' -prune -o \
+    # The service worker comes after the first result.
+    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name locales -prune -o -name 'kiosk*' -prune -o -name sw.js -prune -o \
         -type f \( -name '*.html' -o -name '*.css' -o -name '*.js' \) -print)
     # None of these names has a space in it.
     size "page, styles, scripts" $page
     size "and when first used" dist/later/*
+    for file in dist/locales/*; do size "${file#dist/}" "$file"; done
     size "the entrance screen's own" dist/kiosk.html dist/kiosk/*
     # With the larger of the two CPU modules.
     size "all for a first result" $page dist/pkg/mien_cpu_relaxed* dist/weights/{blazeface-short,lite}.safetensors
     [ "$packed" -le "$first_result_budget" ] ||
         die "a first result takes $packed bytes (gzip); the budget is $first_result_budget"
+}
+
+# What goes to npm: a folder, and the same packed. Sets `tarball`.
+package() {
+    have npm || die "the package needs Node and npm. Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+    dist
+    pack_package
+}
+
+pack_package() {
+    local folder=$target/package/mien
+    mkdir -p "$target/package"
+    node npm/make.mjs dist "$folder"
+    rm -f "$target"/package/*.tgz
+    tarball=$target/package/$(npm pack "$(cd "$folder" && pwd)" --pack-destination "$target/package" --silent)
+    step "$folder is ready for npm publish"
+    note "$(printf '%-26s %10s %10s' '' bytes gzip)"
+    size "scripts and types" "$folder"/*.{js,ts} "$folder"/{lib,views,scripts}/*
+    size "modules" "$folder"/pkg/*
+    size "weights" "$folder"/weights/*.safetensors
+    size "words and terms" "$folder"/{*.md,*.html,*.json,LICENSE-*} "$folder"/weights/*.md
+    size "all, as ${tarball##*/}" "$tarball"
 }
 
 # size LABEL FILE...: bytes as they are, and as a web server sends them ($packed).
@@ -537,25 +594,44 @@ run_tests() {
     need_rust
     step "Formatting"
     cargo fmt --all --check
+    need_wasm_toolchain
+    need_cpp
+    need_browser
+    need_typescript
+    need_axe
+    # Compilers of few files leave cores idle.
+    local log=$site/dist.log features
+    step "Building the page beside all that follows ($log)"
+    mkdir -p "$site"
+    in_background dist >"$log" 2>&1
     step "Lints"
     cargo clippy --locked --release --all-targets -- -D warnings
     # And the library and the program with fewer features, or others.
-    local features
     for features in '' cli train webgpu; do
         cargo clippy --locked --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
-    need_cpp
     cargo clippy --locked --release --package mien-fuzz --all-targets -- -D warnings
     need_cargo_deny
     step "Licences, sources and duplicates of the packages"
     "$cargo_deny" --locked --workspace check licenses bans sources
-    need_browser
-    need_typescript
-    need_axe
-    dist
+    step "Compiling the tests"
+    cargo test --locked --release --no-run
+    if ! wait "$job"; then
+        cat "$log" >&2
+        die "the page does not build."
+    fi
+    started=()
+    cat "$log"
     test_kernels_as_webassembly
     step "Tests"
     cargo test --locked --release
+    if have npm; then
+        pack_package
+        # A part that takes seconds; all of it takes minutes (`package-test`).
+        run_package_tests pages --test-name-pattern='holds what it needs|import map'
+    else
+        step "Going on without npm: the package for it is not tried"
+    fi
     fuzz_shortly
 }
 
@@ -569,11 +645,38 @@ run_bench() {
     MIEN_BENCH_MODULE=$site/pkg cargo bench --bench browser
 }
 
+test_package() {
+    need_browser
+    package
+    run_package_tests all
+}
+
+# run_package_tests pages|all [OPTION...]: in pages that nothing has built, or also in apps that bundlers have. All of it lies beside the
+# packages of npm/test, which are looked for upwards from an app.
+run_package_tests() {
+    local which=$1 folder=$tools/package-test tests
+    shift
+    npm_install npm/test "$folder" || die "the packages that the package is tried with cannot be installed."
+    rm -rf "$folder"/{apps,examples,types}
+    cp -R npm/test/*.mjs npm/test/{apps,types} npm/examples "$folder/"
+    tests=("$folder/page.test.mjs")
+    if [ "$which" = all ]; then
+        npm_install npm/test/bundlers "$folder/bundlers" || die "the bundlers that the package is tried with cannot be installed."
+        rm -rf "$folder/bundlers"/{apps,examples}
+        cp -R npm/test/bundlers/{*.mjs,apps} npm/examples "$folder/bundlers/"
+        tests+=("$folder/bundlers/bundlers.test.mjs")
+    fi
+    step "Trying ${tarball##*/}"
+    MIEN_PACKED=$tarball MIEN_PICTURE=www/sample.jpg node --test --test-concurrency=1 --test-timeout=900000 --test-reporter=spec "$@" "${tests[@]}"
+}
+
 [ $# = 1 ] || usage
 case $1 in
 serve) serve ;;
 dist) dist ;;
 test) run_tests ;;
 bench) run_bench ;;
+package) package ;;
+package-test) test_package ;;
 *) usage ;;
 esac

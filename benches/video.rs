@@ -148,7 +148,7 @@ fn how_far_a_face_is_followed(head: &Head, engine: &Engine) {
                         engine.run(Task::Detection, frame.into(), regions, outputs).await?,
                     )
                 };
-                if block_on(finder.follow(whole, &[expected], run)).unwrap() {
+                if block_on(finder.follow(whole, None, &[expected], run)).unwrap() {
                     followed += 1;
                     let to_frame = head.view(&to).inverse().unwrap();
                     let truth = head.face.landmarks.map(|p| to_frame.apply(p));

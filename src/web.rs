@@ -15,10 +15,10 @@ use crate::age::Hill;
 use crate::engine::gpu::ExternalImageSource;
 use crate::engine::{EngineKind, Picture};
 use crate::picture::{Frame, flatten};
-use crate::pipeline::estimator::{Estimator, Face, Stopwatch, Timings, WarmUp};
+use crate::pipeline::estimator::{Estimator, Face, Photo, Stopwatch, Timings, WarmUp};
 use crate::pipeline::schedule::FrameMode;
 use crate::pipeline::video::Video;
-use crate::vision::Search;
+use crate::vision::{PhotoRemarks, Search};
 use crate::weights::Weights;
 
 /// How often each part is warmed up. In the first round a browser finds out what is worth compiling well.
@@ -184,7 +184,7 @@ impl WebEstimator {
         loading: f64,
         path: &'static str,
     ) -> Result<JsValue, JsError> {
-        let (faces, mode, timings, looks) = if track {
+        let (faces, mode, timings, looks, remarks) = if track {
             let mut video = self.video.take();
             let report = video.process(&self.estimator, picture, timestamp_ms).await;
             self.video.replace(video);
@@ -195,12 +195,12 @@ impl WebEstimator {
                 .iter()
                 .map(|face| WebFace::new(&face.face, face.settled, Some(face.id)))
                 .collect();
-            (faces, report.mode, report.timings, 1)
+            (faces, report.mode, report.timings, 1, PhotoRemarks::default())
         } else {
-            let (found, timings) =
+            let Photo { faces, remarks, timings } =
                 self.estimator.estimate_timed(picture, Search::Tiled).await.map_err(error)?;
-            let faces = found.iter().map(|face| WebFace::new(face, true, None)).collect();
-            (faces, FrameMode::Search, timings, self.estimator.looks().count())
+            let faces = faces.iter().map(|face| WebFace::new(face, true, None)).collect();
+            (faces, FrameMode::Search, timings, self.estimator.looks().count(), remarks)
         };
         let [width, height] = picture.size();
         let Timings { detect, crop, network, track } = timings;
@@ -211,6 +211,9 @@ impl WebEstimator {
             mode: mode.name(),
             path,
             looks,
+            turn: remarks.turn,
+            more_faces: remarks.more_faces,
+            may_miss_faces: remarks.may_miss_faces,
             timings: WebTimings { detect: loading + detect, crop, network, track, total: watch.lap() },
         };
         Ok(serde_wasm_bindgen::to_value(&result)?)
@@ -219,6 +222,7 @@ impl WebEstimator {
 
 /// `Result` in `www/mien.d.ts`, but for the engine's name, which the page knows.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct WebResult {
     width: usize,
     height: usize,
@@ -226,6 +230,9 @@ struct WebResult {
     mode: &'static str,
     path: &'static str,
     looks: usize,
+    turn: u16,
+    more_faces: bool,
+    may_miss_faces: bool,
     timings: WebTimings,
 }
 

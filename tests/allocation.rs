@@ -64,6 +64,9 @@ fn weights(path: &str) -> Weights {
     Weights::from_bytes(&std::fs::read(path).unwrap()).unwrap()
 }
 
+/// After so many frames, 33 ms apart, each part of the frame has been looked at, one each 100 ms.
+const SEEN: usize = 46;
+
 #[test]
 fn frames_allocate_nothing() {
     let sample =
@@ -90,19 +93,17 @@ fn frames_allocate_nothing() {
         ))
         .unwrap();
         let mut video = Video::default();
-        let (mut modes, mut searches) = (Vec::new(), 0);
-        for (i, frame) in frames.iter().enumerate() {
+        let mut modes = Vec::new();
+        // There, back, and there again.
+        let there_and_back = frames.iter().chain(frames.iter().rev()).chain(&frames);
+        for (i, frame) in there_and_back.enumerate() {
             let before = COUNT.get();
             let report = block_on(video.process(&estimator, frame, 33.0 * i as f64)).unwrap();
             let allocated = COUNT.get() - before;
             assert_eq!(video.faces().len(), 2, "{network}: frame {i}");
-            searches += usize::from(report.mode == FrameMode::Search);
-            // The first one sees the buffers grow; the second is the first to be followed rather than
-            // searched, and the second search the first of a tile.
-            let grows = report.mode == FrameMode::Search && searches == 2;
             if i == 0 {
                 assert!(allocated > 0, "allocations are counted");
-            } else if i > 1 && !grows {
+            } else if i >= SEEN {
                 assert_eq!(allocated, 0, "{network}: frame {i}, {report:?}");
                 modes.push((report.mode, report.estimated));
             }
@@ -111,7 +112,7 @@ fn frames_allocate_nothing() {
         for mode in [FrameMode::Search, FrameMode::Follow] {
             assert!(modes.iter().any(|(seen, _)| *seen == mode), "{modes:?}");
         }
-        for estimated in [0, 1, 2] {
+        for estimated in [0, 1] {
             assert!(modes.iter().any(|(_, count)| *count == estimated), "{modes:?}");
         }
     }

@@ -8,12 +8,22 @@ mod support;
 
 #[path = "browser/camera.rs"]
 mod camera;
+#[path = "browser/doors.rs"]
+mod doors;
+#[path = "browser/faults.rs"]
+mod faults;
 #[path = "browser/golden.rs"]
 mod golden;
 #[path = "browser/groups.rs"]
 mod groups;
+#[path = "browser/guess.rs"]
+mod guess;
 #[path = "browser/kiosk.rs"]
 mod kiosk;
+#[path = "browser/languages.rs"]
+mod languages;
+#[path = "browser/long.rs"]
+mod long;
 #[path = "browser/looks.rs"]
 mod looks;
 #[path = "browser/photos.rs"]
@@ -21,11 +31,19 @@ mod photos;
 #[path = "golden/pictures.rs"]
 #[allow(dead_code)] // tests/golden needs more of it, and of record
 mod pictures;
+#[path = "browser/quality.rs"]
+mod quality;
 #[path = "golden/record.rs"]
 #[allow(dead_code)]
 mod record;
 #[path = "browser/see.rs"]
 mod see;
+#[path = "browser/steady.rs"]
+mod steady;
+#[path = "browser/updates.rs"]
+mod updates;
+#[path = "browser/watch.rs"]
+mod watch;
 #[path = "browser/words.rs"]
 mod words;
 
@@ -193,7 +211,7 @@ fn scripts_and_weights_are_asked_for_at_once() {
         ));
         let loaded = names(page.evaluate(
             "performance.getEntriesByType('resource').map(({ name }) => name)
-                .filter((name) => /[.](js|safetensors)$/.test(name) && !/old-browser|worker[.]js|[/]pkg[/]|sw[.]js/.test(name))",
+                .filter((name) => /[.](js|safetensors)([?]|$)/.test(name) && !/worker[.]js|[/]pkg[/]|sw[.]js/.test(name))",
         ));
         assert_eq!(loaded, preloaded);
     });
@@ -323,6 +341,7 @@ fn every_shader_is_plain_wgsl() {
 #[test]
 fn a_picture_takes_three_read_backs() {
     visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.whole_sample();
         site.before_workers(WATCH_GPU);
         page.open(&site.page("?engine=webgpu"));
         let worker = || page.worker("mien-webgpu");
@@ -362,13 +381,13 @@ fn the_gpu_cuts_what_the_cpu_cuts() {
             let estimate = page.estimate_after(|page| page.choose_file(&picture));
             assert_eq!((estimate.engine.as_str(), estimate.path.as_str()), ("webgpu", "texture"));
             let filled = page.worker("mien-webgpu").evaluate("Promise.all(filled)");
-            // The whole picture, the refinement, and the network's input.
+            // The whole picture, its parts, the refinement, and the network's input.
             let filled: Vec<Vec<f64>> = filled.as_array().unwrap().iter().map(numbers).collect();
-            assert_eq!(filled.len(), 3, "{model}");
+            assert_eq!(filled.len(), 4, "{model}");
             let landmarks = estimate.faces[0].landmarks.map(|point| point.map(|at| at as f32));
             let crop = cut(&frame, aligned(&alignment(&landmarks).unwrap()));
             assert_same_bytes(&format!("{model}, the whole"), &filled[0], &whole);
-            assert_same_bytes(&format!("{model}, the face"), &filled[2], &network_input(kind, &crop));
+            assert_same_bytes(&format!("{model}, the face"), &filled[3], &network_input(kind, &crop));
         }
     });
 }
@@ -452,13 +471,14 @@ fn a_picture_too_large_for_a_texture_is_read() {
         let longest = page.worker("mien-webgpu").evaluate("gpu.devices[0].limits.maxTextureDimension2D");
         let longest = longest.as_u64().unwrap();
         for (width, path) in [(longest, "texture"), (longest + 1, "memory")] {
+            // As a frame of video: a photo's search would look at more than a hundred parts of it.
             let canvas =
                 format!("Object.assign(document.createElement('canvas'), {{ width: {width}, height: 64 }})");
             let of = format!(
                 "(async () => {{
                     const canvas = {canvas};
                     canvas.getContext('2d').fillRect(0, 0, 1, 1);
-                    const {{ engine, width, path, faces }} = await mienApp.mien.estimate(canvas);
+                    const {{ engine, width, path, faces }} = await mienApp.mien.estimate(canvas, {{ track: true }});
                     return {{ engine, width, path, faces: faces.length }};
                 }})()"
             );
@@ -473,6 +493,7 @@ fn a_picture_too_large_for_a_texture_is_read() {
 fn frames_that_show_nothing_new_are_skipped_on_webgpu() {
     for (script, path) in [(WATCH_GPU.to_owned(), "texture"), (format!("{WATCH_GPU}{REFUSE}"), "memory")] {
         visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+            site.whole_sample();
             site.before_workers(&script);
             page.open(&site.page("?engine=webgpu"));
             page.evaluate(
@@ -507,8 +528,14 @@ fn frames_that_show_nothing_new_are_skipped_on_webgpu() {
             // Nothing has moved for long enough, but after so few frames the face has no number before half a
             // second has passed.
             assert_eq!(see(560), ("follow".to_owned(), 1), "{path}");
+            // Until all tiles have had their turn, none is left out.
+            let mut now = 600;
+            while see(now).0 != "skip" {
+                now += 80;
+                assert!(now < 2000, "{path}: none is skipped");
+            }
             // The cells, which in memory are here already; the estimate can wait.
-            for timestamp in [600, 610] {
+            for timestamp in [now + 10, now + 20] {
                 assert_eq!(see(timestamp), ("skip".to_owned(), u64::from(path == "texture")), "{path}");
             }
             // One cell, a little brighter.
@@ -519,7 +546,7 @@ fn frames_that_show_nothing_new_are_skipped_on_webgpu() {
                     context.fillRect(20, 450, 20, 15);
                 })()",
             );
-            assert_ne!(see(700).0, "skip", "{path}");
+            assert_ne!(see(now + 100).0, "skip", "{path}");
         });
     }
 }
@@ -531,6 +558,7 @@ fn estimates_come_with_the_next_frame_on_webgpu() {
         let mut ages = Vec::new();
         visit(Options { webgpu: true, ..Options::default() }, |site, page| {
             // Its answer moves with the light.
+            site.whole_sample();
             page.open(&site.page(&format!("?engine={engine}&model=d-cnn")));
             let seen = page.evaluate(
                 "(async () => {
@@ -611,6 +639,7 @@ fn both_engines_are_timed_and_the_faster_one_stays() {
                 }}"
             ));
             page.open(&site.page("?engine=auto"));
+            page.takes_its_time();
             let first = page.estimate_after(|page| page.click("#use-sample"));
             assert_eq!(first.engine, "cpu", "the CPU needs no waiting for");
             page.wait_for("mienApp.mien.comparison");
@@ -633,6 +662,7 @@ fn both_engines_are_timed_and_the_faster_one_stays() {
 #[test]
 fn a_video_goes_on_where_another_engine_takes_over() {
     visit(Options { webgpu: true, ..Options::default() }, |site, page| {
+        site.whole_sample();
         site.before_workers(&format!(
             "{WATCH_GPU}
             if (self.name === 'mien-cpu') {{
@@ -641,6 +671,7 @@ fn a_video_goes_on_where_another_engine_takes_over() {
             }}"
         ));
         page.open(&site.page("?engine=auto&model=d-cnn"));
+        page.takes_its_time();
         page.evaluate(
             "(async () => {
                 const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
@@ -759,30 +790,6 @@ fn no_picture_leaves_the_page() {
 }
 
 #[test]
-fn the_page_cannot_reach_another_site_even_if_it_tried() {
-    let elsewhere = Site::elsewhere();
-    // Not `visit`, which would count the attempt as the page's own doing.
-    let chromium = Chromium::start(Options::default());
-    let (site, page) = (Site::start(), chromium.page());
-    page.open(&site.page("?engine=cpu"));
-    let attempts = format!(
-        "Promise.all([
-            fetch('{0}/', {{ mode: 'no-cors', method: 'POST', body: 'face' }}).then(() => 'sent', () => 'refused'),
-            new Promise((done) => {{
-                const image = new Image();
-                image.onload = image.onerror = () => done('tried');
-                image.src = '{0}/face.png';
-            }}),
-            Promise.resolve(navigator.sendBeacon('{0}/', 'face')),
-        ])",
-        elsewhere.origin(),
-    );
-    assert_eq!(page.evaluate(&attempts)[0], "refused");
-    page.settles();
-    assert_eq!(elsewhere.requested(), Vec::<String>::new());
-}
-
-#[test]
 fn a_blocked_camera_is_explained_and_photos_still_work() {
     let chromium = Chromium::start(Options::default());
     let (site, page) = (Site::start(), chromium.page());
@@ -852,22 +859,30 @@ fn an_engine_that_traps_is_started_anew() {
         page.wait_for("mienApp.lastError");
         assert_eq!(page.evaluate("mienApp.lastError.code"), "estimate");
         assert!(page.words().contains("failed on this picture"), "{}", page.words());
-        // Any number of them that were under way: one engine in its place.
+        // However many have asked: one engine in its place, and none is left after close().
         let estimate = page.estimate_after(|page| page.click("#use-sample"));
         assert_is_the_sample(&estimate);
         page.worker("mien-cpu").evaluate("self.trap()");
         let codes = page.evaluate(
             "(async () => {
-                const { Worker } = window;
+                const room = document.querySelector('iframe').contentWindow; // where workers are started
+                const { Worker } = room;
                 window.workers = 0;
-                window.Worker = class extends Worker { constructor(...args) { super(...args); workers += 1; } };
+                window.living = 0;
+                room.Worker = class extends Worker {
+                    constructor(...args) { super(...args); workers += 1; living += 1; }
+                    terminate() { super.terminate(); living -= 1; }
+                };
                 const sample = await createImageBitmap(await (await fetch('sample.jpg')).blob());
-                const estimates = await Promise.allSettled([0, 1, 2].map(() => mienApp.mien.estimate(sample)));
+                const estimates = await Promise.allSettled([0, 1, 2, 3].map(() => mienApp.mien.estimate(sample)));
                 const { faces } = await mienApp.mien.estimate(sample);
-                return [...estimates.map(({ reason }) => reason.code), workers, faces.length];
+                mienApp.mien.close();
+                await new Promise((resume) => setTimeout(resume));
+                return [...estimates.map(({ reason, value }) => reason?.code ?? value.faces.length), workers, faces.length, living];
             })()",
         );
-        assert_eq!(codes, json!(["estimate", "estimate", "estimate", 1, 1]));
+        // The one that was under way fails; the others are the new engine's.
+        assert_eq!(codes, json!(["estimate", 1, 1, 1, 1, 1, 0]));
     });
 }
 
@@ -937,8 +952,12 @@ fn a_camera_that_was_allowed_too_late_stays_off() {
 
 /// A fresh browser with an empty page, and the site; afterwards, no request may have gone anywhere else.
 fn visit(options: Options, test: impl FnOnce(&Site, &Page)) {
+    let is_slow = options.webgpu;
     let chromium = Chromium::start(options);
     let site = Site::start();
+    if is_slow {
+        site.small_sample();
+    }
     test(&site, &chromium.page());
     assert_only_from(&site, &chromium);
 }
@@ -970,7 +989,7 @@ fn assert_is_the_sample(estimate: &Estimate) {
     assert!((face.gender.female + face.gender.male - 1.0).abs() < 1e-3, "{:?}", face.gender);
     let [x, y, width, height] = face.bounds;
     let (centre_x, centre_y) = (x + width / 2.0, y + height / 2.0);
-    assert!(width > 50.0 && height > 50.0, "box {:?}", face.bounds);
+    assert!(width > 0.1 * estimate.width && height > 0.1 * estimate.height, "box {:?}", face.bounds);
     assert!(centre_x > 0.0 && centre_x < estimate.width, "box {:?}", face.bounds);
     assert!(centre_y > 0.0 && centre_y < estimate.height, "box {:?}", face.bounds);
 }

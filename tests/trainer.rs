@@ -15,6 +15,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use assert_cmd::cargo::CommandCargoExt;
+use mien::data::crops::write_version;
 use mien::train::trainer::read_metrics;
 use mien::weights::Weights;
 
@@ -277,9 +278,12 @@ fn a_broken_data_set_stops_it_with_the_reason() {
         fs::write(&table, good_table.replace(from, to)).unwrap();
         refused(&[reason]);
     }
-    fs::write(folder.path().join("toy.version"), "0\n").unwrap();
+    let version = folder.path().join("toy.version");
+    fs::write(&version, "0\n").unwrap();
     refused(&["version 0"]);
-    fs::remove_file(folder.path().join("toy.version")).unwrap();
+    fs::remove_file(&version).unwrap();
+    refused(&["version 1"]);
+    write_version(folder.path(), "toy").unwrap();
     fs::write(&table, &good_table).unwrap();
 
     // A checkpoint that is cut off, or another file: refused, and left as it is.

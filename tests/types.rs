@@ -48,6 +48,7 @@ fn the_types_fit_real_results() {
         let chromium = Chromium::start(Options { webgpu: engine == "webgpu", ..Options::default() });
         let (site, page) = (Site::start(), chromium.page());
         page.open(&site.page(&format!("?engine={engine}")));
+        page.takes_its_time();
         let results = page.evaluate(RESULTS);
         for (name, source) in results.as_object().unwrap() {
             let (kind, source) = source.as_str().unwrap().split_once(' ').unwrap();
@@ -88,7 +89,8 @@ const RESULTS: &str = "(async () => {
         tiny: `Photo ${literal(await mien.estimate(pixels))}`,
     };
     context.drawImage(bitmap, 80, 0, 480, 480);
-    for (const timestamp of [0, 50, 100, 400, 560, 600]) {
+    // A second until all parts of a still picture have been searched, and frames that show nothing new.
+    for (let timestamp = 0; timestamp <= 2000; timestamp += 80) {
         const result = await mien.estimate(canvas, { track: true, timestamp });
         results[result.mode] = `Tracked ${literal(result)}`;
     }

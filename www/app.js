@@ -4,6 +4,8 @@
 // For tests and for the curious: <html data-state> is 'loading', 'ready', 'running' or 'error', and
 // window.mienApp holds { mien, lastResult, lastError }.
 
+import { joined, language, LANGUAGES, speak, t } from './language.js';
+import { later, trusted } from './lib/sealed.js';
 import { programOf } from './lib/support.js';
 import { MienError } from './mien.js';
 import { forget, load as loadMien, wishes } from './start.js';
@@ -36,7 +38,7 @@ const AWAY_MS = 30_000;
 
 const $ = (id) => document.getElementById(id);
 const buttons = { start: $('start-camera'), stop: $('stop-camera'), switch: $('switch-camera'), sample: $('use-sample') };
-const tools = { freeze: $('freeze'), see: $('see'), take: $('take'), clear: $('clear') };
+const tools = { freeze: $('freeze'), see: $('see'), take: $('take'), guess: $('guess'), clear: $('clear') };
 
 const app = { mien: null, lastResult: null, lastError: null };
 window.mienApp = app;
@@ -54,6 +56,10 @@ const numbers = new Numbers();
 const camera = new Camera(stage.video, (error) => {
   endSession();
   fail(error);
+}, (isPaused) => {
+  counted.stop();
+  tells = false; // until the next result: the last one is drawn again now and then
+  status.say(isPaused ? t`The camera is paused: a call or another program has it. It goes on by itself.` : t`Looking for faces…`);
 });
 
 /** Every camera run and every photo is a session; what an earlier one still delivers is dropped. */
@@ -69,6 +75,27 @@ let photoShown;
 /** The strip of the faces, once there have been many; the strip of several photos. */
 let strip;
 let album;
+/** The line of what the camera's number has been, once there is one: a promise. */
+let steady;
+/** What tells how poor the picture of a face is, once there has been a face; before, a promise. */
+let quality;
+
+// ---- language ----
+
+for (const tag of LANGUAGES) $('language').add(new Option(new Intl.DisplayNames(tag, { type: 'language' }).of(tag), tag, false, tag === language));
+
+$('language').addEventListener('change', ({ target }) => {
+  speak(target.value, true).catch(() => {
+    target.value = language;
+    status.say(t`This language could not be loaded. Is this device online?`);
+  });
+});
+
+addEventListener('spoken', () => {
+  if (!app.lastResult || !stage.shows) return;
+  move(); // with the words on poor pictures
+  panel.now();
+});
 
 // ---- loading ----
 
@@ -90,16 +117,23 @@ function loaded(mien) {
   mien.addEventListener('comparison', ({ detail }) => meter.compare(detail));
   status.progressDone();
   meter.idle(mien.engine);
+  $('sealed').textContent = mien.sealed
+    ? t`It has tried, in this browser: it cannot.`
+    : t`This browser does not keep to that: here only the page’s own code holds the worker back.`;
+  stampOffline();
   if (session === idle) {
     setState('ready');
-    status.say(`Ready. Pictures stay on this device.${mayFetchWebGpu() ? ' After the first face, a program for WebGPU comes in.' : ''}`);
+    status.say(joined(t`Ready. Pictures stay on this device.`, mayFetchWebGpu() && t`After the first face, a program for WebGPU comes in.`));
   }
-  setTimeout(saveForOffline, SAVE_AFTER_MS);
+  setTimeout(() => {
+    fetchParts();
+    saveForOffline();
+  }, SAVE_AFTER_MS);
   // The numbers are fetched when their place comes into sight.
   new IntersectionObserver(([{ isIntersecting }], observer) => {
     if (!isIntersecting) return;
     observer.disconnect();
-    import('./later/measured.js').then(({ showMeasured }) => showMeasured($('measured'), mien.model)).catch(() => {});
+    later('later/measured.js').then(({ showMeasured }) => showMeasured($('measured'), mien.model)).catch(() => {});
   }).observe($('about'));
   return mien;
 }
@@ -115,8 +149,8 @@ function showProgress({ stage, engine, loaded, total }) {
   }
   status.progress({ loaded, total });
   if (session !== idle) return;
-  if (stage === 'start') status.say('Starting…');
-  else status.say(engine === 'webgpu' ? 'Getting ready for WebGPU…' : 'Getting ready…');
+  if (stage === 'start') status.say(t`Starting…`);
+  else status.say(engine === 'webgpu' ? t`Getting ready for WebGPU…` : t`Getting ready…`);
 }
 
 function showEngine({ engine, reason }) {
@@ -124,11 +158,63 @@ function showEngine({ engine, reason }) {
   if (reason === 'lost') meter.lost();
 }
 
+function stampOffline() {
+  $('stamp').textContent = app.mien && !navigator.onLine ? t`You are offline, and it works` : '';
+}
+
+for (const type of ['online', 'offline']) addEventListener(type, stampOffline);
+
+$('watch').addEventListener('toggle', () => {
+  const root = $('watch').querySelector('div');
+  if (root.childElementCount === 0) later('later/watch.js').then(({ watch }) => watch(root)).catch(() => {});
+});
+
+/** What results bring in by themselves, so that nothing is asked for while pictures are seen. */
+function fetchParts() {
+  for (const part of ['later/quality.js', 'later/steady.js']) later(part).catch(() => {}); // whoever needs it asks again
+}
+
 function saveForOffline() {
-  if (!navigator.serviceWorker) return;
-  navigator.serviceWorker.register(`sw.js?program=${programOf('cpu')}`).catch(() => {}); // private windows refuse; nothing else is lost
-  navigator.serviceWorker.ready.then(() => {
-    $('offline').textContent = 'It is saved for that now.';
+  const { serviceWorker } = navigator;
+  if (!serviceWorker) return;
+  serviceWorker.register(trusted(`sw.js?program=${programOf('cpu')}`)).then(offerNewer).catch(() => {}); // private windows refuse; nothing else is lost
+  serviceWorker.ready.then(({ active }) => {
+    // What this page has asked for by its address, another network for one, is saved, too.
+    const inUse = performance.getEntriesByType('resource').filter(({ responseStatus }) => !(responseStatus >= 400)).map(({ name }) => name);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }) => {
+      if (data) $('offline').textContent = t`It is saved for that now.`;
+    };
+    active.postMessage({ keep: [location.href, ...inUse.filter((name) => name.startsWith(location.origin))] }, [port2]);
+  });
+}
+
+let registered; // the service worker's registration, as soon as this page has asked for one
+
+/** A newer build waits until the visitor asks for it: this page goes on with its own. */
+function offerNewer(registration) {
+  registered = registration;
+  const { serviceWorker } = navigator;
+  const offer = () => {
+    $('news').hidden = !(registration.waiting && serviceWorker.controller) && $('news').hidden;
+  };
+  const watch = () => registration.installing?.addEventListener('statechange', offer);
+  registration.addEventListener('updatefound', watch);
+  watch();
+  offer();
+}
+
+$('change').addEventListener('click', () => {
+  const waiting = registered?.waiting;
+  if (!waiting) return location.reload(); // another window has asked
+  navigator.serviceWorker.addEventListener('controllerchange', () => location.reload());
+  waiting.postMessage('change');
+});
+
+// Another window may change all of them to a newer build, at any time.
+if (navigator.serviceWorker?.controller) {
+  navigator.serviceWorker.addEventListener('controllerchange', () => {
+    $('news').hidden = false;
   });
 }
 
@@ -165,20 +251,22 @@ function forgetFaces() {
   overlay.clear();
   readout.show(null);
   closeStrip();
+  steady?.then((line) => line?.close());
+  steady = undefined;
 }
 
 let opening = false;
 
 async function startCamera(begin = () => camera.start()) {
   if (opening) { // one prompt at a time
-    status.say('The browser asks whether this page may use the camera. Answer it there first.');
+    status.say(t`The browser asks whether this page may use the camera. Answer it there first.`);
     return;
   }
   opening = true;
   released = false;
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
-  status.say('Opening the camera…');
+  status.say(t`Opening the camera…`);
   try {
     await begin().finally(() => {
       opening = false;
@@ -187,12 +275,12 @@ async function startCamera(begin = () => camera.start()) {
     stage.showVideo(camera.mirrored);
     showControls();
     if (document.hidden) goAway();
-    if (!app.mien) status.say('The camera is on; getting ready to estimate…');
+    if (!app.mien) status.say(t`The camera is on; getting ready to estimate…`);
     const mien = await load();
     if (mine !== session) return;
     mien.reset();
     setState('running');
-    status.say('Looking for faces…');
+    status.say(t`Looking for faces…`);
     await followVideo(mien, mine);
   } catch (error) {
     if (mine !== session) return;
@@ -206,7 +294,7 @@ async function followVideo(mien, mine) {
   while (mine === session) {
     const timestamp = await nextFrame(stage.video);
     if (mine !== session) return;
-    if (document.hidden || stage.video.readyState < 2) continue;
+    if (document.hidden || camera.paused || stage.video.readyState < 2) continue;
     try {
       const result = await mien.estimate(stage.video, { track: true, timestamp });
       if (mine === session) show(result, true);
@@ -225,21 +313,25 @@ async function readPhoto(photo) {
   if (camera.running) endSession();
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
-  status.say(app.mien ? 'Reading the picture…' : 'Getting ready for the picture…');
+  status.say(app.mien ? t`Reading the picture…` : t`Getting ready for the picture…`);
   try {
     const { full, shown: picture } = await readPicture(photo);
-    if (mine !== session) return;
-    photoShown = photo;
-    stage.showPhoto(picture);
-    showControls();
-    const mien = await load();
-    if (mine !== session) return;
-    setState('running');
-    status.say('Reading the picture…');
-    const result = await mien.estimate(full, { transfer: true }).finally(() => full.close());
-    if (mine !== session) return;
-    show(result, false);
-    setState('ready');
+    try {
+      if (mine !== session) return picture.close();
+      photoShown = photo;
+      stage.showPhoto(picture);
+      showControls();
+      const mien = await load();
+      if (mine !== session) return;
+      setState('running');
+      status.say(t`Reading the picture…`);
+      const result = await mien.estimate(full, { transfer: true });
+      if (mine !== session) return;
+      show(result, false);
+      setState('ready');
+    } finally {
+      full.close();
+    }
   } catch (error) {
     if (mine !== session) return;
     fail(error);
@@ -251,10 +343,10 @@ async function readAlbum(photos) {
   if (camera.running) endSession();
   const mine = beginSession();
   setState(app.mien ? 'running' : 'loading');
-  status.say(`Getting ready for ${photos.length} pictures…`);
+  status.say(t`Getting ready for ${photos.length} pictures…`);
   let reading;
   try {
-    const [{ Album }, mien] = await Promise.all([import('./later/album.js'), load()]);
+    const [{ Album }, mien] = await Promise.all([later('later/album.js'), load()]);
     if (mine !== session) return;
     setState('running');
     reading = album = new Album($('strips'), mien, {
@@ -293,7 +385,7 @@ async function freeze() {
   setState('ready');
   showControls();
   panel.now();
-  status.say('Frozen, and the camera is off.');
+  status.say(t`Frozen, and the camera is off.`);
 }
 
 function clear() {
@@ -302,7 +394,7 @@ function clear() {
   showControls();
   meter.idle(app.mien?.engine);
   setState(app.mien ? 'ready' : 'loading');
-  status.say('Cleared. Nothing of it is kept.');
+  status.say(t`Cleared. Nothing of it is kept.`);
   buttons.start.focus();
 }
 
@@ -310,10 +402,10 @@ async function take() {
   if (camera.running) await freeze();
   if (!app.lastResult) return;
   try {
-    const { openCard } = await import('./later/take.js');
+    const { openCard } = await later('later/take.js');
     openCard({ source: stage.source, mirrored: stage.mirrored, result: app.lastResult, shown, chosen });
-  } catch {
-    status.say('This part of the page could not be loaded. Is this device online?');
+  } catch (error) {
+    status.say(t(error.message));
   }
 }
 
@@ -323,14 +415,24 @@ async function see() {
   if (camera.running) return; // it has no picture yet
   const it = shown.find(({ key }) => key === chosen);
   if (!it || it.face.settled === false || !app.mien) {
-    status.say('There is no guess to look into yet.');
+    status.say(t`There is no guess to look into yet.`);
     return;
   }
   try {
-    const { openSee } = await import('./later/see.js');
+    const { openSee } = await later('later/see.js');
     await openSee({ mien: app.mien, photo: photoShown ?? stage.source, isFrame: !photoShown, face: it.face, onUse: useNetwork });
-  } catch {
-    status.say('This part of the page could not be loaded. Is this device online?');
+  } catch (error) {
+    status.say(t(error.message));
+  }
+}
+
+/** A game, which shows no number before a guess is made. */
+async function guess() {
+  try {
+    const [{ openGuess }, mien] = await Promise.all([later('later/guess.js'), load()]);
+    await openGuess(mien);
+  } catch (error) {
+    status.say(t(error.message));
   }
 }
 
@@ -352,9 +454,11 @@ async function useNetwork(model) {
 // ---- results ----
 
 let seen; // what the last result said, in one line
+let tells; // whether the line of words is the result's
 
-function show(result, isVideo, tells = true) {
+function show(result, isVideo, tellsIt = true) {
   app.lastResult = result;
+  tells = tellsIt;
   meter.count(result, isVideo);
   const says = result.faces.map(essence).join();
   if (isVideo && says === seen) return; // nothing has changed, so nothing is drawn
@@ -362,7 +466,11 @@ function show(result, isVideo, tells = true) {
   move(isVideo);
   if (isVideo) panel();
   else panel.now();
-  if (!tells) counted.stop();
+  if (result.faces.length === 0) return;
+  quality ??= later('later/quality.js').then(({ Quality }) => {
+    quality = new Quality(redraw);
+    redraw();
+  }, () => {}); // offline, and never opened before
 }
 
 /** All of a face but its distribution and landmarks, which don't change without the rest. */
@@ -380,6 +488,7 @@ function move(isVideo = camera.running) {
   const named = tracked ? numbers.of(ordered, performance.now()) : ordered.map((_, index) => index + 1);
   shown = ordered.map((face, index) => ({ face, key: keyOf(face, index), number: named[index] }));
   if (tracked) shown.sort((a, b) => a.number - b.number);
+  quality?.judge?.(shown, stage.source, app.lastResult);
   if (shown.length > 0) lastFaceAt = performance.now();
   else if (isVideo) setTimeout(panel, FACE_LINGERS_MS);
   overlay.move(shown, place);
@@ -399,6 +508,10 @@ const panel = seldom(() => {
   overlay.say(shown, chosen, many);
   if (it) readout.show(it.face, shown.length > 1 ? it.number : undefined);
   else if (!lingers) readout.show(null);
+  if (isVideo && it && it.face.settled !== false) {
+    steady ??= later('later/steady.js').then(({ Steady }) => new Steady($('readout'), () => camera.running && app.lastResult), () => {});
+  }
+  steady?.then((line) => line?.show(shown, chosen));
   if (many) showStrip();
   else closeStrip();
   tell(isVideo);
@@ -409,11 +522,20 @@ let chosenAt = 0;
 function tell(isVideo) {
   const { length } = shown;
   const more = app.lastResult.faces.length - length;
-  const text = length === 0
-    ? isVideo ? 'No face in sight. Turn to the camera, with light from the front.' : 'No face found. Faces should be upright, uncovered and not too small.'
-    : length === 1 ? 'One face. This is a guess, not a measurement.' : `${length} faces. Choose one to see more.`;
-  counted.tell(more > 0 && length === 0 ? 'A face is there, beside what is shown. Come to the middle.' : text, isVideo);
+  const poor = isVideo && length === 1 && shown[0].face.poor;
+  const text = poor ? t`${poor}.` : length === 0
+    ? isVideo ? t`No face in sight. Turn to the camera, with light from the front.` : t`No face found. Faces should be uncovered, sharp and not too small.`
+    : length === 1 ? t`One face. This is a guess, not a measurement.` : t`${length} faces. Choose one to see more.`;
+  if (tells) counted.tell(more > 0 && length === 0 ? t`A face is there, beside what is shown. Come to the middle.` : joined(text, ...beside(app.lastResult)), isVideo);
   announced.tell(describeAll(shown.map(({ face }) => face)), isVideo);
+}
+
+/** What is to be said of a photo beside the number of its faces. */
+function beside({ turn, moreFaces, mayMissFaces, faces }) {
+  return [
+    turn > 0 && (turn === 180 ? t`The picture is upside down; it was read turned upright.` : t`The picture lies on its side; it was read turned upright.`),
+    moreFaces ? t`There are more; these are the surest.` : mayMissFaces && faces.length > 0 && t`Some faces may be missing.`,
+  ];
 }
 
 /** Runs at once, and then no sooner than after a while; what is asked for meanwhile is done at its end. */
@@ -448,7 +570,7 @@ async function showStrip() {
   if (!strip && !opensStrip) {
     opensStrip = true;
     try {
-      const { FaceStrip } = await import('./later/strip.js');
+      const { FaceStrip } = await later('later/strip.js');
       strip = new FaceStrip($('strips'), choose);
       panel();
     } catch {
@@ -479,6 +601,10 @@ function largest(faces) {
 function resized() {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   overlay.resize(stage.size, rem);
+  redraw();
+}
+
+function redraw() {
   if (!app.lastResult || !stage.shows) return;
   move();
   panel();
@@ -486,34 +612,34 @@ function resized() {
 
 // ---- trouble ----
 
-const TITLES = {
-  'unsupported-browser': 'This browser is too old',
-  'no-webgpu': 'No WebGPU here',
-  'bad-picture': 'This picture cannot be read',
-  download: 'Loading did not finish',
-  weights: 'Loading did not finish',
-  estimate: 'The estimate failed',
-};
+const titles = () => ({
+  'unsupported-browser': t`This browser is too old`,
+  'no-webgpu': t`No WebGPU here`,
+  'bad-picture': t`This picture cannot be read`,
+  download: t`Loading did not finish`,
+  weights: t`Loading did not finish`,
+  estimate: t`The estimate failed`,
+});
 
 function fail(error) {
   app.lastError = error;
   setState('error');
   forgetFaces();
-  const title = error instanceof CameraError ? error.title : TITLES[error.code] ?? 'That did not work';
-  stage.showTrouble({ title, text: error.message, action: wayOut(error) });
+  const title = error instanceof CameraError ? error.title : titles()[error.code] ?? t`That did not work`;
+  stage.showTrouble({ title, text: t(error.message), action: wayOut(error) });
   showControls();
-  status.say(error instanceof MienError && !app.mien ? 'Not ready.' : 'Ready for another try.');
+  status.say(error instanceof MienError && !app.mien ? t`Not ready.` : t`Ready for another try.`);
   if (error.code === 'unsupported-browser') {
     for (const control of [...Object.values(buttons), $('file-input')]) control.disabled = true;
   }
 }
 
 function wayOut(error) {
-  const photo = { label: 'Choose a photo', run: () => $('file-input').click() };
+  const photo = { label: t`Choose a photo`, run: () => $('file-input').click() };
   if (error.code === 'unsupported-browser') return undefined;
-  if (error.code === 'no-webgpu') return { label: 'Use the CPU', run: () => location.replace(location.pathname) };
-  if (error.code === 'bad-picture') return { ...photo, label: 'Choose another' };
-  if (error instanceof MienError) return { label: 'Try again', run: start };
+  if (error.code === 'no-webgpu') return { label: t`Use the CPU`, run: () => location.replace(location.pathname) };
+  if (error.code === 'bad-picture') return { ...photo, label: t`Choose another` };
+  if (error instanceof MienError) return { label: t`Try again`, run: start };
   if (error instanceof CameraError) return photo;
   return undefined;
 }
@@ -528,6 +654,7 @@ function showControls() {
   buttons.switch.hidden = !(running && hasChoice);
   buttons.sample.hidden = running && hasChoice;
   tools.freeze.hidden = !running;
+  tools.guess.hidden = running;
   tools.see.hidden = tools.take.hidden = !stage.shows;
   tools.clear.hidden = running || !stage.shows;
   if (hadFocus) (running ? buttons.stop : buttons.start).focus();
@@ -545,11 +672,12 @@ buttons.stop.addEventListener('click', () => {
   showControls();
   meter.idle(app.mien?.engine);
   setState(app.mien ? 'ready' : 'loading');
-  status.say('The camera is off.');
+  status.say(t`The camera is off.`);
 });
 tools.freeze.addEventListener('click', freeze);
 tools.see.addEventListener('click', see);
 tools.take.addEventListener('click', take);
+tools.guess.addEventListener('click', guess);
 tools.clear.addEventListener('click', clear);
 
 const takeChosen = photoInputs({
@@ -576,7 +704,7 @@ function goAway() {
     camera.stop();
     released = true;
     showControls();
-    status.say('The camera was switched off while this page was out of sight.');
+    status.say(t`The camera was switched off while this page was out of sight.`);
   }, AWAY_MS);
 }
 
@@ -590,13 +718,23 @@ document.addEventListener('visibilitychange', () => {
   else camera.resume();
 });
 
+// A page that may come back from the browser's memory takes no camera there with it.
+window.addEventListener('pagehide', () => {
+  if (!camera.running) return;
+  camera.stop();
+  released = true;
+});
+window.addEventListener('pageshow', ({ persisted }) => {
+  if (persisted && released) startCamera();
+});
+
 // ---- start ----
 
 async function start() {
   stage.showEmpty();
   setState('loading');
   idle = session += 1;
-  status.say('Getting ready…');
+  status.say(t`Getting ready…`);
   status.progress({ loaded: 0, total: 0 });
   try {
     await load();

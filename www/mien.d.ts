@@ -20,6 +20,11 @@ export interface MienOptions {
    * 'cpu' stays there; 'webgpu' rejects with the code 'no-webgpu' where there is none.
    */
   engine?: 'auto' | EngineKind;
+  /**
+   * The address of the folder that pkg/ and weights/ lie in, where they do not lie beside mien.js. Files of this build are taken from there
+   * only as they were when it was made.
+   */
+  base?: string | URL;
   /** Closes it when aborted, also while it is still loading, which then rejects with the code 'closed'. */
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
@@ -55,6 +60,8 @@ export interface EstimateOptions {
   timestamp?: number;
   /** True for an ImageBitmap that is not needed any more: it may be used up, which spares a copy. */
   transfer?: boolean;
+  /** Nobody waits for this one any more when it is aborted: it rejects with the signal's reason, and is not begun if it has not been. */
+  signal?: AbortSignal;
 }
 
 export interface Result {
@@ -74,6 +81,15 @@ export interface Result {
   path: 'texture' | 'memory';
   /** How often the network saw each face: a photo's twice, once as its mirror image, and the answers are averaged; with `track` once. */
   looks: number;
+  /**
+   * By how many degrees a photo has to be turned clockwise to be upright, as its faces have it; coordinates are those of the photo as it
+   * is. 0 with `track`.
+   */
+  turn: 0 | 90 | 180 | 270;
+  /** Whether a photo has more faces than these 300, which are those with the best scores. */
+  moreFaces: boolean;
+  /** Whether several places of a photo look much like a face, but not enough: some faces may be missing. */
+  mayMissFaces: boolean;
   /** Milliseconds in the engine. */
   timings: Timings;
   engine: EngineKind;
@@ -175,6 +191,11 @@ export class Mien extends EventTarget {
 
   readonly engine: EngineKind;
   readonly model: string;
+  /**
+   * Whether the browser itself keeps the worker that sees the pictures from every connection, as the worker has tried before the first one
+   * came. Where it is false, only Mien's own code does.
+   */
+  readonly sealed: boolean;
   /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */
   readonly timings: Partial<Record<EngineKind, number>>;
   /** With engine 'auto', once both engines have run the same picture with a face. */

@@ -11,31 +11,38 @@
  * weights/) lie beside this one.
  */
 
+import { addressOf } from './lib/build.js';
 import { download, isSafetensors, isWasm, Progress } from './lib/download.js';
 import { Engine } from './lib/engine.js';
 import { MienError } from './lib/error.js';
-import { grab } from './lib/pixels.js';
+import { grab, release } from './lib/pixels.js';
 import { hasWebGpu, programOf, whyUnsupported } from './lib/support.js';
 
 export { MienError };
 
-const BASE = new URL('./', import.meta.url);
 const ENGINES = ['auto', 'cpu', 'webgpu'];
 // How many estimates the published milliseconds are the median of.
 const REMEMBERED = 15;
 // A GPU that has not answered for this long is lost, though the browser may never say so.
-// The first estimate compiles the shaders and may take much longer than those after it.
-const GPU_TIME_LIMIT_MS = { first: 60_000, later: 8_000 };
+// The first estimate compiles the shaders and may take much longer than those after it. So is a worker that the browser has ended.
+// The slowest devices take longest for the largest photos, which what they have shown so far tells.
+const TIME_LIMITS_MS = { webgpu: { first: 60_000, later: 8_000, times: 6 }, cpu: { first: 60_000, later: 15_000, times: 50 } };
+
+// Engines that agree are not further apart.
+const YEARS_APART = 1;
+const CHANCE_APART = 0.05;
 
 export class Mien extends EventTarget {
   /** @type {string} */ #model;
+  /** @type {URL | undefined} */ #base;
   /** @type {Map<'cpu' | 'webgpu', Promise<Engine>>} */ #engines = new Map();
   /** @type {Engine} */ #active;
-  /** @type {Map<URL['href'], Promise<Uint8Array>>} */ #files = new Map();
+  /** @type {Map<string, Promise<Uint8Array>>} by their paths */ #files = new Map();
   #times = { cpu: [], webgpu: [] };
   #comparison;
   // Until then, the faces that are followed are on their way from one engine to the other.
   #moved = Promise.resolve();
+  /** @type {Promise<unknown>} until then, somebody waits for an answer */ #answered = Promise.resolve();
   #mayTryWebGpu = false;
   #closing = new AbortController();
   #onProgress;
@@ -54,7 +61,7 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').MienOptions} [options]
    * @returns {Promise<Mien>}
    */
-  static async load({ model = 'lite', engine = 'auto', signal, onProgress, onEngineChange, onComparison } = {}) {
+  static async load({ model = 'lite', engine = 'auto', base, signal, onProgress, onEngineChange, onComparison } = {}) {
     const lack = whyUnsupported();
     if (lack) throw lack;
     if (!ENGINES.includes(engine)) throw new TypeError(`engine is one of ${ENGINES.join(', ')}, not ${engine}`);
@@ -63,7 +70,7 @@ export class Mien extends EventTarget {
       throw new MienError('no-webgpu', 'This browser offers no WebGPU on this device.');
     }
 
-    const mien = new Mien(model, onProgress);
+    const mien = new Mien(model, base, onProgress);
     signal?.addEventListener('abort', () => mien.close());
     if (signal?.aborted) mien.close();
     const on = (type, tell) => tell && mien.addEventListener(type, (event) => tell(/** @type {CustomEvent} */ (event).detail));
@@ -82,9 +89,10 @@ export class Mien extends EventTarget {
   }
 
   /** @private Use Mien.load(). */
-  constructor(model, onProgress) {
+  constructor(model, base, onProgress) {
     super();
     this.#model = model;
+    this.#base = base && new URL(`${base}`.replace(/\/?$/, '/'), location.href);
     this.#onProgress = onProgress;
   }
 
@@ -96,6 +104,11 @@ export class Mien extends EventTarget {
   /** The name of the network in use. */
   get model() {
     return this.#active.model ?? this.#model;
+  }
+
+  /** Whether the browser itself keeps the worker that sees the pictures from every connection: tried by the worker, before the first one. */
+  get sealed() {
+    return this.#active.sealed;
   }
 
   /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */
@@ -120,15 +133,39 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').EstimateOptions} [options]
    * @returns {Promise<import('./mien.js').Result>}
    */
-  async estimate(source, { track = false, timestamp = performance.now(), transfer = false } = {}) {
+  async estimate(source, { track = false, timestamp = performance.now(), transfer = false, signal } = {}) {
     this.#mustBeOpen();
-    const options = { track, timestamp, transfer };
-    const engine = this.#active.alive ? this.#active : await this.#replace(this.#active);
+    signal?.throwIfAborted();
+    const before = this.#answered;
+    const answer = this.#inTurn(before, source, { track, timestamp, transfer, signal });
+    this.#answered = Promise.allSettled([before, answer]);
+    return unlessAborted(answer, signal);
+  }
+
+  // The picture is taken at once; it waits for the answers before it, so that none is overtaken, and no time limit runs meanwhile.
+  async #inTurn(before, source, { transfer, signal, ...options }) {
+    // A picture that a GPU may fail on is needed once more.
+    const grabbed = grab(source, transfer && this.#active.kind === 'cpu');
+    await Promise.allSettled([before, grabbed]);
+    const picture = await grabbed;
+    let engine;
     try {
-      return await this.#estimateOn(engine, source, options);
+      this.#mustBeOpen();
+      signal?.throwIfAborted();
+      engine = this.#active.alive ? this.#active : await this.#replace(this.#active);
+    } catch (error) {
+      release(picture.image);
+      throw error;
+    }
+    try {
+      return await this.#estimateOn(engine, picture, options);
     } catch (error) {
       if (this.#closing.signal.aborted || error.code === 'bad-picture') throw error;
-      if (engine.kind === 'webgpu') return this.#estimateOn(await this.#replace(engine, error), source, options);
+      // Not the picture's fault: once more, if the source still has it.
+      if (engine.kind === 'webgpu' || error.silent) {
+        const again = await this.#replace(engine, error);
+        return this.#estimateOn(again, await grab(source).catch(() => Promise.reject(error)), options);
+      }
       if (!engine.alive) await this.#replace(engine);
       throw error;
     }
@@ -148,29 +185,35 @@ export class Mien extends EventTarget {
     this.#files.clear();
   }
 
-  async #estimateOn(engine, source, { transfer, ...options }) {
-    // A picture that a GPU may fail on is needed once more.
-    const { image, width, height } = await grab(source, transfer && engine.kind === 'cpu');
+  async #estimateOn(engine, { image, width, height }, options) {
     if (options.track) await this.#moved;
     const keep = this.#mayTryWebGpu;
-    const limit = engine.kind === 'cpu' ? 0 : GPU_TIME_LIMIT_MS[this.#times.webgpu.length > 0 ? 'later' : 'first'];
+    const limit = this.#timeLimit(engine.kind);
     const { result, ms, pixels } = await engine.estimate(image, { ...options, keep }, limit);
     if (result.mode !== 'skip') this.#remember(engine.kind, ms);
     if (pixels && this.#mayTryWebGpu) {
       this.#mayTryWebGpu = false;
       // A failure here leaves the CPU at work, and that is all there is to say.
-      this.#tryWebGpu(pixels).catch(() => this.#drop('webgpu'));
+      this.#tryWebGpu(pixels, options.track).catch(() => this.#drop('webgpu'));
     }
     return { ...scaled(result, width, height), engine: engine.kind };
   }
 
+  #timeLimit(kind) {
+    const times = this.#times[kind];
+    const { first, later, times: factor } = TIME_LIMITS_MS[kind];
+    return times.length > 0 ? Math.max(later, factor * Math.max(...times)) : first;
+  }
+
   // Both engines, the same picture of a face, one after the other; the faster one stays.
-  async #tryWebGpu(pixels) {
+  async #tryWebGpu(pixels, track) {
     if (!(await hasWebGpu())) return;
     const gpu = await this.#engine('webgpu');
-    const gpuTime = await gpu.probe(pixels);
-    const cpuTime = await this.#active.probe(pixels);
+    const { ms: gpuTime, faces: seen } = await gpu.probe(pixels, track);
+    const { ms: cpuTime, faces } = await this.#active.probe(pixels, track);
     if (this.#closing.signal.aborted) return;
+    // A graphics driver may compute nonsense, or nothing, in no time.
+    if (!agree(seen, faces)) throw new MienError('estimate', 'WebGPU does not see what the CPU sees.');
     this.#remember('webgpu', gpuTime);
     this.#comparison = { cpu: cpuTime, webgpu: gpuTime };
     this.dispatchEvent(new CustomEvent('comparison', { detail: this.#comparison }));
@@ -227,20 +270,19 @@ export class Mien extends EventTarget {
       network: this.#file(`weights/${this.#model}.safetensors`, { what: 'model for age and gender', code: 'weights', check: isSafetensors, progress }),
     };
     Promise.all(Object.values(files)).then(() => this.#tell({ stage: 'start', engine: kind, loaded: 1, total: 1 }), () => {});
-    const engine = await Engine.start(kind, BASE, files);
-    this.#files.delete(new URL(program, BASE).href); // the weights stay, for the other engine
+    const engine = await Engine.start(kind, files);
+    this.#files.delete(program); // the weights stay, for the other engine
     if (this.#closing.signal.aborted) engine.stop(this.#closing.signal.reason);
     return engine;
   }
 
   // Each file once, though two engines want the same weights.
   #file(path, options) {
-    const url = new URL(path, BASE);
-    let bytes = this.#files.get(url.href);
+    let bytes = this.#files.get(path);
     if (!bytes) {
-      bytes = download(url, { ...options, signal: this.#closing.signal });
-      this.#files.set(url.href, bytes);
-      bytes.catch(() => this.#files.delete(url.href));
+      bytes = download(addressOf(path, this.#base), { path, ...options, signal: this.#closing.signal });
+      this.#files.set(path, bytes);
+      bytes.catch(() => this.#files.delete(path));
     }
     return bytes;
   }
@@ -258,6 +300,16 @@ export class Mien extends EventTarget {
   }
 }
 
+// What is under way in a worker ends there, unheard.
+function unlessAborted(answer, signal) {
+  if (!signal) return answer;
+  return new Promise((resolve, reject) => {
+    const end = () => reject(signal.reason);
+    signal.addEventListener('abort', end);
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', end));
+  });
+}
+
 // Coordinates of a shrunk picture, given in pixels of the picture itself.
 function scaled(result, width, height) {
   const x = width / result.width;
@@ -269,6 +321,13 @@ function scaled(result, width, height) {
     landmarks: face.landmarks.map(([px, py]) => [px * x, py * y]),
   }));
   return { ...result, width, height, faces };
+}
+
+// Whether two engines have seen the same faces in a picture, in whatever order. They differ by hundredths where all is well.
+function agree(some, others) {
+  const isSame = (a, b) => Math.max(...a.box.map((value, index) => Math.abs(value - b.box[index]))) < 0.25 * a.box[2]
+    && Math.abs(a.age - b.age) < YEARS_APART && Math.abs(a.gender.female - b.gender.female) < CHANCE_APART;
+  return some.length === others.length && some.every((a) => others.some((b) => isSame(a, b)));
 }
 
 function median(values) {

@@ -1,5 +1,7 @@
 // Loads Mien as soon as this script is there: before the page's other scripts and styles, which need not be waited for.
 
+// First: it counts what the others ask for.
+import './lib/traffic.js';
 import { Mien } from './mien.js';
 
 let loading;

@@ -5,23 +5,30 @@
 // come.
 //   scripts   glue                           the module's own script
 //   program   wasm                           the module
-//   start     kind, detector, network        ->  { model, readsPixels }
+//   start     kind, detector, network        ->  { model, readsPixels, sealed }
 //   estimate  frame, track, timestamp, keep  ->  { result, ms, pixels? }
-//   probe     pixels                         ->  milliseconds
+//   probe     pixels, track                  ->  { ms, faces }
 //   reset
 //   state                                  ->  what is known of the faces that are followed, as bytes
 //   restore   state                            another worker's
 
 import { canReadPixels, readPixels, sizeOf, toFrame } from './lib/pixels.js';
 
-// The page's Content-Security-Policy does not reach into a worker, and this worker needs no network:
-// the page hands it every byte. So it gives the network up before it sees a picture.
-for (const door of ['fetch', 'XMLHttpRequest', 'WebSocket', 'WebSocketStream', 'WebTransport', 'EventSource']) {
-  Object.defineProperty(self, door, { value: undefined, writable: false, configurable: false });
+// lib/sealed.js has the browser keep this worker from every connection. Here goes what would store pictures on the device, open
+// workers and channels, or lead out where a browser does not keep to that. It goes before the program is loaded, for good.
+const DOORS = [
+  'fetch', 'XMLHttpRequest', 'WebSocket', 'WebSocketStream', 'WebTransport', 'EventSource', 'importScripts', 'Worker', 'SharedWorker',
+  'BroadcastChannel', 'caches', 'indexedDB', 'FontFace', 'webkitRequestFileSystem', 'webkitRequestFileSystemSync',
+  'webkitResolveLocalFileSystemURL', 'webkitResolveLocalFileSystemSyncURL',
+];
+const isSealed = self.fetch('data:,mien-tries-whether-its-worker-is-shut-in').then(() => false, () => true);
+for (const [start, names] of [[self, DOORS], [navigator, ['storage', 'storageBuckets', 'serviceWorker']]]) {
+  for (let owner = start; owner; owner = Object.getPrototypeOf(owner)) for (const name of names) Reflect.deleteProperty(owner, name);
 }
 
 const WARM_UPS = 2;
 const PROBES = 5;
+const FRAME_MS = 33;
 
 let module; // the script that wasm-bindgen made for the program
 let estimator;
@@ -29,6 +36,7 @@ let inUse = false; // pictures have come
 
 const handlers = {
   async scripts({ glue }) {
+    if (!glue.startsWith('blob:')) throw fail('download', 'Scripts come from the page alone.');
     module = await import(glue).catch(because('download', 'A part of the program could not be loaded'));
   },
 
@@ -41,7 +49,7 @@ const handlers = {
     const trouble = kind === 'webgpu' ? ['no-webgpu', 'WebGPU could not be started'] : ['weights', 'The model could not be read'];
     estimator = await module.WebEstimator.create(kind, detector, network).catch(because(...trouble));
     warmUp();
-    return { model: estimator.model, readsPixels: canReadPixels() };
+    return { model: estimator.model, readsPixels: canReadPixels(), sealed: await isSealed };
   },
 
   async estimate({ frame, track, timestamp, keep }) {
@@ -51,14 +59,22 @@ const handlers = {
     return { result, ms, pixels: kept ? { rgba: place(width, height).slice(), width, height } : undefined };
   },
 
-  // By the way that the engine takes with a camera's frames.
-  async probe({ pixels }) {
+  // By the way that the engine takes with a camera's frames; with `track`, of a video in which the picture stays.
+  async probe({ pixels, track }) {
+    const state = estimator.state();
     const times = [];
-    for (let run = -WARM_UPS; run < PROBES; run++) {
-      const { ms } = await see(canReadPixels() ? await toFrame(pixels) : pixels, false, 0);
-      if (run >= 0) times.push(ms);
+    let faces;
+    try {
+      estimator.reset();
+      for (let run = -WARM_UPS; run < PROBES; run++) {
+        const { ms, result } = await see(canReadPixels() ? await toFrame(pixels) : pixels, track, FRAME_MS * (run + WARM_UPS));
+        faces = result.faces.map(({ box, age, gender }) => ({ box, age, gender }));
+        if (run >= 0) times.push(ms);
+      }
+    } finally {
+      estimator.restore(state);
     }
-    return times.sort((a, b) => a - b)[PROBES >> 1];
+    return { ms: times.sort((a, b) => a - b)[PROBES >> 1], faces };
   },
 
   async reset() {
@@ -120,6 +136,7 @@ async function read(frame) {
   try {
     return await readPixels(frame, place);
   } catch (cause) {
+    if (cause.code === 'bad-picture') throw cause;
     throw fail('bad-picture', 'The pixels of this picture cannot be read.', cause);
   }
 }

@@ -2,8 +2,7 @@
 
 Prints the median pictures a second of whole steps: forward, losses, backward, AdamW. The same network as in
 src/net/lite.rs (EfficientNet-Lite0's first ten blocks, Tan and Le 2019, and the study's heads), in PyTorch's fastest
-layout for a CPU. Its pictures are random numbers that are there already: unlike ours they are neither changed nor
-made tensors of.
+layout for a CPU. Its pictures are random numbers that are there already: ours are compared as if they were, too.
 
 Python 3.11, torch 2.15: pip install torch==2.15.0
 """

@@ -245,7 +245,7 @@ fn states() {
 
 /// Of the targets that take their input for decisions: nothing, everything, and in between.
 fn decisions() {
-    for target in ["estimate", "regions", "tracker", "video"] {
+    for target in ["estimate", "finder", "regions", "tracker", "video"] {
         for (name, step) in [("a", 37u8), ("b", 101), ("c", 151)] {
             let bytes: Vec<u8> =
                 (0..192u8).map(|i| i.wrapping_mul(step).rotate_left(u32::from(i / 32))).collect();

@@ -7,8 +7,8 @@ use std::cell::LazyCell;
 use libfuzzer_sys::fuzz_target;
 use mien::engine::EngineKind;
 use mien::picture::{Border, Frame, Pixels, Similarity, flatten};
-use mien::pipeline::estimator::{Estimator, Face, Looks};
-use mien::vision::Search;
+use mien::pipeline::estimator::{Estimator, Face, Looks, Photo};
+use mien::vision::{DetectorOptions, Search};
 use mien_fuzz::{Input, detector, m_cnn, portrait};
 use pollster::block_on;
 
@@ -43,10 +43,15 @@ fuzz_target!(|bytes: &[u8]| {
         flatten(&mut rgba);
     }
     let frame = Frame::new(width, height, &rgba).expect("so many bytes");
-    let faces = ESTIMATORS.with(|estimators| {
-        block_on(estimators[usize::from(looks % 2)].estimate(frame, search)).expect("the CPU does not stop")
+    let photo = ESTIMATORS.with(|estimators| {
+        block_on(estimators[usize::from(looks % 2)].estimate_timed(frame, search))
+            .expect("the CPU does not stop")
     });
+    let Photo { faces, remarks, .. } = photo;
+    assert!(faces.len() <= DetectorOptions::default().most_faces);
     assert!(faces.is_sorted_by(|a, b| a.score >= b.score));
+    assert!([0, 90, 180, 270].contains(&remarks.turn));
+    assert!(search == Search::Tiled || remarks.turn == 0);
     for face in &faces {
         is_possible(face, [width, height]);
     }

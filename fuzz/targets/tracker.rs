@@ -57,7 +57,7 @@ fuzz_target!(|bytes: &[u8]| {
                         tracker.stay(time);
                         continue;
                     }
-                    FrameMode::Follow => None,
+                    FrameMode::Follow => schedule.look(time),
                     FrameMode::Search => schedule.search(time),
                 };
                 tracker.advance(time);

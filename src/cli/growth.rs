@@ -201,10 +201,10 @@ fn photo(estimator: &Estimator, frame: &Frame, runs: usize) -> anyhow::Result<Co
     // The first run also pays for fresh memory.
     for run in 0..=runs.max(1) {
         let began = Instant::now();
-        let (found, timings) = pollster::block_on(estimator.estimate_timed(frame, Search::Tiled))?;
-        faces = found.len();
+        let found = pollster::block_on(estimator.estimate_timed(frame, Search::Tiled))?;
+        faces = found.faces.len();
         if run > 0 {
-            costs.push((began.elapsed().as_secs_f64() * 1e3, timings));
+            costs.push((began.elapsed().as_secs_f64() * 1e3, found.timings));
         }
     }
     costs.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -11,8 +11,8 @@ use image::ImageFormat;
 use indicatif::ProgressBar;
 use mien::net::NetworkKind;
 use mien::picture::{Pixels, decode};
-use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities};
-use mien::vision::Search;
+use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities, Photo};
+use mien::vision::{PhotoRemarks, Search};
 use serde::Serialize;
 
 use super::MeansArgs;
@@ -63,6 +63,8 @@ struct PictureLine<'a> {
     width: usize,
     height: usize,
     looks: usize,
+    #[serde(flatten)]
+    remarks: PhotoRemarks,
     faces: &'a [Face],
 }
 
@@ -74,6 +76,9 @@ struct FaceRow<'a> {
     width: usize,
     height: usize,
     looks: usize,
+    turn: u16,
+    more_faces: bool,
+    may_miss_faces: bool,
     face: Option<usize>,
     box_left: Option<f32>,
     box_top: Option<f32>,
@@ -97,6 +102,7 @@ struct Done {
 struct Answer {
     model: NetworkKind,
     looks: usize,
+    remarks: PhotoRemarks,
     faces: Vec<Face>,
 }
 
@@ -180,8 +186,9 @@ fn predict(
     let (width, height) = (frame.width(), frame.height());
     let mut answers = Vec::new();
     for (estimator, &model) in estimators.iter().zip(models) {
-        let faces = pollster::block_on(estimator.estimate(&frame, Search::Tiled))?;
-        answers.push(Answer { model, looks: estimator.looks().count(), faces });
+        let Photo { faces, remarks, .. } =
+            pollster::block_on(estimator.estimate_timed(&frame, Search::Tiled))?;
+        answers.push(Answer { model, looks: estimator.looks().count(), remarks, faces });
     }
     if let Some(folder) = copies {
         let path = folder.join(&job.copy);
@@ -217,7 +224,7 @@ fn print_words(
         n => format!("{n} faces"),
     };
     let by = if is_one_of_several { format!(" by {}", answer.model.name()) } else { String::new() };
-    writeln!(out, "{}: {count}{by}", shown(path))?;
+    writeln!(out, "{}: {count}{by}{}", shown(path), beside(&answer.remarks))?;
     for face in &answer.faces {
         let [x, y, width, height] = face.bbox;
         writeln!(out, "  {} at {x:.0},{y:.0}, {width:.0}x{height:.0}", words(face))?;
@@ -226,9 +233,9 @@ fn print_words(
 }
 
 fn print_json(out: &mut impl Write, path: &Path, done: &Done, answer: &Answer) -> io::Result<()> {
-    let &Answer { model, looks, ref faces } = answer;
+    let &Answer { model, looks, remarks, ref faces } = answer;
     let Done { width, height, .. } = *done;
-    let line = PictureLine { file: &text(path), model: model.name(), width, height, looks, faces };
+    let line = PictureLine { file: &text(path), model: model.name(), width, height, looks, remarks, faces };
     writeln!(out, "{}", serde_json::to_string(&line)?)
 }
 
@@ -243,13 +250,16 @@ fn print_head() -> io::Result<()> {
 
 fn print_rows(out: &mut impl Write, path: &Path, done: &Done, answer: &Answer) -> io::Result<()> {
     let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-    let file = text(path);
+    let (file, remarks) = (text(path), answer.remarks);
     let picture = || FaceRow {
         file: &file,
         model: answer.model.name(),
         width: done.width,
         height: done.height,
         looks: answer.looks,
+        turn: remarks.turn,
+        more_faces: remarks.more_faces,
+        may_miss_faces: remarks.may_miss_faces,
         ..FaceRow::default()
     };
     if answer.faces.is_empty() {
@@ -274,6 +284,18 @@ fn print_rows(out: &mut impl Write, path: &Path, done: &Done, answer: &Answer) -
         })?;
     }
     table.flush()
+}
+
+/// What is said of a photo after the number of its faces.
+fn beside(remarks: &PhotoRemarks) -> String {
+    let turned = match remarks.turn {
+        0 => String::new(),
+        180 => "; the picture is upside down".into(),
+        degrees => format!("; the picture lies on its side, turned by {degrees} degrees it is upright"),
+    };
+    let more = if remarks.more_faces { "; there are more, these are the surest" } else { "" };
+    let missing = if remarks.may_miss_faces { "; some faces may be missing" } else { "" };
+    format!("{turned}{more}{missing}")
 }
 
 /// What is said of a face, in a line: a gender by the page's rule.

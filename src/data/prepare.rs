@@ -180,6 +180,7 @@ mod tests {
     use super::*;
     use crate::data::crops::Crops;
     use crate::data::layouts::open;
+    use crate::vision::alignment::VERSION;
 
     #[test]
     fn a_run_goes_on_where_it_stopped() {
@@ -227,7 +228,7 @@ mod tests {
 
         // Of another version of the alignment.
         let version = output.path().join("fg-net.version");
-        assert_eq!(std::fs::read_to_string(&version).unwrap(), "1\n");
+        assert_eq!(std::fs::read_to_string(&version).unwrap(), format!("{VERSION}\n"));
         std::fs::write(&version, "0\n").unwrap();
         for error in
             [run(&source).map(drop).unwrap_err(), Crops::open(output.path(), "fg-net").map(drop).unwrap_err()]
@@ -236,6 +237,9 @@ mod tests {
         }
         // Crops of before there were versions are of the first.
         std::fs::remove_file(&version).unwrap();
+        let error = run(&source).map(drop).unwrap_err().to_string();
+        assert!(error.contains("of version 1"), "{error}");
+        std::fs::write(&version, format!("{VERSION}\n")).unwrap();
         assert!(run(&source).is_ok());
 
         std::fs::remove_file(input.path().join("001A20.png")).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::batch::Dataset;
-use super::crops::{CROP_LEN, CropRow, Crops, paths};
+use super::crops::{CROP_LEN, CropRow, Crops, paths, write_version};
 use super::labels::Gender;
 use super::split::Part;
 
@@ -30,6 +30,7 @@ pub fn write(folder: &Path, name: &str) {
         writer.serialize(row).unwrap();
     }
     writer.flush().unwrap();
+    write_version(folder, name).unwrap();
     std::fs::write(crops, bytes).unwrap();
 }
 
@@ -53,6 +54,7 @@ pub fn write_labels(folder: &Path, name: &str, people: impl Iterator<Item = (f32
         count += 1;
     }
     writer.flush().unwrap();
+    write_version(folder, name).unwrap();
     // Nothing is written: the system reads zeros.
     std::fs::File::create(crops).unwrap().set_len(count * CROP_LEN as u64).unwrap();
 }

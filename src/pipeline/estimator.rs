@@ -9,7 +9,8 @@ use crate::engine::{Engine, EngineError, EngineKind, Outputs, Picture, RawEstima
 use crate::net::NetworkKind;
 use crate::picture::Similarity;
 use crate::vision::{
-    Detection, DetectionError, Finder, INPUT_SIDE, REFINEMENT_SIDE, Rect, Search, alignment,
+    Detection, DetectionError, Finder, FoundFaces, INPUT_SIDE, PhotoRemarks, REFINEMENT_SIDE, Rect, Search,
+    alignment, find_in_photo,
 };
 use crate::weights::{Weights, WeightsError};
 
@@ -137,6 +138,17 @@ pub struct Timings {
     pub track: f64,
 }
 
+/// A photo with all that is said of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Photo {
+    /// Sorted by falling score.
+    pub faces: Vec<Face>,
+    /// What is to be said beside them.
+    pub remarks: PhotoRemarks,
+    /// How long each stage took.
+    pub timings: Timings,
+}
+
 /// Milliseconds from one stage to the next.
 pub(crate) struct Stopwatch(Instant);
 
@@ -218,10 +230,8 @@ impl Estimator {
         self.engine.network()
     }
 
-    /// Finds the faces of a picture, sorted by falling score.
-    ///
-    /// Where a thorough search finds none, it searches once more with a border around the picture: a face
-    /// that fills it all is not recognised as one.
+    /// Finds the faces of a picture, sorted by falling score. [`Search::Tiled`] is for photos, however they lie:
+    /// [`find_in_photo`].
     ///
     /// # Errors
     /// [`EstimatorError`] where the engine stopped or computes wrongly.
@@ -230,16 +240,19 @@ impl Estimator {
         picture: impl Into<Picture<'_>>,
         search: Search,
     ) -> Result<Vec<Detection>, EstimatorError> {
-        let picture = picture.into();
+        Ok(self.find(picture.into(), search).await?.faces)
+    }
+
+    async fn find(&self, picture: Picture<'_>, search: Search) -> Result<FoundFaces, EstimatorError> {
         let run = async |regions: &[Region], outputs: &mut Outputs| {
             Ok::<_, EstimatorError>(self.engine.run(Task::Detection, picture, regions, outputs).await?)
         };
-        let (mut finder, whole) = (Finder::default(), Rect::whole(picture.size()));
-        finder.find(whole, search, run).await?;
-        if finder.faces().is_empty() && search == Search::Tiled {
-            finder.find(whole.with_border(), Search::Refined, run).await?;
+        let mut finder = Finder::default();
+        if search == Search::Tiled {
+            return find_in_photo(&mut finder, picture.size(), run).await;
         }
-        Ok(finder.faces().to_vec())
+        finder.find(Rect::whole(picture.size()), search, run).await?;
+        Ok(FoundFaces { faces: finder.faces().to_vec(), ..FoundFaces::default() })
     }
 
     /// Has the engine run on black pixels, for what engines and browsers put off until the first run.
@@ -304,10 +317,10 @@ impl Estimator {
         picture: impl Into<Picture<'_>>,
         search: Search,
     ) -> Result<Vec<Face>, EstimatorError> {
-        Ok(self.estimate_timed(picture, search).await?.0)
+        Ok(self.estimate_timed(picture, search).await?.faces)
     }
 
-    /// The same, and how long each stage took.
+    /// The same, with what is to be said beside, and how long each stage took.
     ///
     /// # Errors
     /// As [`Estimator::estimate`].
@@ -315,10 +328,11 @@ impl Estimator {
         &self,
         picture: impl Into<Picture<'_>>,
         search: Search,
-    ) -> Result<(Vec<Face>, Timings), EstimatorError> {
+    ) -> Result<Photo, EstimatorError> {
         let picture = picture.into();
         let mut watch = Stopwatch::start();
-        let detections = self.detect(picture, search).await?;
+        let found = self.find(picture, search).await?;
+        let (remarks, detections) = (found.remarks(), found.faces);
         let detect = watch.lap();
         let (detections, alignments): (Vec<_>, Vec<_>) =
             detections.into_iter().filter_map(|d| Some((d, alignment::alignment(&d.landmarks)?))).unzip();
@@ -326,7 +340,7 @@ impl Estimator {
         let network = (watch.lap() - crop).max(0.0);
         let face = |(detection, raw): (&Detection, &RawEstimate)| Face::new(detection, self.finish(raw));
         let faces = detections.iter().zip(&estimates).map(face).collect();
-        Ok((faces, Timings { detect, crop, network, track: watch.lap() }))
+        Ok(Photo { faces, remarks, timings: Timings { detect, crop, network, track: watch.lap() } })
     }
 }
 

@@ -8,9 +8,14 @@ use crate::pipeline::track::Recognised;
 /// searched.
 const SEARCH_MS: f64 = 400.0;
 
-/// How often one of the frame's tiles is searched, too, in milliseconds, if the frame is: with no face in
-/// sight all of them in 1.3 s, and in [`SEARCH_MS`] each beside known faces.
-const TILE_MS: f64 = 100.0;
+/// How often one of the frame's tiles is searched, too, in milliseconds, if the frame is: in [`SEARCH_MS`]
+/// each beside known faces.
+const TILE_MS: f64 = 70.0;
+
+/// As many tiles as a frame has and the look with a border. Until so many have had their turn, in a new video
+/// and where something moves after a stillness, one has it every [`TILE_MS`], also in frames that are not
+/// searched, and no frame is left out: whoever is far away is seen within a second.
+const ROUND: usize = 14;
 
 /// How often a settled face is estimated anew, in milliseconds: so soon another person in its place is
 /// noticed. (Then, and as long as a face is not settled, it is estimated in each frame: see
@@ -75,8 +80,9 @@ pub struct FrameSchedule {
     searched: Option<f64>,
     /// When a tile was searched last, or the first frame.
     tiled: Option<f64>,
-    /// Tiles searched so far.
+    /// Tiles searched so far, and in this round.
     tiles: usize,
+    round: usize,
     /// Estimates of settled faces that are due, in parts of one.
     due: f64,
     /// Settled faces and how long they have waited.
@@ -92,7 +98,10 @@ impl FrameSchedule {
     /// Whether a frame of time `now` is left out unless it is known to show something new.
     pub fn skips(&self, now: f64, known: KnownFaces) -> bool {
         // In time, even if it is the next frame that would come too late.
-        !known.unsure && self.is_still(now) && since(self.processed, now) + self.gap(now) <= RECHECK_MS
+        !known.unsure
+            && self.round >= ROUND
+            && self.is_still(now)
+            && since(self.processed, now) + self.gap(now) <= RECHECK_MS
     }
 
     /// A frame of time `now` was compared with those before: says whether it shows anything else. Where the
@@ -101,6 +110,9 @@ impl FrameSchedule {
     pub fn compared(&mut self, now: f64, changed: bool) {
         self.compared = Some(now);
         if changed {
+            if self.is_still(now) {
+                self.round = 0;
+            }
             self.changed = Some(now);
         }
     }
@@ -124,15 +136,27 @@ impl FrameSchedule {
     /// on. None is with the first frame, whose result somebody waits for.
     pub fn search(&mut self, now: f64) -> Option<usize> {
         self.searched = Some(now);
-        let is_first = self.tiled.is_none();
-        if since(self.tiled, now) < TILE_MS {
+        self.tile(now)
+    }
+
+    /// The frame of time `now` is not searched: the same.
+    pub fn look(&mut self, now: f64) -> Option<usize> {
+        if self.round < ROUND { self.tile(now) } else { None }
+    }
+
+    fn tile(&mut self, now: f64) -> Option<usize> {
+        let waited = since(self.tiled, now);
+        if waited < TILE_MS {
             return None;
         }
-        self.tiled = Some(now);
+        let is_first = self.tiled.is_none();
+        // What this frame comes too late, the next tile comes sooner.
+        self.tiled = Some(if waited < 2.0 * TILE_MS { now - (waited - TILE_MS) } else { now });
         if is_first {
             return None;
         }
         self.tiles += 1;
+        self.round += 1;
         Some(self.tiles - 1)
     }
 
@@ -240,24 +264,56 @@ mod tests {
             (0..frames).filter_map(tile).collect()
         };
         assert_eq!(tiles(400.0, 4), [(1, 0), (2, 1), (3, 2)]);
-        assert_eq!(tiles(25.0, 12), [(4, 0), (8, 1)]);
+        assert_eq!(tiles(25.0, 10), [(3, 0), (6, 1), (9, 2)]);
+        // Those that come too late are made up for: a round is done in a second.
+        for gap in [16.7, 25.0, 33.3, 41.7, 50.0, 66.7] {
+            let last = tiles(gap, 70)[ROUND - 1].0;
+            assert!(f64::from(last) * gap <= 1000.0 + gap, "{gap}: {last}");
+        }
+    }
+
+    /// In a new video, and where something moves again: also in frames that are not searched.
+    #[test]
+    fn a_round_of_tiles_is_done_within_a_second_whatever_is_known() {
+        let mut schedule = FrameSchedule::default();
+        let mut rounds = [Vec::new(), Vec::new()];
+        for frame in 0..200u32 {
+            let now = 33.3 * f64::from(frame);
+            schedule.compared(now, frame == 0 || frame == 100);
+            let tile = match schedule.mode(now, ONE) {
+                FrameMode::Skip => continue,
+                FrameMode::Follow => schedule.look(now),
+                FrameMode::Search => schedule.search(now),
+            };
+            rounds[usize::from(frame >= 100)].extend(tile.map(|_| frame));
+        }
+        for (round, start) in rounds.iter().zip([0, 100]) {
+            let last = round[ROUND - 1] - start;
+            assert!(last <= 31, "{round:?}");
+        }
     }
 
     #[test]
     fn a_still_picture_is_processed_once_a_second() {
         let mut schedule = FrameSchedule::default();
         let mut processed = Vec::new();
-        for frame in 0..160u32 {
+        for frame in 0..200u32 {
             let now = 25.0 * f64::from(frame);
             schedule.compared(now, frame == 0 || frame == 120);
-            if schedule.mode(now, ONE) != FrameMode::Skip {
-                schedule.search(now);
-                processed.push(frame);
-            }
+            match schedule.mode(now, ONE) {
+                FrameMode::Skip => continue,
+                FrameMode::Follow => schedule.look(now),
+                FrameMode::Search => schedule.search(now),
+            };
+            processed.push(frame);
         }
-        // Half a second until all is at rest, then once a second; and at once when something moves.
-        let expected: Vec<u32> = (0..20).chain([59, 99]).chain(120..140).collect();
-        assert_eq!(processed, expected);
+        // A second, until all is at rest and all tiles have had their turn, then once a second; and at once
+        // when something moves.
+        println!("{processed:?}");
+        let first = processed.iter().take_while(|frame| **frame < 60).count() as u32;
+        assert!((38..=46).contains(&first), "{first} {processed:?}");
+        assert!(processed.contains(&120) && processed.iter().filter(|frame| **frame >= 120).count() < 50);
+        assert_eq!(processed.iter().filter(|frame| (60..120).contains(*frame)).count(), 1, "{processed:?}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! - A frame that shows what the one before showed is skipped ([`scene`](super::scene)).
 //! - The whole frame is searched now and then, and at once where no face is known or one is missed, with one
 //!   of its tiles at a time for faces that are far away; in between, known faces are followed, each
-//!   refined where it is expected ([`schedule`](super::schedule)).
+//!   refined where it is expected. In the first second, and in that after a stillness, all tiles have their
+//!   turn ([`schedule`](super::schedule)).
 //! - A face whose estimate has settled is not estimated in every frame. Where the engine has to be waited
 //!   for, estimates come with the next frame, except for new faces.
 //!
@@ -19,10 +20,10 @@ use super::schedule::{FrameMode, FrameSchedule, KnownFaces};
 use super::track::{Observation, Recognised, StateError, Track, Tracker};
 use crate::engine::{Outputs, Picture, Region, Task};
 use crate::picture::Similarity;
-use crate::vision::{Detection, Finder, Rect, alignment, tiles};
+use crate::vision::{Detection, Finder, Rect, alignment, tiles::looks};
 
-/// A video, its faces, and the buffers to find them with: once frames of a size have been searched, a tile
-/// too, and followed, nothing is allocated on the CPU engine until there are more faces than ever before.
+/// A video, its faces, and the buffers to find them with: once frames of a size have been searched, every
+/// tile too, and followed, nothing is allocated on the CPU engine until there are more faces than ever before.
 #[derive(Debug, Clone, Default)]
 pub struct Video {
     schedule: FrameSchedule,
@@ -167,11 +168,14 @@ impl Video {
         };
         tracker.advance(timestamp_ms);
         tracker.expected(expected);
-        if mode == FrameMode::Follow && !finder.follow(whole, expected, run).await? {
-            mode = FrameMode::Search;
+        if mode == FrameMode::Follow {
+            let tile = schedule.look(timestamp_ms).map(|turn| look(whole, turn));
+            if !finder.follow(whole, tile, expected, run).await? {
+                mode = FrameMode::Search;
+            }
         }
         if mode == FrameMode::Search {
-            let tile = schedule.search(timestamp_ms).map(|turn| tile(whole, turn));
+            let tile = schedule.search(timestamp_ms).map(|turn| look(whole, turn));
             finder.search(whole, tile, expected, run).await?;
         }
         if compares && !compares_first {
@@ -222,11 +226,11 @@ impl Video {
     }
 }
 
-/// The tile whose turn it is, if tiles are counted on and on.
-fn tile(whole: Rect, turn: usize) -> Rect {
-    let mut tiles = tiles(whole);
-    let count = tiles.clone().count();
-    tiles.nth(turn % count).expect("a frame has tiles, and the turn is one of them")
+/// The look whose turn it is, if they are counted on and on.
+fn look(whole: Rect, turn: usize) -> Rect {
+    let mut looks = looks(whole);
+    let count = looks.clone().count();
+    looks.nth(turn % count).expect("a frame has looks, and the turn is one of them")
 }
 
 #[cfg(all(test, feature = "train"))]

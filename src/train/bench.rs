@@ -18,8 +18,17 @@ use crate::data::split::Part;
 use crate::engine::cpu::network_input;
 use crate::net::{NetworkKind, NetworkModule, fused};
 
-/// Median pictures a second of `steps` whole steps (augmentation, forward, backward, Adam) on random crops.
-pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -> f64 {
+/// Pictures a second of training steps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepSpeed {
+    /// Of whole steps: augmentation, forward, backward, AdamW.
+    pub whole: f64,
+    /// Without augmentation, as if the pictures were there already.
+    pub ready: f64,
+}
+
+/// The medians of `steps` steps on random crops.
+pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -> StepSpeed {
     let device = Device::flex().autodiff();
     device.seed(1);
     let _guard = (!fused).then(fused::suspend);
@@ -43,7 +52,7 @@ pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -
     };
     debug_assert_eq!(row.age(), AgeLabel::Exact(30.0));
     let augmentation = Augmentation::default();
-    let mut times = Vec::new();
+    let mut times = [Vec::new(), Vec::new()];
     for step in 0..=steps {
         let began = Instant::now();
         let mut values = vec![0.0; batch * kind.input_len()];
@@ -52,6 +61,7 @@ pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -
             out.copy_from_slice(&network_input(kind, &augmentation.apply(&noise, &mut rng)));
         });
         let shape = [batch, kind.crops(), kind.side(), kind.side(), 3];
+        let made = Instant::now();
         let inputs = Tensor::<5>::from_data(burn::tensor::TensorData::new(values, shape), &device);
         let targets = targets(std::iter::repeat_n(&row, batch), 3.0, &device);
         let loss = losses(&LossConfig::default(), network.forward(inputs), &targets, None).total;
@@ -59,11 +69,16 @@ pub fn train_steps(kind: NetworkKind, batch: usize, steps: usize, fused: bool) -
         network = optimizer.step(1e-3, network, grads);
         // The first step also pays for fresh memory.
         if step > 0 {
-            times.push(began.elapsed().as_secs_f64());
+            for (times, start) in times.iter_mut().zip([began, made]) {
+                times.push(start.elapsed().as_secs_f64());
+            }
         }
     }
-    times.sort_by(f64::total_cmp);
-    batch as f64 / times[times.len() / 2]
+    let [whole, ready] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        batch as f64 / times[times.len() / 2]
+    });
+    StepSpeed { whole, ready }
 }
 
 /// Highest resident memory of this process so far, in bytes; `None` where the system does not tell.

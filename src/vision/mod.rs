@@ -11,13 +11,15 @@
 //! - a [`refinement`](mod@refinement) of each small face places its landmarks,
 //! - and [`alignment`] makes of those the region that is estimated.
 //!
-//! A [`Finder`] does all but the last, around whatever runs the network.
+//! A [`Finder`] does all but the last, around whatever runs the network; [`find_in_photo`] does so for a photo,
+//! however it lies.
 
 pub mod alignment;
 pub mod anchors;
 pub mod decode;
 pub mod finder;
 pub mod letterbox;
+pub mod photo;
 pub mod refinement;
 pub mod suppress;
 pub mod tiles;
@@ -26,8 +28,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use crate::net::blaze_face::INPUT_SIDE;
-pub use finder::{Finder, Search, find};
+pub use finder::{Finder, Remarks, Search, find};
 pub use letterbox::letterbox;
+pub use photo::{FoundFaces, PhotoRemarks, Turn, find_in_photo};
 pub use refinement::{confirm, enlarges, refinement};
 pub use suppress::iou;
 pub use tiles::tiles;
@@ -72,6 +75,16 @@ impl Rect {
     /// The longer side.
     pub fn longer(&self) -> f32 {
         self.width.max(self.height)
+    }
+
+    /// The shorter side.
+    pub fn shorter(&self) -> f32 {
+        self.width.min(self.height)
+    }
+
+    /// Whether a point lies in it.
+    pub fn holds(&self, [x, y]: [f32; 2]) -> bool {
+        (self.x..self.x + self.width).contains(&x) && (self.y..self.y + self.height).contains(&y)
     }
 
     /// The middle: x, y.
@@ -123,12 +136,14 @@ pub struct DetectorOptions {
     pub min_score: f32,
     /// Boxes that overlap more than this ([`iou`], 0 to 1) are the same face.
     pub max_iou: f32,
+    /// The most faces of a photo.
+    pub most_faces: usize,
 }
 
 impl Default for DetectorOptions {
     /// MediaPipe's: 0.5 and 0.3.
     fn default() -> Self {
-        Self { min_score: 0.5, max_iou: 0.3 }
+        Self { min_score: 0.5, max_iou: 0.3, most_faces: 300 }
     }
 }
 
@@ -175,6 +190,6 @@ pub(crate) mod testing {
     }
 }
 
-/// Reading PNG takes the feature `train`.
-#[cfg(all(test, feature = "train"))]
+/// Reading PNG takes the feature `decode`.
+#[cfg(all(test, feature = "decode"))]
 mod tests;

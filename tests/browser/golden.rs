@@ -16,8 +16,7 @@ use crate::visit;
 fn photos_on_webgpu() {
     visit(Options { webgpu: true, ..Options::default() }, |site, page| {
         page.open(&site.page("?engine=webgpu&model=d-cnn"));
-        // A GPU made of software may take longer than the page lets a GPU take.
-        page.evaluate("window.setTimeout = ((own) => (work, ms) => own(work, 60 * ms))(window.setTimeout)");
+        page.takes_its_time();
         let photos: Photos =
             pictures().into_iter().map(|(name, it)| (name.into(), photo(page, name, &it))).collect();
         assert_eq!(differences(&photos, &kept::<Photos>("d-cnn.cpu"), GPU), [""; 0]);

@@ -12,7 +12,7 @@ use crate::support::{film, grey, heads};
 use crate::{assert_only_from, stays_inside, visit, without_query};
 
 /// A visit with the camera allowed for the site, as on a device that stands at an entrance.
-fn stand_at(options: Options, test: impl FnOnce(&Site, &Page)) {
+pub fn stand_at(options: Options, test: impl FnOnce(&Site, &Page)) {
     stand_where("granted", options, |_, site, page| test(site, page));
 }
 
@@ -937,7 +937,7 @@ fn it_runs_on_at_a_sixth_of_the_speed() {
     let state = || {
         let counts = page.evaluate("[kiosk.results, kiosk.changes, kiosk.starts, performance.now() / 1000]");
         let counts: [f64; 4] = serde_json::from_value(counts).unwrap();
-        (counts, page.busy_seconds(), page.heap_and_nodes(), resident(&chromium))
+        (counts, page.busy_seconds(), page.heap_and_nodes(), chromium.resident())
     };
     let first = state();
     let (start, mut last, mut fewest) = (Instant::now(), first, f64::INFINITY);
@@ -973,17 +973,4 @@ fn it_runs_on_at_a_sixth_of_the_speed() {
     assert!(last.2[1] < 2.0 * first.2[1] + 200.0, "{} nodes, then {}", first.2[1], last.2[1]);
     assert!(last.2[0] < first.2[0] + 4e6, "{} bytes of heap, then {}", first.2[0], last.2[0]);
     assert_only_from(&site, &chromium);
-}
-
-/// MiB in memory of the largest process that renders pages; 0 where the system does not say.
-fn resident(chromium: &Chromium) -> f64 {
-    let processes = chromium.connection().call("", "SystemInfo.getProcessInfo", json!({}));
-    let pages =
-        processes["processInfo"].as_array().into_iter().flatten().filter(|it| it["type"] == "renderer");
-    let kibibytes = |process: &Value| {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", process["id"])).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).map(str::to_owned);
-        line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).unwrap_or(0.0)
-    };
-    pages.map(kibibytes).fold(0.0, f64::max) / 1024.0
 }

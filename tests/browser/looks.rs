@@ -10,12 +10,13 @@ use crate::support::chromium::Options;
 use crate::support::repository;
 use crate::visit;
 
-/// What is lost of the page's words: cut off by something around them, beyond the page's sides, or on each
-/// other. The words on the stage's labels are not looked at: they lie on the picture.
-const LOST: &str = r#"(() => {
+/// What is lost of the page's words, or of a dialog's where one is open: cut off by something around them, beyond
+/// the page's sides, or on each other. The words on the stage's labels are not looked at: they lie on the picture.
+pub const LOST: &str = r#"(() => {
     const lost = [];
+    const dialog = document.querySelector('dialog[open]');
     const words = [];
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const walker = document.createTreeWalker(dialog ?? document.body, NodeFilter.SHOW_TEXT);
     for (let node; (node = walker.nextNode());) {
         const text = node.data.trim();
         const parent = node.parentElement;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use image::ImageFormat;
 use image::imageops::{self, FilterType};
 use serde_json::{Value, json};
 
@@ -135,6 +136,43 @@ fn a_large_photo_is_decoded_once_and_not_on_the_page() {
             })()",
         );
         assert!(off.as_f64().unwrap() < 1.0, "{off}");
+    });
+}
+
+/// What a browser shows in part it does not read. As the program, the page says why.
+#[test]
+fn a_file_that_is_incomplete_is_told_from_one_that_is_no_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for (name, format) in [
+        ("a.jpg", ImageFormat::Jpeg),
+        ("a.png", ImageFormat::Png),
+        ("a.gif", ImageFormat::Gif),
+        ("a.bmp", ImageFormat::Bmp),
+    ] {
+        let mut file = std::io::Cursor::new(Vec::new());
+        image::DynamicImage::ImageRgb8(sample().to_rgb8()).write_to(&mut file, format).unwrap();
+        let file = file.into_inner();
+        let path = folder.path().join(name);
+        std::fs::write(&path, &file[..file.len() * 7 / 10]).unwrap();
+        files.push((path, "incomplete or damaged:"));
+    }
+    for (name, content) in
+        [("no.jpg", "Dear diary"), ("a.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>")]
+    {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        files.push((path, "of a kind that"));
+    }
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        for (path, words) in files {
+            page.evaluate("mienApp.lastError = null");
+            page.choose_file(&path);
+            page.wait_for("mienApp.lastError");
+            assert_eq!(page.evaluate("mienApp.lastError.code"), "bad-picture");
+            assert!(page.words().contains(words), "{}: {}", path.display(), page.words());
+        }
     });
 }
 

@@ -387,9 +387,11 @@ fn the_networks_are_compared_as_they_are() {
         assert_eq!(page.evaluate("document.querySelector('dialog')"), Value::Null);
         crate::support::poll(|| (page.workers() == workers).then_some(())).expect("the other's worker ends");
         page.evaluate("document.querySelector('#about').scrollIntoView()");
-        let mae = json("d-cnn", "aaf-test").unwrap()["n"].as_f64().unwrap() as u64
+        let n = json("d-cnn", "aaf-test").unwrap()["n"].as_f64().unwrap() as u64
             + json("d-cnn", "utkface-test").unwrap()["n"].as_f64().unwrap() as u64;
-        page.wait_for(&format!("document.querySelector('#measured h3')?.textContent.includes('{mae}')"));
+        page.wait_for(&format!(
+            "document.querySelector('#measured h3')?.textContent.replaceAll(',', '').includes('{n}')"
+        ));
         page.reload();
         assert_eq!(page.evaluate("mienApp.mien.model"), "d-cnn");
     });

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mien::data::crops::{CROP_LEN, CropRow, paths};
+use mien::data::crops::{CROP_LEN, CropRow, paths, write_version};
 use mien::data::labels::Gender;
 use mien::data::split::Part;
 
@@ -27,4 +27,5 @@ pub fn write(folder: &Path, name: &str, count: u8) {
     }
     writer.flush().unwrap();
     fs::write(crops, bytes).unwrap();
+    write_version(folder, name).unwrap();
 }

@@ -61,21 +61,38 @@ pub const GPU: Tolerance = Tolerance { years: 0.2, ..ROUNDING };
 
 /// What may differ on this machine.
 fn tolerance() -> Tolerance {
+    let kept_by = std::fs::read_to_string(kept_by()).unwrap();
+    if kept_by.trim() == instructions() { SAME } else { ROUNDING }
+}
+
+/// The instructions that the kernels take on this machine (pulp's choice).
+fn instructions() -> &'static str {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx512f") {
-        return SAME;
+    {
+        if is_x86_feature_detected!("avx512f") {
+            return "avx512";
+        }
+        if is_x86_feature_detected!("avx2") {
+            return "avx2";
+        }
     }
-    ROUNDING
+    std::env::consts::ARCH
+}
+
+/// The file that says by which of them results were kept.
+fn kept_by() -> PathBuf {
+    path("instructions").with_extension("txt")
 }
 
 /// Compares with the file of that name in this folder, or writes it where `MIEN_WRITE_GOLDEN=1` asks for
-/// that: on a machine with AVX-512, or [`tolerance`] would have to change.
+/// that.
 pub fn check<T>(name: &str, actual: &T)
 where
     T: Numbers + Serialize + for<'de> Deserialize<'de>,
 {
     if writes() {
         std::fs::write(path(name), actual.text()).unwrap();
+        std::fs::write(kept_by(), format!("{}\n", instructions())).unwrap();
         return;
     }
     let differences = differences(actual, &kept::<T>(name), tolerance());

@@ -17,7 +17,7 @@ pub struct Head {
 }
 
 /// Where a head is in a frame: centre of the face, its width in pixels, and how far it is turned, in degrees.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct At {
     pub x: f32,
     pub y: f32,

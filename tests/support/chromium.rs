@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::camera_film;
 use super::cdp::Connection;
@@ -28,14 +28,42 @@ pub struct Chromium {
     connection: Connection,
     process: Child,
     profile: tempfile::TempDir,
-    // Last, so that it is released last: one browser at a time is enough for a small machine.
-    _turn: MutexGuard<'static, ()>,
+    // Last, so that it is released last.
+    _turn: Turn,
+}
+
+/// Two browsers at a time are enough for a small machine: many a test mostly waits. One with a camera, whose frames come at
+/// their own pace, or with WebGPU, which takes all cores, is alone.
+struct Turn(usize);
+
+const AT_A_TIME: usize = 2;
+
+static TAKEN: Mutex<usize> = Mutex::new(0);
+static RELEASED: Condvar = Condvar::new();
+
+impl Turn {
+    fn take(options: &Options) -> Turn {
+        let alone = options.camera || options.film.is_some() || options.webgpu;
+        let places = if alone { AT_A_TIME } else { 1 };
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = RELEASED
+            .wait_while(taken, |taken| *taken + places > AT_A_TIME)
+            .unwrap_or_else(PoisonError::into_inner);
+        *taken += places;
+        Turn(places)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
+        RELEASED.notify_all();
+    }
 }
 
 impl Chromium {
     pub fn start(options: Options) -> Chromium {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = Turn::take(&options);
 
         let profile = tempfile::tempdir().unwrap();
         // Chromium reads commands from descriptor 3 and writes to 4; the shell puts them there.
@@ -98,6 +126,20 @@ impl Chromium {
 
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// MiB in memory of the largest process that renders pages; 0 where the system does not say.
+    pub fn resident(&self) -> f64 {
+        let processes = self.connection.call("", "SystemInfo.getProcessInfo", json!({}));
+        let pages =
+            processes["processInfo"].as_array().into_iter().flatten().filter(|it| it["type"] == "renderer");
+        let kibibytes = |process: &Value| {
+            let status =
+                std::fs::read_to_string(format!("/proc/{}/status", process["id"])).unwrap_or_default();
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).map(str::to_owned);
+            line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        pages.map(kibibytes).fold(0.0, f64::max) / 1024.0
     }
 }
 

@@ -52,9 +52,22 @@ impl Page {
 
     /// The page's worker of that name, which runs now, to evaluate expressions in it.
     pub fn worker(&self, name: &str) -> Page {
+        self.find_worker(name).unwrap_or_else(|| panic!("no worker {name} runs\n{}", self.describe()))
+    }
+
+    /// Whether a worker of that name runs.
+    pub fn has_worker(&self, name: &str) -> bool {
+        self.find_worker(name).is_some()
+    }
+
+    fn find_worker(&self, name: &str) -> Option<Page> {
+        self.workers_named(name).into_iter().next()
+    }
+
+    /// All workers of that name, of other pages, too.
+    pub fn workers_named(&self, name: &str) -> Vec<Page> {
         let workers = self.connection.workers().into_iter().map(|it| Page::new(self.connection.clone(), it));
-        let is_it = |worker: &Page| worker.try_evaluate("self.name") == Ok(name.into());
-        { workers }.find(is_it).unwrap_or_else(|| panic!("no worker {name} runs\n{}", self.describe()))
+        workers.filter(|worker| worker.try_evaluate("self.name") == Ok(name.into())).collect()
     }
 
     /// How many workers run.
@@ -100,6 +113,13 @@ impl Page {
             "!window.leaving && ['ready', 'error'].includes(document.documentElement.dataset.state)",
         );
         assert_eq!(self.evaluate("document.documentElement.dataset.state"), "ready", "{}", self.describe());
+    }
+
+    /// Has the page wait for a GPU as long as one takes that is made of software.
+    pub fn takes_its_time(&self) {
+        self.evaluate(
+            "window.setTimeout = ((own) => (work, ms) => own(work, ms < 8000 ? ms : 60 * ms))(window.setTimeout)",
+        );
     }
 
     /// Waits until the service worker is in charge and everything that goes on in the background is done.
@@ -162,6 +182,13 @@ impl Page {
         self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
+    /// As where there is no network.
+    pub fn set_offline(&self, is_offline: bool) {
+        let conditions =
+            json!({ "offline": is_offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.call("Network.emulateNetworkConditions", conditions);
+    }
+
     /// As somebody who has set this size of letters in the browser; 16 unless told.
     pub fn set_letters(&self, pixels: u32) {
         self.call("Page.setFontSizes", json!({ "fontSizes": { "standard": pixels } }));
@@ -170,6 +197,33 @@ impl Page {
     /// As a processor that is so many times slower would run the page's main thread.
     pub fn slow_down(&self, times: f64) {
         self.call("Emulation.setCPUThrottlingRate", json!({ "rate": times }));
+    }
+
+    /// As a browser whose owner reads these languages, from the most wanted on: `de-AT,en`.
+    pub fn set_languages(&self, languages: &str) {
+        let agent = self.evaluate("navigator.userAgent");
+        let languages = json!({ "userAgent": agent, "acceptLanguage": languages });
+        self.call("Emulation.setUserAgentOverride", languages);
+    }
+
+    /// As on a disk where an origin may store no more than this.
+    pub fn set_quota(&self, origin: &str, bytes: u64) {
+        self.call("Storage.overrideQuotaForOrigin", json!({ "origin": origin, "quotaSize": bytes }));
+    }
+
+    /// As a browser does with tabs that nobody looks at.
+    pub fn freeze(&self) {
+        self.call("Page.setWebLifecycleState", json!({ "state": "frozen" }));
+    }
+
+    /// Somebody looks at a frozen page again.
+    pub fn thaw(&self) {
+        self.call("Page.setWebLifecycleState", json!({ "state": "active" }));
+        // Freezing has hidden the page; changing from another one to it shows it again.
+        self.connection.open_page();
+        self.call("Page.bringToFront", json!({}));
+        let shown = || (self.evaluate("document.visibilityState") == "visible").then_some(());
+        poll(shown).unwrap_or_else(|| panic!("the page stays hidden\n{}", self.describe()));
     }
 
     /// Seconds that the page's main thread has been busy.
@@ -181,6 +235,12 @@ impl Page {
     pub fn heap_and_nodes(&self) -> [f64; 2] {
         self.call("HeapProfiler.collectGarbage", json!({}));
         ["JSHeapUsedSize", "Nodes"].map(|name| self.metric(name))
+    }
+
+    /// The same of a worker, which has no nodes.
+    pub fn heap(&self) -> f64 {
+        self.call("HeapProfiler.collectGarbage", json!({}));
+        self.call("Runtime.getHeapUsage", json!({}))["usedSize"].as_f64().unwrap()
     }
 
     /// As `Performance.getMetrics` has it.

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::repository;
+use image::imageops::FilterType;
+
+use super::{repository, sample};
 
 /// Below a path, as GitHub Pages has it: https://user.github.io/mien/.
 const BELOW: &str = "/mien/";
@@ -41,16 +43,89 @@ impl Site {
 
     /// Puts something before what is in a file, one of those beside the page.
     pub fn prepend(&self, file: &str, text: &str) {
-        let file = self.root.path().join(BELOW.trim_matches('/')).join(file);
-        let own = std::fs::read_to_string(&file).unwrap();
-        std::fs::remove_file(&file).unwrap(); // the link, not what it leads to
-        std::fs::write(&file, format!("{text}\n{own}")).unwrap();
+        let own = self.read(file);
+        self.replace(file, Some(&format!("{text}\n{own}")));
     }
 
     /// Puts a file of its own in the place of one below the page, `kiosk/rules.json` for one; takes it away for
     /// `None`.
     pub fn replace(&self, file: &str, text: Option<&str>) {
-        let path = self.root.path().join(BELOW.trim_matches('/')).join(file);
+        self.write(file, text);
+        // It is no more what the build knows.
+        for knows in ["sw.js", "lib/build.js"] {
+            let script = self.read(knows);
+            let lines = script.lines().map(|line| match line.starts_with("const DIGESTS = ") {
+                true => "const DIGESTS = {};",
+                false => line,
+            });
+            self.write(knows, Some(&lines.collect::<Vec<_>>().join("\n")));
+        }
+    }
+
+    /// The page once more, below another path; inside this one below `inner`.
+    pub fn add_copy(&self, path: &str) {
+        let folder = self.root.path().join(path);
+        std::fs::create_dir(&folder).unwrap();
+        for entry in std::fs::read_dir(repository().join("dist")).unwrap().map(Result::unwrap) {
+            std::os::unix::fs::symlink(entry.path(), folder.join(entry.file_name())).unwrap();
+        }
+    }
+
+    /// From now on there is another build, of another name: in these files it has these contents.
+    pub fn publish(&self, build: &str, changes: &[(&str, &str)]) {
+        let line =
+            |script: &str| script.lines().find(|line| line.starts_with("const BUILD = ")).unwrap().to_owned();
+        let former = line(&self.read("sw.js")).split('\'').nth(1).unwrap().to_owned();
+        // The scripts name the build in the addresses of what they import.
+        let scripts = self.files().into_iter().filter(|it| it.ends_with(".js") || it.ends_with(".html"));
+        let texts: Vec<(String, String)> = scripts
+            .filter(|file| {
+                file != "sw.js"
+                    && file != "lib/build.js"
+                    && !file.starts_with("about/")
+                    && !file.starts_with("inner/")
+            })
+            .map(|file| {
+                let text = changes.iter().find(|(changed, _)| *changed == file);
+                let text = text.map_or_else(|| self.read(&file), |(_, text)| (*text).to_owned());
+                (file, text.replace(&format!("?{former}"), &format!("?{build}")))
+            })
+            .collect();
+        let (mut worker, mut knows) = (self.read("sw.js"), self.read("lib/build.js"));
+        for (file, text) in texts {
+            let (before, after) = (digest(self.read(&file).as_bytes()), digest(text.as_bytes()));
+            // The page itself does not know its languages.
+            let is_known =
+                worker.contains(&before) && (knows.contains(&before) || file.starts_with("locales/"));
+            assert!(is_known, "the build knows {file}");
+            (worker, knows) = (worker.replace(&before, &after), knows.replace(&before, &after));
+            self.write(&file, Some(&text));
+        }
+        worker = worker.replace(&digest(self.read("lib/build.js").as_bytes()), &digest(knows.as_bytes()));
+        self.write("lib/build.js", Some(&knows));
+        let named = worker.replace(&line(&worker), &format!("const BUILD = '{build}';"));
+        self.write("sw.js", Some(&named));
+    }
+
+    /// All files below the page.
+    fn files(&self) -> Vec<String> {
+        let (mut folders, mut files) = (vec![String::new()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(self.path(&folder)).unwrap().map(Result::unwrap) {
+                let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+                if self.path(&name).is_dir() {
+                    folders.push(format!("{name}/"));
+                } else {
+                    files.push(name);
+                }
+            }
+        }
+        files
+    }
+
+    /// As [`Site::publish`] while it is under way: the file is there, and the service worker's list is not yet.
+    pub fn write(&self, file: &str, text: Option<&str>) {
+        let path = self.path(file);
         let folder = path.parent().unwrap();
         if folder.is_symlink() {
             let built = std::fs::read_link(folder).unwrap();
@@ -60,10 +135,34 @@ impl Site {
                 std::os::unix::fs::symlink(entry.path(), folder.join(entry.file_name())).unwrap();
             }
         }
-        let _ = std::fs::remove_file(&path);
+        let _ = std::fs::remove_file(&path); // the link, not what it leads to
         if let Some(text) = text {
             std::fs::write(&path, text).unwrap();
         }
+    }
+
+    /// A text file below the page, as it is now.
+    /// Offers a smaller sample picture, of which no parts are searched: for each, a GPU made of software takes seconds.
+    pub fn small_sample(&self) {
+        let small = sample().resize_exact(176, 176, FilterType::Triangle).to_rgb8();
+        let path = self.path("sample.jpg");
+        std::fs::remove_file(&path).unwrap(); // the link
+        small.save(path).unwrap();
+    }
+
+    /// Offers the whole one again.
+    pub fn whole_sample(&self) {
+        let path = self.path("sample.jpg");
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(repository().join("dist/sample.jpg"), path).unwrap();
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    fn path(&self, file: &str) -> std::path::PathBuf {
+        self.root.path().join(BELOW.trim_matches('/')).join(file)
     }
 
     /// Takes the WebGPU module out of the page, as it is while build.sh still compiles it.
@@ -85,13 +184,6 @@ impl Site {
         for file in ["mien_gpu.js", "mien_gpu_bg.wasm"] {
             std::os::unix::fs::symlink(repository().join("dist/pkg").join(file), pkg.join(file)).unwrap();
         }
-    }
-
-    /// A site that has nothing to do with the page: nothing of the page may ever reach it.
-    pub fn elsewhere() -> Site {
-        let root = tempfile::tempdir().unwrap();
-        std::fs::write(root.path().join("index.html"), "").unwrap();
-        Site::serve(root)
     }
 
     fn serve(root: tempfile::TempDir) -> Site {
@@ -144,6 +236,19 @@ impl Drop for Site {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+/// As build.sh writes it into the service worker.
+fn digest(bytes: &[u8]) -> String {
+    use std::io::Write;
+    let mut program = Command::new("sha256sum")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("sha256sum starts");
+    program.stdin.take().unwrap().write_all(bytes).unwrap();
+    let output = program.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap()[..24].to_owned()
 }
 
 /// What `mien predict --json` says about one picture.

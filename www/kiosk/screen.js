@@ -3,6 +3,9 @@
 // For tests and for the curious: <html data-state> is 'loading', 'waiting' (for a tap), 'running', 'trouble'
 // (another try is to come) or 'error' (none is), and window.kiosk has what was seen and shown last.
 
+import { joined, language, t } from '../language.js';
+import { unlessSilent } from '../lib/patience.js';
+import { trusted } from '../lib/sealed.js';
 import { programOf } from '../lib/support.js';
 import { Mien } from '../mien.js';
 import { load, wishes } from '../start.js';
@@ -30,27 +33,27 @@ const $ = (id) => document.getElementById(id);
 const root = document.documentElement;
 
 /** Said in place of the camera's or the engine's own words, which speak of photos and of things to click. */
-const SENTENCES = {
-  NotFoundError: 'No camera is connected. The screen goes on by itself when one is.',
-  OverconstrainedError: 'No camera is connected. The screen goes on by itself when one is.',
-  NotReadableError: 'Another program uses the camera. Trying again by itself.',
-  AbortError: 'The camera did not start. Trying again by itself.',
-  lost: 'The camera has gone. The screen goes on by itself when it is back.',
-  silent: 'The camera sends no pictures. Trying again by itself.',
-  stuck: 'The estimates have stopped. They are being started anew.',
-  estimate: 'The estimates have stopped. They are being started anew.',
-  insecure: 'The camera needs an address that begins with https.',
-  unsupported: 'This browser gives pages no camera.',
-  download: 'The program could not be loaded. Trying again by itself.',
-  weights: 'The program could not be loaded. Trying again by itself.',
-};
+const sentences = () => ({
+  NotFoundError: t`No camera is connected. The screen goes on by itself when one is.`,
+  OverconstrainedError: t`No camera is connected. The screen goes on by itself when one is.`,
+  NotReadableError: t`Another program uses the camera. Trying again by itself.`,
+  AbortError: t`The camera did not start. Trying again by itself.`,
+  lost: t`The camera has gone. The screen goes on by itself when it is back.`,
+  silent: t`The camera sends no pictures. Trying again by itself.`,
+  stuck: t`The estimates have stopped. They are being started anew.`,
+  estimate: t`The estimates have stopped. They are being started anew.`,
+  insecure: t`The camera needs an address that begins with https.`,
+  unsupported: t`This browser gives pages no camera.`,
+  download: t`The program could not be loaded. Trying again by itself.`,
+  weights: t`The program could not be loaded. Trying again by itself.`,
+});
 // Nothing that time would mend.
 const FOR_GOOD = ['insecure', 'unsupported', 'unsupported-browser', 'no-webgpu'];
 const NOT_ALLOWED = ['NotAllowedError', 'SecurityError'];
 
 class Trouble extends Error {
   constructor(name) {
-    super(SENTENCES[name]);
+    super(sentences()[name]);
     this.name = name;
   }
 }
@@ -85,13 +88,17 @@ const address = new URL(new URLSearchParams(location.search).get('rules') ?? 'ki
 
 async function readRules() {
   let response;
+  let text;
   try {
-    response = await fetch(address, { cache: 'reload' }); // what is on the site now, and the stored copy offline
+    await unlessSilent(async (signal) => {
+      response = await fetch(address, { cache: 'reload', signal }); // what is on the site now, and the stored copy offline
+      text = await response.text();
+    });
   } catch {
-    return { problems: [{ text: `The rules file ${address.pathname} could not be loaded. Is this device online?` }] };
+    return { problems: [{ text: t`The rules file ${address.pathname} could not be loaded. Is this device online?` }] };
   }
-  if (!response.ok) return { problems: [{ text: `The rules file ${address.pathname} could not be loaded: the site answered ${response.status}.` }] };
-  return parse(await response.text());
+  if (!response.ok) return { problems: [{ text: t`The rules file ${address.pathname} could not be loaded: the site answered ${response.status}.` }] };
+  return parse(text);
 }
 
 /** Rules that can be used, however long they take. */
@@ -208,17 +215,17 @@ async function runs() {
       const kind = error.code ?? error.name;
       if (FOR_GOOD.includes(kind)) {
         setState('error');
-        say(SENTENCES[kind] ?? error.message);
+        say(sentences()[kind] ?? t(error.message));
         return;
       }
       if (kind === 'stuck') giveUp();
       if (kiosk.results > before) wait = RETRY_MS.first;
       if (NOT_ALLOWED.includes(kind)) {
-        await allowed('The camera is not allowed. Allow it for this page in the browser’s address bar or settings.');
+        await allowed(t`The camera is not allowed. Allow it for this page in the browser’s address bar or settings.`);
         continue;
       }
       setState('trouble');
-      say(SENTENCES[kind] ?? `${error.message} Trying again by itself.`);
+      say(sentences()[kind] ?? joined(t(error.message), t`Trying again by itself.`));
       await Promise.race([pause(wait), newDevice(), backOnline()]);
       wait = Math.min(2 * wait, RETRY_MS.most);
     }
@@ -315,9 +322,13 @@ document.addEventListener('pointermove', () => {
 function saveForOffline() {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return;
-  const keep = () => serviceWorker.ready.then(({ active }) => active.postMessage({ keep: 'kiosk', rules: address.href }));
+  const locales = language === 'en' ? [] : [new URL(`locales/${language}.js`, location.href).href];
+  const keep = () => serviceWorker.ready.then(({ active }) => active.postMessage({ keep: 'kiosk', rules: address.href, locales }));
   serviceWorker.addEventListener('controllerchange', keep); // another build's
-  serviceWorker.register(`sw.js?program=${programOf('cpu')}`).then(keep).catch(() => {}); // private windows refuse
+  serviceWorker.register(trusted(`sw.js?program=${programOf('cpu')}`)).then((registration) => {
+    registration.waiting?.postMessage('change'); // a newer build: nobody is here to be asked, and the next start has it
+    return keep();
+  }).catch(() => {}); // private windows refuse
 }
 
 async function start() {
@@ -328,7 +339,7 @@ async function start() {
   const given = await permission();
   if (given?.state !== 'granted') await allowed('');
   setState('loading');
-  say('Getting ready…');
+  say(t`Getting ready…`);
   show();
   setInterval(show, TICK_MS);
   awake.hold();

@@ -1,5 +1,6 @@
 // Several photos: read one after the other, each to be seen again by its place in a strip.
 
+import { joined, t } from '../language.js';
 import { byPlace } from '../views/order.js';
 import { readPicture } from '../views/photo.js';
 import { years } from '../views/words.js';
@@ -25,16 +26,16 @@ export class Album {
   constructor(parent, mien, on) {
     this.#mien = mien;
     this.#on = on;
-    this.#strip = new Strip(parent, 'Photos', (index) => this.#choose(index));
+    this.#strip = new Strip(parent, t`Photos`, (index) => this.#choose(index));
   }
 
   /** @param {Blob[]} files */
   async read(files) {
-    this.#entries = files.map((file, index) => ({ file, name: file.name || `Picture ${index + 1}` }));
+    this.#entries = files.map((file, index) => ({ file, name: file.name || t`Picture ${index + 1}` }));
     this.#show();
     for (const [index, entry] of this.#entries.entries()) {
       if (this.#closed) return;
-      this.#on.onTell(`Reading picture ${index + 1} of ${files.length}…`);
+      this.#on.onTell(t`Reading picture ${index + 1} of ${files.length}…`);
       try {
         const { full, shown } = await readPicture(entry.file);
         thumbnail(this.#strip.canvas(index), shown);
@@ -60,13 +61,13 @@ export class Album {
 
   async #choose(index) {
     const entry = this.#entries[index];
-    if (entry.error) this.#on.onTell(`${entry.name}: ${entry.error.message}`);
+    if (entry.error) this.#on.onTell(t`${entry.name}: ${t(entry.error.message)}`);
     if (!entry.result) return;
     const { full, shown } = await readPicture(entry.file);
     full.close();
     if (this.#closed) return shown.close();
     this.#reveal(index, shown);
-    this.#on.onTell(`${entry.name}: ${faces(entry.result.faces.length)}.`);
+    this.#on.onTell(t`${entry.name}: ${faces(entry.result.faces.length)}.`);
   }
 
   #reveal(index, picture) {
@@ -79,9 +80,9 @@ export class Album {
   #show() {
     this.#strip.show(this.#entries.map(({ name, result, error }, key) => {
       const ages = result && byPlace(result.faces).map(({ age }) => years(age));
-      const text = error ? 'unread' : !ages ? '…' : ages.length === 0 ? 'no face' : ages.length > 3 ? faces(ages.length) : ages.join(', ');
-      const said = error ? error.message : !ages ? 'waiting' : ages.length === 0 ? 'no face' : `${faces(ages.length)}, about ${ages.join(', ')}`;
-      return { key, text, label: `${text}, ${name}: ${said}`, dim: Boolean(error) || !result };
+      const text = error ? t`unread` : !ages ? '…' : ages.length === 0 ? t`no face` : ages.length > 3 ? faces(ages.length) : ages.join(', ');
+      const said = error ? t(error.message) : !ages ? t`waiting` : ages.length === 0 ? t`no face` : t`${faces(ages.length)}, about ${ages.join(', ')}`;
+      return { key, text, label: t`${text}, ${name}: ${said}`, dim: Boolean(error) || !result };
     }), this.#at);
   }
 
@@ -89,13 +90,15 @@ export class Album {
     const read = this.#entries.filter(({ result }) => result);
     const unread = this.#entries.length - read.length;
     const total = read.reduce((sum, { result }) => sum + result.faces.length, 0);
-    const rest = unread > 0 ? ` ${unread} could not be read: tap ${unread === 1 ? 'it' : 'one'} to see why.` : '';
-    return `${read.length} pictures, ${faces(total)}.${rest}`;
+    return joined(
+      t`${read.length} pictures, ${faces(total)}.`,
+      unread > 0 && (unread === 1 ? t`${unread} could not be read: tap it to see why.` : t`${unread} could not be read: tap one to see why.`),
+    );
   }
 }
 
 function faces(count) {
-  return count === 1 ? 'one face' : `${count} faces`;
+  return count === 1 ? t`one face` : t`${count} faces`;
 }
 
 /** The middle of a picture. */

@@ -1,5 +1,6 @@
 // A result as a picture to keep or to send, drawn on the device.
 
+import { t } from '../language.js';
 import { genderSentence, summary, yearRange, years } from '../views/words.js';
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';
@@ -15,7 +16,7 @@ const TICKS = [0, 20, 40, 60, 80];
 /** 'on my phone' where that is what it was. */
 export function where() {
   const phone = navigator.userAgentData?.mobile ?? (matchMedia('(pointer: coarse)').matches && Math.min(screen.width, screen.height) < 600);
-  return `on my ${phone ? 'phone' : 'computer'}`;
+  return phone ? t`on my phone` : t`on my computer`;
 }
 
 /**
@@ -24,7 +25,7 @@ export function where() {
  *           shown: import('../views/overlay.js').Shown[], chosen: number | undefined }} what
  * @param {{ kind: Kind, isWide?: boolean, by?: string }} as
  */
-export function drawCard(canvas, { source, mirrored, result, shown, chosen }, { kind, isWide = false, by = `Guessed ${where()}` }) {
+export function drawCard(canvas, { source, mirrored, result, shown, chosen }, { kind, isWide = false, by = t`Guessed ${where()}` }) {
   shown = shown.filter(({ face }) => face.settled !== false);
   const it = shown.find(({ key }) => key === chosen) ?? shown[0];
   const others = shown.length - 1;
@@ -138,14 +139,14 @@ function drawPanel(context, [x, y, width, height], { it, others, by, colours, re
     return context.measureText(text).width;
   };
   const foot = y + height - 40;
-  write(`${by} · Mien. A guess, not a measurement.`, left, foot, 26, 400, colours.soft);
+  write(t`${by} · Mien. A guess, not a measurement.`, left, foot, 26, 400, colours.soft);
   if (!it) {
-    write(result.faces.length > 0 ? 'No number yet' : 'No face found', left, y + 110, 64, 300, colours.ink);
+    write(result.faces.length > 0 ? t`No number yet` : t`No face found`, left, y + 110, 64, 300, colours.ink);
     return;
   }
   const { face } = it;
   const beside = left + write(years(face.age), left, y + 168, 168, 300, colours.ink) + 36;
-  const lines = [`probably ${yearRange(face)}`, genderSentence(face), others > 0 ? `face ${it.number} of ${others + 1}` : ''].filter(Boolean);
+  const lines = [t`probably ${yearRange(face)}`, genderSentence(face), others > 0 ? t`face ${it.number} of ${others + 1}` : ''].filter(Boolean);
   const isNarrow = right - beside < 400;
   const besides = isNarrow ? lines.filter((line) => line !== lines[1]) : lines;
   besides.forEach((line, index) => write(line, beside, y + 86 + 48 * index, 36, 400, colours.ink));

@@ -1,18 +1,19 @@
 // The same picture, otherwise: mirrored, darker, blurred, smaller, grey, with eyes or mouth covered. All of it is
 // changed, never a part cut out around the face: a finder that sees another picture finds other landmarks.
 
+import { t } from '../language.js';
 import { alignment, enter, eyesApart } from './crop.js';
 
 /** Names of the changes, and what their buttons say. */
-export const CHANGES = {
-  mirror: 'Mirror',
-  dark: 'Darken',
-  blur: 'Blur',
-  small: 'Shrink',
-  grey: 'Grey',
-  eyes: 'Cover eyes',
-  mouth: 'Cover mouth',
-};
+export const changes = () => ({
+  mirror: t`Mirror`,
+  dark: t`Darken`,
+  blur: t`Blur`,
+  small: t`Shrink`,
+  grey: t`Grey`,
+  eyes: t`Cover eyes`,
+  mouth: t`Cover mouth`,
+});
 
 // Of the light.
 const DARK = 0.35;
@@ -31,14 +32,14 @@ const SAME = 0.6;
  *
  * @param {ImageBitmap | HTMLCanvasElement} picture
  * @param {[number, number][]} landmarks
- * @param {Set<keyof CHANGES>} changes
+ * @param {Set<keyof ReturnType<typeof changes>>} wanted
  * @returns {{ canvas: HTMLCanvasElement, landmarks: [number, number][] }}
  */
-export function changed(picture, landmarks, changes) {
-  const scale = changes.has('small') ? Math.min(1, SMALL / eyesApart(landmarks)) : 1;
+export function changed(picture, landmarks, wanted) {
+  const scale = wanted.has('small') ? Math.min(1, SMALL / eyesApart(landmarks)) : 1;
   const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * scale)));
   const [sx, sy] = [width / picture.width, height / picture.height];
-  const isMirrored = changes.has('mirror');
+  const isMirrored = wanted.has('mirror');
   const canvas = Object.assign(document.createElement('canvas'), { width, height });
   const context = canvas.getContext('2d', { alpha: false, willReadFrequently: true });
   context.imageSmoothingQuality = 'high';
@@ -48,7 +49,7 @@ export function changed(picture, landmarks, changes) {
   context.drawImage(picture, 0, 0);
   enter(context, alignment(landmarks));
   context.fillStyle = COVER;
-  for (const [name, box] of Object.entries(COVERS)) if (changes.has(name)) context.fillRect(...box);
+  for (const [name, box] of Object.entries(COVERS)) if (wanted.has(name)) context.fillRect(...box);
   context.resetTransform();
   // Composed rather than filtered: not every browser has filters on a canvas.
   const fill = (operation, style) => {
@@ -57,12 +58,12 @@ export function changed(picture, landmarks, changes) {
     context.fillRect(0, 0, width, height);
     context.globalCompositeOperation = 'source-over';
   };
-  if (changes.has('grey')) fill('saturation', COVER);
-  if (changes.has('dark')) fill('source-over', `rgb(0 0 0 / ${1 - DARK})`);
+  if (wanted.has('grey')) fill('saturation', COVER);
+  if (wanted.has('dark')) fill('source-over', `rgb(0 0 0 / ${1 - DARK})`);
   const points = landmarks.map(([x, y]) => [isMirrored ? width - x * sx : x * sx, y * sy]);
   // A mirrored right eye is a left one.
   const moved = isMirrored ? [1, 0, 2, 3, 5, 4].map((index) => points[index]) : points;
-  if (changes.has('blur')) blur(canvas, context, Math.max(1.5, BLUR * eyesApart(moved)));
+  if (wanted.has('blur')) blur(canvas, context, Math.max(1.5, BLUR * eyesApart(moved)));
   return { canvas, landmarks: moved };
 }
 

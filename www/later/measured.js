@@ -1,5 +1,7 @@
 // How far off the network is, as `mien evaluate --json` printed it: fetched when its place comes into sight.
 
+import { joined, language, number, percent, range, t } from '../language.js';
+
 const SETS = { 'aaf-test': 'All-Age-Faces', 'utkface-test': 'UTKFace' };
 // Fewer faces than this say little.
 const FEW = 20;
@@ -27,9 +29,11 @@ export async function showMeasured(root, model) {
     .filter(([, { n }]) => n >= FEW);
 
   root.replaceChildren(
-    element('h3', `Measured on ${total.n} test pictures of ${names.join(' and ')}`),
-    element('p', `The age is off by ${total.mae.toFixed(1)} years on average, the range holds ${hundred(total.range_coverage)}, `
-      + `and the likelier gender is right for ${hundred(total.gender_accuracy)}. ${leaning(rows)}`),
+    element('h3', t`Measured on ${total.n} test pictures of ${listed(names)}`),
+    element('p', joined(
+      t`The age is off by ${number(total.mae, 1)} years on average, the range holds ${hundred(total.range_coverage)} of 100, and the likelier gender is right for ${hundred(total.gender_accuracy)} of 100.`,
+      leaning(rows),
+    )),
     table(rows),
   );
 }
@@ -43,40 +47,52 @@ function pooled(parts) {
 
 /** Whom it shows much too old or too young, in words. */
 function leaning(rows) {
-  const say = (sign, what) => {
-    const far = rows.filter(([, { bias }]) => sign * bias >= 3);
-    return far.map(([decade, { bias }], index) => {
-      const [who, by] = [decade.replace(/^0/, '').replace('-0', '-').replace('-', ' to '), Math.abs(bias).toFixed(0)];
-      return index === 0 ? `people of ${who} are shown ${by} years ${what}` : `of ${who} ${by} years`;
-    }).join(', ');
-  };
-  const parts = [say(1, 'too old'), say(-1, 'too young')].filter(Boolean);
-  return parts.length > 0 ? `On average ${parts.join('; ')}.` : '';
+  const far = (sign) => rows.filter(([, { bias }]) => sign * bias >= 3)
+    .map(([decade, { bias }]) => ({ ...ends(decade), by: Math.round(Math.abs(bias)) }));
+  const rest = (all) => all.slice(1).map(({ from, to, by }) => t`, of ${from} to ${to} ${by} years`).join('');
+  const [older, younger] = [far(1), far(-1)];
+  const parts = [
+    older.length > 0 && t`people of ${older[0].from} to ${older[0].to} are shown ${older[0].by} years too old` + rest(older),
+    younger.length > 0 && t`people of ${younger[0].from} to ${younger[0].to} are shown ${younger[0].by} years too young` + rest(younger),
+  ].filter(Boolean);
+  return parts.length > 0 && t`On average ${parts.join('; ')}.`;
 }
 
 function table(rows) {
   const made = document.createElement('table');
   const head = element('tr');
-  for (const title of ['Age', 'Faces', 'Off by, years', 'On average', 'Range holds', 'Gender right']) {
+  for (const title of [t`Age`, t`Faces`, t`Off by, years`, t`On average`, t`Range holds`, t`Gender right`]) {
     head.append(Object.assign(element('th', title), { scope: 'col' }));
   }
   made.append(document.createElement('thead'), document.createElement('tbody'));
   made.tHead.append(head);
-  for (const [decade, { n, mae, bias, range_coverage: range, gender_accuracy: gender }] of rows) {
+  for (const [decade, { n, mae, bias, range_coverage: held, gender_accuracy: gender }] of rows) {
     const row = element('tr');
-    row.append(Object.assign(element('th', decade.replace(/^0/, '').replace('-0', '-').replace('-', '–')), { scope: 'row' }));
-    const lean = `${Math.abs(bias).toFixed(1)} ${bias > 0 ? 'too old' : 'too young'}`;
-    for (const text of [n, mae.toFixed(1), lean, percent(range), percent(gender)]) row.append(element('td', text));
+    const { from, to } = ends(decade);
+    row.append(Object.assign(element('th', range(from, to)), { scope: 'row' }));
+    const years = number(Math.abs(bias), 1);
+    const lean = bias > 0 ? t`${years} too old` : t`${years} too young`;
+    for (const text of [number(n), number(mae, 1), lean, percent(held), percent(gender)]) row.append(element('td', text));
     made.tBodies[0].append(row);
   }
   const frame = document.createElement('div');
-  Object.assign(frame, { className: 'table', tabIndex: 0, role: 'region', ariaLabel: 'Measured by age' });
+  Object.assign(frame, { className: 'table', tabIndex: 0, role: 'region', ariaLabel: t`Measured by age` });
   frame.append(made);
   return frame;
 }
 
-const percent = (share) => `${Math.round(100 * share)}%`;
-const hundred = (share) => `${Math.round(100 * share)} of 100`;
+const hundred = (share) => Math.round(100 * share);
+
+/** Of a decade's name, as 00-09. */
+function ends(decade) {
+  const [from, to] = decade.split('-').map(Number);
+  return { from, to };
+}
+
+/** @param {string[]} names */
+export function listed(names) {
+  return new Intl.ListFormat(language).format(names);
+}
 
 function element(name, text = '') {
   return Object.assign(document.createElement(name), { textContent: text });

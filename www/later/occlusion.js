@@ -1,5 +1,6 @@
 // Which parts of a face its age depends on: one place after the other is covered, and the face guessed anew.
 
+import { t } from '../language.js';
 import { changed, sameFace } from './changes.js';
 import { alignment, enter, SIDE } from './crop.js';
 
@@ -18,7 +19,18 @@ const PARTS = {
   Mouth: [[50, 94, 110, 124]],
   Chin: [[44, 124, 116, 160]],
 };
-const AROUND = 'Surroundings (hair, ears, background)';
+const AROUND = 'Surroundings';
+
+/** What a part is called: by itself, and in a sentence. */
+export const called = (part) => ({
+  Forehead: [t`Forehead`, t`the forehead`],
+  Eyes: [t`Eyes`, t`the eyes`],
+  Nose: [t`Nose`, t`the nose`],
+  Cheeks: [t`Cheeks`, t`the cheeks`],
+  Mouth: [t`Mouth`, t`the mouth`],
+  Chin: [t`Chin`, t`the chin`],
+  [AROUND]: [t`Surroundings (hair, ears, background)`, t`the surroundings (hair, ears, background)`],
+})[part];
 
 /**
  * Covers one place after the other.

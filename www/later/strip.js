@@ -1,6 +1,7 @@
 // A strip of small pictures to choose from, by swipe, tap or arrow keys: the faces of a group, or several
 // photos.
 
+import { t } from '../language.js';
 import { describe, years } from '../views/words.js';
 import { styles } from './styles.js';
 
@@ -101,7 +102,7 @@ export class FaceStrip {
   #drawn = new Map(); // key -> when
 
   constructor(parent, onChoose) {
-    this.#strip = new Strip(parent, 'Faces', onChoose);
+    this.#strip = new Strip(parent, t`Faces`, onChoose);
   }
 
   /**
@@ -113,7 +114,7 @@ export class FaceStrip {
   show(shown, chosen, stage, result) {
     this.#strip.show(shown.map(({ face, key, number }) => {
       const text = `${number} · ${face.settled === false ? '…' : years(face.age)}`;
-      return { key, text, label: `${text}, ${describe(face)}` };
+      return { key, text, label: t`${text}, ${describe(face)}` };
     }), chosen);
     const now = performance.now();
     for (const { face, key } of shown) {

@@ -4,7 +4,7 @@ const wanted = new Map();
 export function styles(name) {
   if (!wanted.has(name)) {
     wanted.set(name, new Promise((resolve) => {
-      const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: new URL(`${name}.css`, import.meta.url).href });
+      const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: new URL(`${name}.css${new URL(import.meta.url).search}`, import.meta.url).href });
       link.onload = link.onerror = () => resolve();
       document.head.append(link);
     }));

@@ -1,10 +1,12 @@
 // Share, save and copy: a dialog with a card drawn on the device.
 
+import { t, translate } from '../language.js';
+import { markup } from '../lib/sealed.js';
 import { describe, summary } from '../views/words.js';
 import { drawCard, where } from './card.js';
 import { styles } from './styles.js';
 
-const KINDS = { picture: 'With the picture', blurred: 'Faces blurred', hill: 'Numbers only' };
+const kinds = () => ({ picture: t`With the picture`, blurred: t`Faces blurred`, hill: t`Numbers only` });
 const QUALITY = 0.9;
 
 /** @param {Parameters<typeof drawCard>[1]} what */
@@ -12,7 +14,7 @@ export async function openCard(what) {
   await styles('take');
   const dialog = document.createElement('dialog');
   dialog.className = 'take';
-  dialog.innerHTML = `
+  dialog.innerHTML = markup`
     <form method="dialog">
       <h2 id="take-title">Share or save</h2>
       <canvas role="img" aria-label="The card"></canvas>
@@ -21,6 +23,7 @@ export async function openCard(what) {
       <div class="buttons"></div>
       <p class="said" role="status"></p>
     </form>`;
+  translate(dialog);
   const part = (selector) => dialog.querySelector(selector);
   dialog.setAttribute('aria-labelledby', 'take-title');
   const canvas = part('canvas');
@@ -29,9 +32,9 @@ export async function openCard(what) {
 
   const draw = () => {
     drawCard(canvas, what, { kind });
-    part('.note').textContent = kind === 'blurred' ? 'Faces that were found are blurred, and no others. Look before you share.' : 'The card is drawn on this device, and goes where you send it.';
+    part('.note').textContent = kind === 'blurred' ? t`Faces that were found are blurred, and no others. Look before you share.` : t`The card is drawn on this device, and goes where you send it.`;
   };
-  for (const [name, words] of Object.entries(KINDS)) {
+  for (const [name, words] of Object.entries(kinds())) {
     const label = document.createElement('label');
     const input = Object.assign(document.createElement('input'), { type: 'radio', name: 'kind', value: name, checked: name === kind });
     input.addEventListener('change', () => {
@@ -48,7 +51,7 @@ export async function openCard(what) {
       try {
         said.textContent = (await run()) ?? '';
       } catch (error) {
-        if (error.name !== 'AbortError') said.textContent = `That did not work: ${error.message}`;
+        if (error.name !== 'AbortError') said.textContent = t`That did not work: ${t(error.message)}`;
       }
     });
     part('.buttons').append(made);
@@ -57,16 +60,16 @@ export async function openCard(what) {
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', QUALITY));
     return new File([blob], 'mien.jpg', { type: blob.type });
   };
-  const copy = async (text, as) => {
+  const copy = async (text, done) => {
     await navigator.clipboard.writeText(text);
-    return `Copied as ${as}.`;
+    return done;
   };
   const canShare = navigator.canShare?.({ files: [new File([], 'mien.jpg', { type: 'image/jpeg' })] });
-  if (canShare) button('Share…', async () => navigator.share({ files: [await file()], title: 'Mien' }), true);
-  button('Save picture', async () => save(await file()), !canShare);
-  button('Copy as text', () => copy(asText(what), 'text'));
-  button('Copy as JSON', () => copy(asJson(what), 'JSON'));
-  button('Close', () => dialog.close());
+  if (canShare) button(t`Share…`, async () => navigator.share({ files: [await file()], title: 'Mien' }), true);
+  button(t`Save picture`, async () => save(await file()), !canShare);
+  button(t`Copy as text`, () => copy(asText(what), t`Copied as text.`));
+  button(t`Copy as JSON`, () => copy(asJson(what), t`Copied as JSON.`));
+  button(t`Close`, () => dialog.close());
 
   dialog.addEventListener('click', ({ target }) => {
     if (target === dialog) dialog.close(); // beside it
@@ -81,12 +84,14 @@ function save(file) {
   const url = URL.createObjectURL(file);
   Object.assign(document.createElement('a'), { href: url, download: file.name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  return 'Saved as mien.jpg, among your downloads.';
+  return t`Saved as mien.jpg, among your downloads.`;
 }
 
 function asText({ shown }) {
-  const faces = shown.filter(({ face }) => face.settled !== false).map(({ face, number }) => `${shown.length > 1 ? `Face ${number}: ` : ''}${describe(face)}. ${summary(face)}`);
-  return [...(faces.length > 0 ? faces : ['No face found.']), `A guess, not a measurement; made ${where()} with Mien.`].join('\n');
+  const faces = shown.filter(({ face }) => face.settled !== false).map(({ face, number }) => (
+    shown.length > 1 ? t`Face ${number}: ${describe(face)}. ${summary(face)}` : t`${describe(face)}. ${summary(face)}`
+  ));
+  return [...(faces.length > 0 ? faces : [t`No face found.`]), t`A guess, not a measurement; made ${where()} with Mien.`].join('\n');
 }
 
 function asJson({ result: { width, height, engine }, shown }) {

@@ -1,4 +1,6 @@
+import { DIGESTS, OF_ANOTHER_BUILD } from './build.js';
 import { MienError } from './error.js';
+import { hear, unlessSilent } from './patience.js';
 
 // A Content-Length counts compressed bytes, the stream hands out unpacked ones.
 // WebAssembly and weights unpack to about this many times their compressed size.
@@ -34,16 +36,26 @@ export class Progress {
  * past every cache, since a broken copy may be a stored one.
  *
  * @param {URL} url
- * @param {{ what: string, code: 'weights' | 'download', check: (bytes: Uint8Array) => boolean,
+ * @param {{ path: string, what: string, code: 'weights' | 'download', check: (bytes: Uint8Array) => boolean,
  *           progress: Progress, signal?: AbortSignal }} options
  * @returns {Promise<Uint8Array>}
  */
-export async function download(url, { what, code, check, progress, signal }) {
+export async function download(url, { path, what, code, check, progress, signal }) {
+  let isWhole;
   for (const cache of ['default', 'reload']) {
-    const bytes = await fetchBytes(url, { what, code, progress, signal, cache });
-    if (check(bytes)) return bytes;
+    const bytes = await unlessSilent((ending) => fetchBytes(url, { what, code, progress, signal: ending, cache }), signal);
+    isWhole = check(bytes);
+    if (isWhole && (await isOurs(path, bytes))) return bytes;
   }
-  throw new MienError(code, `The ${what} arrived damaged or incomplete.`);
+  throw new MienError(code, isWhole ? OF_ANOTHER_BUILD : `The ${what} arrived damaged or incomplete.`);
+}
+
+/** Whether these bytes are the file of this build, as far as there is anything to compare with. @param {string} path @param {BufferSource} bytes */
+export async function isOurs(path, bytes) {
+  const expected = DIGESTS[path];
+  if (!expected || !globalThis.crypto?.subtle) return true; // no secure page
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('').startsWith(expected);
 }
 
 async function fetchBytes(url, { what, code, progress, signal, cache }) {
@@ -53,6 +65,8 @@ async function fetchBytes(url, { what, code, progress, signal, cache }) {
   } catch (cause) {
     throw new MienError(code, `The ${what} could not be downloaded. Is this device online?`, cause);
   }
+  hear();
+  if (response.status === 409) throw new MienError(code, OF_ANOTHER_BUILD); // sw.js
   if (!response.ok) {
     throw new MienError(code, `The ${what} could not be downloaded (the site answered ${response.status}).`);
   }
@@ -73,6 +87,7 @@ async function readBody(response, onBytes) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
+    hear();
     chunks.push(value);
     loaded += value.length;
     onBytes(loaded, total);

@@ -1,9 +1,15 @@
 import { MienError } from './error.js';
+import { after } from './patience.js';
 import { FOREIGN, readPixels, transferable } from './pixels.js';
+import { forget, hold, startSealed } from './sealed.js';
 import { programOf } from './support.js';
 
 // What a GPU's engine knows of the faces is in main memory, and at hand as soon as the frame before is done with.
 const STATE_TIME_LIMIT_MS = 8000;
+// A worker that has not started by then has been ended, or its device does not answer.
+const START_TIME_LIMIT_MS = 60_000;
+// Nobody waits for it.
+const PROBE_TIME_LIMIT_MS = 120_000;
 
 /**
  * One engine: a worker with its own WebAssembly module, behind promises.
@@ -21,30 +27,40 @@ export class Engine {
   kind;
   /** @type {string} the name of the network, as the weights state it */
   model;
+  /** @type {boolean} whether the browser keeps its worker from every connection */
+  sealed;
 
   /**
    * The worker begins at once, and has its own scripts by the time that the files arrive: it gets each as it comes.
    *
    * @param {'cpu' | 'webgpu'} kind
-   * @param {URL} base where worker.js and pkg/ are
    * @param {Record<'wasm' | 'detector' | 'network', Promise<Uint8Array>>} files
    */
-  static async start(kind, base, files) {
-    const engine = new Engine(kind, new Worker(new URL('worker.js', base), { type: 'module', name: `mien-${kind}` }));
+  static async start(kind, files) {
     try {
-      const [detector, network] = await Promise.all([
-        files.detector,
-        files.network,
-        engine.call('scripts', { glue: new URL(`pkg/${programOf(kind)}.js`, base).href }),
-        files.wasm.then((wasm) => engine.call('program', { wasm })),
-      ]);
-      const { model, readsPixels } = await engine.call('start', { kind, detector, network });
+      return await Engine.#begin(kind, files);
+    } catch (error) {
+      if (error.unexplained) return Engine.#begin(kind, files).catch(forgetting);
+      return forgetting(error);
+    }
+  }
+
+  static async #begin(kind, files) {
+    const glue = hold(`pkg/${programOf(kind)}.js`);
+    glue.catch(() => {}); // told where it is waited for
+    const engine = new Engine(kind, await startSealed('worker.js', `mien-${kind}`));
+    try {
+      const scripts = glue.then((address) => engine.call('scripts', { glue: address }, [], START_TIME_LIMIT_MS));
+      const program = Promise.all([files.wasm, scripts]).then(([wasm]) => engine.call('program', { wasm }, [], START_TIME_LIMIT_MS));
+      const [detector, network] = await Promise.all([files.detector, files.network, program]);
+      const { model, readsPixels, sealed } = await engine.call('start', { kind, detector, network }, [], START_TIME_LIMIT_MS);
       engine.model = model;
+      engine.sealed = sealed;
       engine.#workerReads = readsPixels;
       return engine;
     } catch (error) {
       engine.stop(error);
-      throw error;
+      throw error.silent ? new MienError('download', 'The program does not start.', error) : error;
     }
   }
 
@@ -54,7 +70,9 @@ export class Engine {
     worker.onmessage = ({ data }) => this.#settle(data);
     worker.onerror = (event) => {
       event.preventDefault?.();
-      this.stop(new MienError('download', 'A part of the program could not be loaded.', event.message));
+      const error = new MienError('download', 'A part of the program could not be loaded.', event.message);
+      // Scripts that fail say why. But now and then Chromium does not start one, and that is all that is heard.
+      this.stop(Object.assign(error, { unexplained: !event.message }));
     };
   }
 
@@ -77,9 +95,12 @@ export class Engine {
     }
   }
 
-  /** Milliseconds of one estimate of these pixels: the median of a few, after a warm-up. */
-  probe(pixels) {
-    return this.call('probe', { pixels });
+  /**
+   * One estimate of these pixels, as of a photo or, with `track`, of a video: milliseconds, the median of a few after a warm-up, and
+   * the faces. What is followed meanwhile stays known.
+   */
+  probe(pixels, track) {
+    return this.call('probe', { pixels, track }, [], PROBE_TIME_LIMIT_MS);
   }
 
   reset() {
@@ -100,10 +121,11 @@ export class Engine {
     if (this.#failure) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      const timer = timeLimit > 0 && setTimeout(() => {
-        this.stop(new MienError('estimate', `The ${this.kind} engine does not answer.`));
-      }, timeLimit);
-      this.#calls.set(id, { resolve, reject, timer });
+      const callOff = timeLimit > 0 && after(timeLimit, () => {
+        // Somebody else may have ended its worker, of which nobody is told.
+        this.stop(Object.assign(new MienError('estimate', `The ${this.kind} engine does not answer.`), { silent: true }));
+      });
+      this.#calls.set(id, { resolve, reject, callOff });
       try {
         this.#worker.postMessage({ id, type, ...payload }, transfer);
       } catch (cause) {
@@ -132,9 +154,15 @@ export class Engine {
   #take(id) {
     const call = this.#calls.get(id);
     this.#calls.delete(id);
-    if (call?.timer) clearTimeout(call.timer);
+    if (call?.callOff) call.callOff();
     return call;
   }
+}
+
+/** The next try fetches the scripts anew: they may be what is wrong. */
+function forgetting(error) {
+  forget();
+  throw error;
 }
 
 async function pixelsOf(image) {

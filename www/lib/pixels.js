@@ -9,7 +9,14 @@ export const MAX_PIXELS = 4096 * 4096;
 /** What is said of a picture that the browser does not let read. */
 export const FOREIGN = 'This picture belongs to another site, which keeps its pixels closed.';
 
+const TOO_LARGE = 'This picture has more pixels than this browser can make smaller. Save a smaller copy of it first.';
+
+const SCRAMBLED = 'This browser gives pages random pixels in place of a picture’s, as a protection from being recognised. Allow this page to read '
+  + 'canvas data (in the address bar, or the privacy settings), and load it again.';
+
 const UNREADABLE = 'The picture is damaged or incomplete, or of a kind that this browser does not know.';
+
+const INCOMPLETE = 'This file is incomplete or damaged: viewers may show a part of the picture, and the rest is missing. Get the file once more.';
 
 // The format of iPhones' photos, which most browsers cannot read: its names in the first bytes of a file.
 const HEIC = /^ftyp(heic|heix|hevc|heim|heis|hevm|hevs|mif1|msf1)/;
@@ -57,18 +64,43 @@ export async function grab(source, transfer = false) {
  */
 export async function decode(file) {
   try {
-    return await createImageBitmap(file, UPRIGHT);
+    return await upright(file);
   } catch (cause) {
     const start = await file.slice(4, 12).text().catch(() => '');
-    throw new MienError('bad-picture', HEIC.test(start) ? WHAT_HEIC_IS : UNREADABLE, cause);
+    throw new MienError('bad-picture', HEIC.test(start) ? WHAT_HEIC_IS : (await showsInPart(file)) ? INCOMPLETE : UNREADABLE, cause);
+  }
+}
+
+// Whether a browser shows something of a file that is not to be read. (A drawing is no picture, and shown, too.)
+async function showsInPart(file) {
+  if (typeof Image !== 'function' || file.type.startsWith('image/svg')) return false;
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  try {
+    await image.decode();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+}
+
+// Browsers that know createImageBitmap, and not all of its options, refuse every picture by them.
+async function upright(source) {
+  try {
+    return await createImageBitmap(source, UPRIGHT);
+  } catch (cause) {
+    if (cause?.name === 'SecurityError') throw cause;
+    return createImageBitmap(source);
   }
 }
 
 async function still(source, transfer) {
-  if (isA(source, 'Blob')) return decode(source);
+  if (isA(source, 'Blob') || isA(source, 'File')) return decode(source);
   if (isA(source, 'HTMLImageElement')) {
     await source.decode();
-    return createImageBitmap(source, UPRIGHT);
+    return upright(source);
   }
   if (isA(source, 'HTMLVideoElement')) {
     if (source.readyState < 2 || !source.videoWidth) {
@@ -81,8 +113,8 @@ async function still(source, transfer) {
   }
   if (isA(source, 'VideoFrame')) return source.clone();
   if (isA(source, 'HTMLCanvasElement') || isA(source, 'OffscreenCanvas')) {
-    // Without alpha, or the colours of what is half transparent would be darkened by it.
-    return videoFrame(source, { timestamp: 0, alpha: 'discard' }) ?? createImageBitmap(source, { premultiplyAlpha: 'none' });
+    // With its transparency, which is seen over white: a video frame would have what is transparent over black.
+    return createImageBitmap(source, { premultiplyAlpha: 'none' });
   }
   if (isA(source, 'ImageBitmap')) return transfer ? source : createImageBitmap(source, { premultiplyAlpha: 'none' });
   throw new MienError('bad-picture', 'Mien reads pictures, videos, canvases and image files, and this is none of them.');
@@ -99,6 +131,11 @@ function videoFrame(source, init) {
   }
 }
 
+/** The error where a browser cannot make a picture smaller. */
+export function tooLarge(cause) {
+  return new MienError('bad-picture', TOO_LARGE, cause);
+}
+
 async function shrink(image, width, height) {
   const scale = Math.sqrt(MAX_PIXELS / (width * height));
   try {
@@ -106,7 +143,10 @@ async function shrink(image, width, height) {
       resizeWidth: Math.floor(width * scale),
       resizeHeight: Math.floor(height * scale),
       resizeQuality: 'high',
+      premultiplyAlpha: 'none',
     });
+  } catch (cause) {
+    throw tooLarge(cause);
   } finally {
     image.close?.();
   }
@@ -165,6 +205,11 @@ export async function toFrame(pixels) {
   return frame ?? bitmap;
 }
 
+/** Lets go of a frame that nobody reads. */
+export function release(image) {
+  image.close?.();
+}
+
 /** What to hand over, rather than copy, when posting a frame. */
 export function transferable(image) {
   return image.rgba ? image.rgba.buffer : image;
@@ -185,11 +230,23 @@ let context;
 function canvasContext(width, height) {
   if (!context) {
     const canvas = typeof OffscreenCanvas === 'function' ? new OffscreenCanvas(width, height) : document.createElement('canvas');
-    context = canvas.getContext('2d', { willReadFrequently: true });
+    const made = canvas.getContext('2d', { willReadFrequently: true });
+    mustReadTruly(made);
+    context = made;
   }
   const { canvas } = context;
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   return context;
+}
+
+// Some browsers give pages random pixels, so that they cannot tell devices apart. A little noise does no harm.
+function mustReadTruly(context) {
+  Object.assign(context.canvas, { width: 8, height: 8 });
+  context.fillStyle = '#40c080';
+  context.fillRect(0, 0, 8, 8);
+  const { data } = context.getImageData(0, 0, 8, 8);
+  const off = data.reduce((sum, value, index) => sum + Math.abs(value - [0x40, 0xc0, 0x80, 0xff][index % 4]), 0) / data.length;
+  if (off > 8) throw new MienError('bad-picture', SCRAMBLED);
 }
 
 /** Width and height of a frame from grab(). */
@@ -201,8 +258,7 @@ function toImageData({ rgba, width, height }) {
   return new ImageData(new Uint8ClampedArray(rgba.buffer), width, height);
 }
 
-// By name, since not every browser has every kind of source.
+// By the name that it has in its own window, since it may come from another one.
 function isA(value, kind) {
-  const constructor = globalThis[kind];
-  return typeof constructor === 'function' && value instanceof constructor;
+  return Object.prototype.toString.call(value) === `[object ${kind}]`;
 }

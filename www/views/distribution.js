@@ -1,3 +1,4 @@
+import { t } from '../language.js';
 import { summary, years } from './words.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
@@ -25,7 +26,7 @@ export class Distribution {
   #face = null;
 
   constructor(root) {
-    this.#svg = element('svg', { role: 'img', 'aria-label': 'Age distribution: no face yet' });
+    this.#svg = element('svg', { role: 'img', 'aria-label': t`Age distribution: no face yet` });
     this.#svg.append(this.#axis, this.#ghost, this.#hill, this.#range, this.#line, this.#mean, this.#label);
     root.append(this.#svg);
     // Told of the plot's size and of the letters', never asked for: words that take another line change the
@@ -79,7 +80,7 @@ export class Distribution {
     this.#ghost.toggleAttribute('hidden', Boolean(this.#face));
     if (!this.#face) {
       this.#drawGhost();
-      set(this.#svg, { 'aria-label': 'Age distribution: no face yet' });
+      set(this.#svg, { 'aria-label': t`Age distribution: no face yet` });
       return;
     }
     const { age, ageRange, ageDistribution: p } = this.#face;
@@ -96,7 +97,7 @@ export class Distribution {
     set(this.#mean, { x1: x, x2: x, y1: above - 4, y2: base });
     set(this.#label, { x: clamp(x, left + 10, this.#size.width - right - 10), y: above - 0.4 * this.#rem });
     if (this.#label.textContent !== years(age)) this.#label.textContent = years(age);
-    set(this.#svg, { 'aria-label': `Age distribution. ${summary(this.#face)}` });
+    set(this.#svg, { 'aria-label': t`Age distribution. ${summary(this.#face)}` });
   }
 
   // No face yet: the outline of a hill, dashed, which says what will be here.

@@ -1,4 +1,5 @@
-import { describe, isSure, word, yearRange, years } from './words.js';
+import { t } from '../language.js';
+import { describe, isSure, noted, word, yearRange, years } from './words.js';
 
 // A face narrower than this on the stage gets a label of one number, in rem; and all of them from this
 // many on.
@@ -8,7 +9,7 @@ const MANY = 5;
 const GAP = 6;
 
 /**
- * @typedef {{ face: import('../mien.js').Face, key: number, number: number }} Shown
+ * @typedef {{ face: import('../mien.js').Face & { poor?: string }, key: number, number: number }} Shown
  * @typedef {{ button: HTMLButtonElement, chip: HTMLElement, title: HTMLElement, note: HTMLElement, more: HTMLElement,
  *             size: number[], box: number[], at: string, key: number, detail: string }} Mark
  */
@@ -107,10 +108,10 @@ export class Overlay {
       const isSettled = face.settled !== false;
       const age = isSettled ? years(face.age) : '…';
       setText(mark.title, mark.detail === 'dot' ? String(number) : mark.detail === 'brief' || !isSettled ? age : `${word(face)} · ${age}`);
-      setText(mark.note, !isSettled ? 'one moment' : isSure(face) ? yearRange(face) : `${yearRange(face)} · gender not sure`);
+      setText(mark.note, !isSettled ? face.poor ?? t`one moment` : noted(isSure(face) ? yearRange(face) : t`${yearRange(face)} · gender not sure`, face));
       // The name of the button is all of its words, those that are seen and these.
       const hidden = mark.detail === 'full' ? '' : ` ${describe(face)}`;
-      setText(mark.more, count > 1 ? `${hidden}, face ${number}` : hidden);
+      setText(mark.more, count > 1 ? `${hidden}, ${t`face ${number}`}` : hidden);
     }
     this.#placeLabels();
   }

@@ -1,6 +1,9 @@
 // The ways photos come in: chosen, dropped, pasted, or the sample; and from files to pictures.
 
-import { decode, MAX_PIXELS } from '../lib/pixels.js';
+import { t } from '../language.js';
+import { unlessSilent } from '../lib/patience.js';
+import { decode, MAX_PIXELS, tooLarge } from '../lib/pixels.js';
+import { startSealed } from '../lib/sealed.js';
 
 // A picture on the stage is no larger than this on its longer side, which is more than screens show of it.
 const SHOWN_SIDE = 2048;
@@ -17,11 +20,11 @@ const LIGHT = 2 ** 22;
 export async function readPicture(file) {
   const bitmap = await decode(file);
   if (bitmap.width * bitmap.height <= LIGHT) return { full: bitmap, shown: await createImageBitmap(bitmap) };
-  const worker = new Worker(new URL('../later/shrink-worker.js', import.meta.url), { type: 'module', name: 'mien-shrink' });
+  const worker = await startSealed('later/shrink-worker.js', 'mien-shrink');
   try {
     return await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => ('error' in data ? reject(data.error) : resolve(data));
-      worker.onerror = () => reject(new Error('A part of the page could not be loaded. Is this device online?'));
+      worker.onmessage = ({ data }) => ('error' in data ? reject(tooLarge(data.error)) : resolve(data));
+      worker.onerror = () => reject(new Error(t`A part of the page could not be loaded. Is this device online?`));
       worker.postMessage({ bitmap, most: MAX_PIXELS, side: SHOWN_SIDE }, [bitmap]);
     });
   } finally {
@@ -31,7 +34,7 @@ export async function readPicture(file) {
 
 /**
  * @param {{ input: HTMLInputElement, sample: HTMLElement, stage: HTMLElement,
- *           onPhotos: (photos: Blob[]) => void, onNothing: (why: string) => void, onFailure: (error: Error) => void }} parts
+ *           onPhotos: (photos: Blob[]) => void, onNothing: (what: string) => void, onFailure: (error: Error) => void }} parts
  * @returns {() => void} takes what was chosen before this script was there
  */
 export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailure }) {
@@ -43,19 +46,23 @@ export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailu
   input.addEventListener('change', chosen);
 
   sample.addEventListener('click', async () => {
+    onNothing(t`Getting the sample picture…`);
     try {
-      const response = await fetch('sample.jpg');
-      if (!response.ok) throw new Error(`The site answered ${response.status}.`);
-      onPhotos([await response.blob()]);
+      const blob = await unlessSilent(async (signal) => {
+        const response = await fetch('sample.jpg', { signal });
+        if (!response.ok) throw new Error(`The site answered ${response.status}.`);
+        return response.blob();
+      });
+      onPhotos([blob]);
     } catch (error) {
-      onFailure(new Error('The sample picture could not be downloaded. Is this device online?', { cause: error }));
+      onFailure(new Error(t`The sample picture could not be downloaded. Is this device online?`, { cause: error }));
     }
   });
 
   document.addEventListener('paste', (event) => {
     const files = filesIn(event.clipboardData);
     if (files.length > 0) onPhotos(files);
-    else onNothing('There is no picture in what was pasted. Copy a picture itself, or choose its file.');
+    else onNothing(t`There is no picture in what was pasted. Copy a picture itself, or choose its file.`);
   });
 
   // Anywhere on the page: a picture that misses the stage should not replace the page.
@@ -72,7 +79,7 @@ export function photoInputs({ input, sample, stage, onPhotos, onNothing, onFailu
     mark(0);
     const files = filesIn(event.dataTransfer);
     if (files.length > 0) onPhotos(files);
-    else onNothing('That was no picture file. Save the picture first, then drop the file.');
+    else onNothing(t`That was no picture file. Save the picture first, then drop the file.`);
   });
 
   return chosen;

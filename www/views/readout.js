@@ -1,9 +1,10 @@
+import { t } from '../language.js';
 import { Distribution } from './distribution.js';
-import { genderSentence, isSure, summary, yearRange, years } from './words.js';
+import { genderSentence, isSure, noted, summary, yearRange, years } from './words.js';
 
 // A face's first numbers may be years off.
-const UNSETTLED = { age: '…', range: 'One moment', gender: 'Gender', summary: 'How likely each age is, as soon as a few pictures agree.' };
-const EMPTY = { who: 'Age', age: '–', range: 'No face yet', gender: 'Gender', summary: 'How likely each age is, once there is a face.' };
+const unsettled = () => ({ age: '…', range: t`One moment`, gender: t`Gender`, summary: t`How likely each age is, as soon as a few pictures agree.` });
+const empty = () => ({ who: t`Age`, age: '–', range: t`No face yet`, gender: t`Gender`, summary: t`How likely each age is, once there is a face.` });
 
 /** The panel of the chosen face: age, range, gender, distribution. */
 export class Readout {
@@ -22,21 +23,22 @@ export class Readout {
   }
 
   /**
-   * @param {import('../mien.js').Face | null} face
+   * @param {import('./overlay.js').Shown['face'] | null} face
    * @param {number} [number] which face it is, where there are several
    */
   show(face, number) {
-    const who = number ? `Age of face ${number}` : 'Age';
+    const who = number ? t`Age of face ${number}` : t`Age`;
     const isUnsettled = face?.settled === false;
+    const poor = face?.poor;
     if (isUnsettled) face = null;
     this.#root.toggleAttribute('data-empty', !face);
-    const text = isUnsettled ? { who, ...UNSETTLED } : face ? {
+    const text = isUnsettled ? { who, ...unsettled(), ...(poor && { range: poor }) } : face ? {
       who,
       age: years(face.age),
-      range: `probably ${yearRange(face)}`,
+      range: noted(t`probably ${yearRange(face)}`, face),
       gender: genderSentence(face),
       summary: summary(face),
-    } : EMPTY;
+    } : empty();
     for (const [name, value] of Object.entries(text)) {
       if (this.#parts[name].textContent !== value) this.#parts[name].textContent = value;
     }

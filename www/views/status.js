@@ -1,3 +1,5 @@
+import { joined, number, t } from '../language.js';
+
 const ENGINE_NAMES = { cpu: 'CPU', webgpu: 'WebGPU' };
 const METER_EVERY_MS = 500;
 // What its milliseconds and frames a second are the mean of.
@@ -60,6 +62,7 @@ export class Meter {
       root.open = false;
       this.#summary.focus();
     });
+    addEventListener('spoken', () => this.#write(this.#parts));
     document.addEventListener('pointerdown', ({ target }) => {
       if (!root.contains(target)) root.open = false;
     });
@@ -72,7 +75,7 @@ export class Meter {
     this.#root.hidden = !engine;
     this.#write([ENGINE_NAMES[engine]]);
     for (const stage of this.#stages) stage.textContent = '–';
-    this.#sentences.textContent = 'Shown once there is a picture.';
+    this.#sentences.textContent = t`Shown once there is a picture.`;
   }
 
   /** @param {import('../mien.js').Result} result */
@@ -91,17 +94,18 @@ export class Meter {
     this.#write(parts);
     for (const stage of this.#stages) stage.textContent = milliseconds(mean(stage.dataset.stage));
     const skipped = this.#frames.filter(({ mode }) => mode === 'skip').length;
-    const sentences = isVideo ? [`On average, over the last ${count === 1 ? 'picture' : `${count} pictures`}.`] : [];
-    if (skipped > 0) sentences.push(`${skipped} showed nothing new and ${skipped === 1 ? 'was' : 'were'} skipped.`);
-    if (engine === 'webgpu') sentences.push(path === 'texture' ? 'Pictures go straight to the GPU.' : 'Pictures go to the GPU by way of main memory.');
-    this.#sentences.textContent = sentences.join(' ');
+    this.#sentences.textContent = joined(
+      isVideo && (count === 1 ? t`On average, over the last picture.` : t`On average, over the last ${count} pictures.`),
+      skipped > 0 && (skipped === 1 ? t`${skipped} showed nothing new and was skipped.` : t`${skipped} showed nothing new and were skipped.`),
+      engine === 'webgpu' && (path === 'texture' ? t`Pictures go straight to the GPU.` : t`Pictures go to the GPU by way of main memory.`),
+    );
   }
 
   /** Both engines have run the same picture. @param {import('../mien.js').Comparison} times */
   compare(times) {
     const other = times.webgpu < times.cpu ? 'cpu' : 'webgpu';
-    this.#note = `${ENGINE_NAMES[other]}: ${milliseconds(times[other])}`;
-    this.#root.title = `On the same picture: CPU ${milliseconds(times.cpu)}, WebGPU ${milliseconds(times.webgpu)}`;
+    this.#note = () => `${ENGINE_NAMES[other]}: ${milliseconds(times[other])}`;
+    this.#root.title = t`On the same picture: CPU ${milliseconds(times.cpu)}, WebGPU ${milliseconds(times.webgpu)}`;
     this.#write(this.#parts);
   }
 
@@ -109,24 +113,24 @@ export class Meter {
   fetching(isUnderWay) {
     clearTimeout(this.#stalled);
     if (isUnderWay) this.#stalled = setTimeout(() => this.fetching(false), STALLED_MS); // it broke off, and nothing more is said
-    this.#note = isUnderWay ? 'fetching the WebGPU program' : undefined;
+    this.#note = isUnderWay ? () => t`fetching the WebGPU program` : undefined;
     this.#write(this.#parts);
   }
 
   /** WebGPU is gone. Said here, where it stays; the line of words is the next result's. */
   lost() {
-    this.#note = 'WebGPU has stopped';
+    this.#note = () => t`WebGPU has stopped`;
     this.#write(this.#parts);
   }
 
   #write(parts) {
     this.#parts = parts;
-    this.#summary.textContent = [...parts, this.#note].filter(Boolean).join(' · ');
+    this.#summary.textContent = [...parts, this.#note?.()].filter(Boolean).join(' · ');
   }
 }
 
 function milliseconds(ms) {
-  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  return `${number(ms, ms < 10 ? 1 : 0)} ms`;
 }
 
 /** Says what has come to rest: of a photo at once, of a camera after a second without a change. */

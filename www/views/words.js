@@ -1,5 +1,7 @@
 // What a result is called in words. Every sentence about a face comes from here.
 
+import { joined, number, percent, range, t } from '../language.js';
+
 /**
  * A gender is named where the network gives it at least this probability, and of a child at least that
  * one. On test pictures the default network is then right about 98 of 100
@@ -26,56 +28,65 @@ export function isSure({ age, gender }) {
  * @param {Face} face
  */
 export function word(face) {
-  const [woman, man, neither] = face.age < CHILD ? ['girl', 'boy', 'child'] : ['woman', 'man', 'person'];
-  const noun = !isSure(face) ? neither : face.gender.female > face.gender.male ? woman : man;
-  const text = face.age >= CHILD && face.ageRange[0] < GROWN ? `young ${noun}` : noun;
+  const text = noun(face);
   return text[0].toUpperCase() + text.slice(1);
+}
+
+function noun(face) {
+  const [woman, man, neither] = face.age < CHILD ? [t`girl`, t`boy`, t`child`]
+    : face.ageRange[0] < GROWN ? [t`young woman`, t`young man`, t`young person`] : [t`woman`, t`man`, t`person`];
+  return !isSure(face) ? neither : face.gender.female > face.gender.male ? woman : man;
 }
 
 /** 'Woman, 93%', or 'Not sure: female 58%, male 42%'. */
 export function genderSentence(face) {
   const { female, male } = face.gender;
-  if (!isSure(face)) return `Not sure: female ${percent(female)}, male ${percent(male)}`;
-  return `${word(face)}, ${percent(Math.max(female, male))}`;
+  if (!isSure(face)) return t`Not sure: female ${chance(female)}, male ${chance(male)}`;
+  return t`${word(face)}, ${chance(Math.max(female, male))}`;
 }
 
 export function years(age) {
-  return String(Math.round(age));
+  return number(Math.round(age));
 }
 
 export function yearRange({ ageRange: [low, high] }) {
-  return `${Math.round(low)}–${Math.round(high)}`;
+  return range(Math.round(low), Math.round(high));
 }
 
 /** What the range means, and where the distribution has two hills, what these are. */
 export function summary(face) {
-  return face.hills ? `${hillsSentence(face)} ${rangeSentence(face)}` : rangeSentence(face);
+  return joined(face.hills && hillsSentence(face), rangeSentence(face));
 }
 
 function hillsSentence({ hills }) {
-  const [younger, older] = hills.map(({ age }) => (age < CHILD ? 'a child' : age < ADULT ? 'a teenager' : 'an adult'));
+  const [younger, older] = hills.map(({ age }) => (age < CHILD ? t`a child` : age < ADULT ? t`a teenager` : t`an adult`));
   const [first, second] = hills.map(({ age }) => years(age));
-  return younger === older ? `Either about ${first}, or about ${second}.` : `Either ${younger} of about ${first}, or ${older} of about ${second}.`;
+  return younger === older ? t`Either about ${first}, or about ${second}.` : t`Either ${younger} of about ${first}, or ${older} of about ${second}.`;
 }
 
 export function rangeSentence({ ageRange: [low, high] }) {
-  return `4 of 5 people with this result are between ${Math.round(low)} and ${Math.round(high)}.`;
+  return t`4 of 5 people with this result are between ${Math.round(low)} and ${Math.round(high)}.`;
+}
+
+/** With a word on the face's picture where that is poor (later/quality.js). */
+export function noted(text, { poor }) {
+  return poor ? t`${text} · ${poor}` : text;
 }
 
 /** One face for a screen reader: 'woman, about 34, probably 27 to 41'. */
 export function describe(face) {
-  if (face.settled === false) return 'one moment'; // its first numbers may be years off
+  if (face.settled === false) return face.poor ?? t`one moment`; // its first numbers may be years off
   const [low, high] = face.ageRange.map(Math.round);
-  return `${word(face).toLowerCase()}, about ${years(face.age)}, probably ${low} to ${high}`;
+  return noted(t`${noun(face)}, about ${years(face.age)}, probably ${low} to ${high}`, face);
 }
 
 export function describeAll(faces) {
   const settled = faces.filter((face) => face.settled !== false);
   if (settled.length === 0) return ''; // the status line says so
-  return `Guess: ${settled.map(describe).join('; ')}.`;
+  return t`Guess: ${settled.map(describe).join('; ')}.`;
 }
 
 /** '93%', and never more than there is to know. */
-export function percent(p) {
-  return p > 0.99 ? 'over 99%' : p < 0.01 ? 'under 1%' : `${Math.round(100 * p)}%`;
+export function chance(p) {
+  return p > 0.99 ? t`over ${percent(0.99)}` : p < 0.01 ? t`under ${percent(0.01)}` : percent(p);
 }
