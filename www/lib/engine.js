@@ -35,6 +35,7 @@ export class Engine {
    *
    * @param {'cpu' | 'webgpu'} kind
    * @param {Record<'wasm' | 'detector' | 'network', Promise<Uint8Array>>} files
+   * @returns {Promise<Engine>}
    */
   static async start(kind, files) {
     try {
@@ -89,7 +90,9 @@ export class Engine {
   async estimate(image, options, timeLimit) {
     try {
       const frame = this.#workerReads ? image : await pixelsOf(image);
-      return await this.call('estimate', { frame, ...options }, [transferable(frame)], timeLimit);
+      const answer = await this.call('estimate', { frame, ...options }, [transferable(frame)], timeLimit);
+      // What a sealed worker sends is made of the classes of the document that started it, so that nothing is `instanceof` this page's.
+      return { ...answer, result: structuredClone(answer.result) };
     } finally {
       image.close?.();
     }
@@ -159,7 +162,7 @@ export class Engine {
   }
 }
 
-/** The next try fetches the scripts anew: they may be what is wrong. */
+/** The next try fetches the scripts anew: they may be what is wrong. @returns {never} */
 function forgetting(error) {
   forget();
   throw error;
