@@ -32,9 +32,16 @@ function write(path, content) {
 // The package never asks for parts of the page, and no bundler is to wonder where they are.
 const LATER = 'import(addressOf(path).href)';
 
+// From here on it is the page's language alone: elements on somebody else's page, or on a server, are to wish for none.
+const PAGES = '/** Says all of it in another language';
+
 function source(path) {
   if (OWN[path]) return read(npm, OWN[path]);
   const text = read(www, path);
+  if (path === 'language.js') {
+    if (!text.includes(PAGES)) throw new Error(`www/${path} has no ${PAGES}`);
+    return text.slice(0, text.indexOf(PAGES));
+  }
   if (path !== 'lib/sealed.js') return text;
   if (!text.includes(LATER)) throw new Error(`www/${path} has no ${LATER}`);
   return text.replace(LATER, LATER.replace('(', '(/* webpackIgnore: true */ /* @vite-ignore */ '));
