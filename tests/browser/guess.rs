@@ -259,13 +259,7 @@ fn the_game_fits_and_can_be_used_by_all() {
             ([1280, 800], 16, "light", "none"),
             ([1280, 800], 16, "light", "active"),
         ] {
-            page.emulate(&[
-                ("prefers-color-scheme", scheme),
-                ("forced-colors", forced),
-                ("prefers-reduced-motion", "reduce"),
-            ]);
-            page.set_letters(letters);
-            page.resize(size[0], size[1], size[0] < 600);
+            page.appear(size, letters, scheme, forced);
             page.open(&site.page("?engine=cpu"));
             if let Some(axe) = &axe {
                 page.evaluate(&format!("(() => {{ {axe} }})()"));

@@ -490,13 +490,7 @@ fn the_view_fits_and_can_be_used_by_all() {
             ([1280, 800], 16, "dark", "none"),
             ([1280, 800], 16, "light", "active"),
         ] {
-            page.emulate(&[
-                ("prefers-color-scheme", scheme),
-                ("forced-colors", forced),
-                ("prefers-reduced-motion", "reduce"),
-            ]);
-            page.set_letters(letters);
-            page.resize(size[0], size[1], size[0] < 600);
+            page.appear(size, letters, scheme, forced);
             page.open(&site.page("?engine=cpu"));
             page.estimate_after(|page| page.click("#use-sample"));
             open(page);

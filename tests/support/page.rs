@@ -194,6 +194,18 @@ impl Page {
         self.call("Page.setFontSizes", json!({ "fontSizes": { "standard": pixels } }));
     }
 
+    /// On a screen of this size, a phone's where it is narrow, with letters of so many pixels, a colour scheme and
+    /// forced colours or none; and where nothing moves.
+    pub fn appear(&self, [width, height]: [u32; 2], letters: u32, scheme: &str, forced: &str) {
+        self.emulate(&[
+            ("prefers-color-scheme", scheme),
+            ("forced-colors", forced),
+            ("prefers-reduced-motion", "reduce"),
+        ]);
+        self.set_letters(letters);
+        self.resize(width, height, width < 600);
+    }
+
     /// As a processor that is so many times slower would run the page's main thread.
     pub fn slow_down(&self, times: f64) {
         self.call("Emulation.setCPUThrottlingRate", json!({ "rate": times }));

@@ -141,7 +141,6 @@ impl Site {
         }
     }
 
-    /// A text file below the page, as it is now.
     /// Offers a smaller sample picture, of which no parts are searched: for each, a GPU made of software takes seconds.
     pub fn small_sample(&self) {
         let small = sample().resize_exact(176, 176, FilterType::Triangle).to_rgb8();
@@ -157,6 +156,7 @@ impl Site {
         std::os::unix::fs::symlink(repository().join("dist/sample.jpg"), path).unwrap();
     }
 
+    /// A text file below the page, as it is now.
     pub fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
     }
