@@ -173,10 +173,7 @@ fn a_language_that_was_used_is_there_without_a_network_and_in_the_next_build() {
     site.publish("second", &[]);
     page.evaluate("navigator.serviceWorker.getRegistration().then((it) => it.update())");
     page.wait_for("!document.querySelector('#news').hidden");
-    page.settles();
-    page.evaluate("window.leaving = true");
-    page.click("#change");
-    page.wait_for("!window.leaving && document.documentElement.dataset.state === 'ready'");
+    page.changes();
     site.stop();
     page.reload();
     page.wait_for("document.documentElement.lang === 'de'");

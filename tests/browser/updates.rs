@@ -73,12 +73,9 @@ fn a_newer_build_waits_until_the_visitor_changes_to_it() {
         assert_eq!(page.evaluate("globalThis.builds ?? null"), Value::Null);
     }
 
-    // One of them changes. (Chromium ends the former service worker for that, but begins it anew where another page
-    // just then asks for something; then it waits until that one is idle, which with a debugger it never is.)
-    two.settles();
-    one.evaluate("window.leaving = true");
-    one.click("#change");
-    one.wait_for("!window.leaving && document.documentElement.dataset.state === 'ready'");
+    // One of them changes.
+    two.is_saved();
+    one.changes();
     one.estimate_after(|page| page.click("#use-sample"));
     assert_eq!(one.evaluate(OPEN_CARD), json!({ "words": "second", "pixels": "second", "card": "second" }));
     let each_its_own = [Value::Null, json!({ "worker": "second", "pixels": "second" })];
@@ -94,9 +91,7 @@ fn a_newer_build_waits_until_the_visitor_changes_to_it() {
     );
     assert_eq!(worker_builds(&two), each_its_own);
     // And is free to change, too.
-    two.evaluate("window.leaving = true");
-    two.click("#change");
-    two.wait_for("!window.leaving && document.documentElement.dataset.state === 'ready'");
+    two.changes();
     assert_eq!(two.evaluate("globalThis.builds"), json!({ "words": "second", "pixels": "second" }));
 
     // The former build is forgotten when nobody has it open.
@@ -150,8 +145,7 @@ fn a_set_of_two_builds_is_not_saved() {
         );
         site.publish("second", &[("views/words.js", &format!("{words}\n// second"))]);
         page.reload();
-        page.settles();
-        page.wait_for("document.querySelector('#offline').textContent");
+        page.is_saved();
     });
 }
 
@@ -166,17 +160,14 @@ fn two_copies_on_one_origin_leave_each_other_alone() {
         [site.page("?engine=cpu"), site.page("../next/?engine=cpu"), site.page("inner/?engine=cpu")];
     for address in &addresses {
         page.open(address);
-        page.settles();
-        page.wait_for("document.querySelector('#offline').textContent");
+        page.is_saved();
     }
     // Of a build that did not name its cache after its place.
     page.evaluate("caches.open('mien-123').then((cache) => cache.put('/next/', new Response('')))");
     site.publish("second", &[("views/words.js", &format!("{}\n// second", site.read("views/words.js")))]);
     page.open(&addresses[0]);
     newer_is_offered(&page);
-    page.evaluate("window.leaving = true");
-    page.click("#change");
-    page.wait_for("!window.leaving && document.documentElement.dataset.state === 'ready'");
+    page.changes();
     page.wait_for(
         "caches.keys().then((names) => names.filter((name) => name.endsWith(' second')).length === 1)",
     );
@@ -199,8 +190,7 @@ fn what_is_in_use_is_saved() {
         let chromium = Chromium::start(options);
         let (mut site, page) = (Site::start(), chromium.page());
         page.open(&site.page(address));
-        page.settles();
-        page.wait_for("document.querySelector('#offline').textContent");
+        page.is_saved();
         site.stop();
         page.reload();
         let estimate = page.estimate_after(|page| page.click("#use-sample"));

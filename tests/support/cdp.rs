@@ -167,6 +167,10 @@ impl Connection {
         let method = text(&message["method"]);
         match method.as_str() {
             "Target.attachedToTarget" => self.attached(&params),
+            // A service worker that is started anew keeps its session, and waits again.
+            "Inspector.targetReloadedAfterCrash" => {
+                self.send(&session, "Runtime.runIfWaitingForDebugger", json!({}));
+            }
             "Network.requestWillBeSent" => {
                 let mut state = self.state();
                 let url = text(&params["request"]["url"]);

@@ -129,12 +129,28 @@ impl Page {
             .unwrap_or_else(|| panic!("the page never stops loading\n{}", self.describe()));
     }
 
+    /// Waits until the page is saved for offline use as well, the last that it does by itself.
+    pub fn is_saved(&self) {
+        self.wait_for("document.querySelector('#offline').textContent");
+        self.settles();
+    }
+
     // ---- using ----
 
     pub fn click(&self, selector: &str) {
         let hidden = self.evaluate(&format!("document.querySelector('{selector}').offsetParent === null"));
         assert_eq!(hidden, false, "{selector} cannot be seen");
         self.evaluate(&format!("document.querySelector('{selector}').click()"));
+    }
+
+    /// Asks for the newer build that is offered, and waits until it is there. The site's other pages are saved before: Chromium
+    /// ends their service worker for that, begins it anew where one of them asks for something just then, and waits until
+    /// that one is idle, which with a debugger it never is.
+    pub fn changes(&self) {
+        self.is_saved();
+        self.mark_as_old();
+        self.click("#change");
+        self.becomes_ready();
     }
 
     pub fn choose_file(&self, path: &Path) {
