@@ -50,6 +50,29 @@ impl NormGradient {
 /// Vectors of channels that are summed in registers at once.
 const TOGETHER: usize = 4;
 
+/// Calls the function for all channels, as many vectors of them at once as leave their constants in registers:
+/// [`TOGETHER`], 2 or 1.
+macro_rules! by_channels {
+    ($simd:ident, $channels:expr, |$c:ident, $vectors:ident| $call:expr) => {{
+        let mut $c = 0;
+        macro_rules! some {
+            ($n:expr) => {
+                while $c + $n * $simd::F32_LANES <= $channels {
+                    const $vectors: usize = $n;
+                    // SAFETY: the lengths were checked before, and these channels are below all.
+                    unsafe { $call };
+                    $c += $n * $simd::F32_LANES;
+                }
+            };
+        }
+        if $simd::REGISTER_COUNT >= 32 {
+            some!(TOGETHER);
+        }
+        some!(2);
+        some!(1);
+    }};
+}
+
 /// Adds the sum and the sum of squares of each channel of `row` to `sums`.
 #[inline(always)]
 pub(in crate::kernels) fn add_sums<S: Simd>(simd: S, row: &[f32], channels: usize, sums: &mut [f64]) {
@@ -113,6 +136,20 @@ impl<V: Copy> Channels<V> {
         }
     }
 
+    /// Of `NV` vectors.
+    ///
+    /// # Safety
+    /// `c` and these vectors must be the channels at most.
+    #[inline(always)]
+    unsafe fn some<S: Simd<f32s = V>, const NV: usize>(
+        simd: S,
+        norm: &Normalisation,
+        c: usize,
+    ) -> [Self; NV] {
+        // SAFETY: the caller's promise.
+        std::array::from_fn(|v| unsafe { Self::at(simd, norm, c + v * S::F32_LANES) })
+    }
+
     #[inline(always)]
     fn activate<S: Simd<f32s = V>>(self, simd: S, v: V) -> V {
         let z = simd.mul_add_e_f32s(v, self.scale, self.shift);
@@ -135,12 +172,30 @@ pub(super) fn activate<S: Simd>(simd: S, norm: &Normalisation, values: &[f32], o
     let channels = norm.scale.len();
     assert!(channels > 0 && channels.is_multiple_of(S::F32_LANES) && norm.shift.len() == channels);
     assert!(values.len() == out.len() && out.len().is_multiple_of(channels));
-    for (values, out) in values.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
-        for c in (0..channels).step_by(S::F32_LANES) {
-            // SAFETY: c + lanes <= channels.
-            unsafe {
-                let of = Channels::at(simd, norm, c);
-                store(simd, out.as_mut_ptr().add(c), of.activate(simd, load(simd, values.as_ptr().add(c))));
+    by_channels!(S, channels, |c, NV| activate_of::<S, NV>(simd, norm, values, c, out));
+}
+
+/// The same for `NV` vectors of channels from `c` on.
+///
+/// # Safety
+/// They must be the channels at most, and the lengths those of [`activate`].
+#[inline(always)]
+unsafe fn activate_of<S: Simd, const NV: usize>(
+    simd: S,
+    norm: &Normalisation,
+    values: &[f32],
+    c: usize,
+    out: &mut [f32],
+) {
+    let channels = norm.scale.len();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let of: [Channels<S::f32s>; NV] = Channels::some(simd, norm, c);
+        for (values, out) in values.chunks_exact(channels).zip(out.chunks_exact_mut(channels)) {
+            for (v, of) in of.iter().enumerate() {
+                let at = c + v * S::F32_LANES;
+                let value = load(simd, values.as_ptr().add(at));
+                store(simd, out.as_mut_ptr().add(at), of.activate(simd, value));
             }
         }
     }
@@ -230,8 +285,7 @@ unsafe fn gradient_sums_of<S: Simd, const P: usize, const NV: usize>(
     let (mut sum, mut product) = ([zero; NV], [zero; NV]);
     // SAFETY: the caller's promise; rows hold P pixels for each of `above`.
     unsafe {
-        let of: [Channels<S::f32s>; NV] =
-            std::array::from_fn(|v| Channels::at(simd, norm, c + v * S::F32_LANES));
+        let of: [Channels<S::f32s>; NV] = Channels::some(simd, norm, c);
         for x in 0..above.len() / channels {
             for v in 0..NV {
                 let at = c + v * S::F32_LANES;
@@ -266,23 +320,45 @@ pub(super) fn gradient_row<S: Simd, const P: usize>(
     norm.check(channels);
     assert!(channels > 0 && channels.is_multiple_of(S::F32_LANES));
     assert!(values.len() == out.len() && out.len().is_multiple_of(channels));
+    assert!(above.is_none_or(|above| above.len().is_multiple_of(channels)));
+    by_channels!(S, channels, |c, NV| gradient_row_of::<S, P, NV>(simd, norm, values, above, c, out));
+}
+
+/// The same for `NV` vectors of channels from `c` on.
+///
+/// # Safety
+/// They must be the channels at most, and the lengths those of [`gradient_row`].
+#[inline(always)]
+unsafe fn gradient_row_of<S: Simd, const P: usize, const NV: usize>(
+    simd: S,
+    norm: &NormGradient,
+    values: &[f32],
+    above: Option<&[f32]>,
+    c: usize,
+    out: &mut [f32],
+) {
+    let channels = norm.forward.scale.len();
     let share = simd.splat_f32s(share::<P>());
-    let pixels = values.chunks_exact(channels).zip(out.chunks_exact_mut(channels));
-    for (x, (values, out)) in pixels.enumerate() {
-        let above = above.and_then(|above| above.get(x / P * channels..)?.get(..channels));
-        for c in (0..channels).step_by(S::F32_LANES) {
-            // SAFETY: c + lanes <= channels.
-            unsafe {
-                let of = Channels::at(simd, &norm.forward, c);
-                let value = load(simd, values.as_ptr().add(c));
-                let slope = load(simd, norm.slope.as_ptr().add(c));
-                let offset = load(simd, norm.offset.as_ptr().add(c));
-                let mut result = simd.mul_add_e_f32s(slope, value, offset);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let of: [Channels<S::f32s>; NV] = Channels::some(simd, &norm.forward, c);
+        let [slope, offset]: [[S::f32s; NV]; 2] = [&norm.slope, &norm.offset]
+            .map(|all| std::array::from_fn(|v| load(simd, all.as_ptr().add(c + v * S::F32_LANES))));
+        let pixels = values.chunks_exact(channels).zip(out.chunks_exact_mut(channels));
+        for (x, (values, out)) in pixels.enumerate() {
+            let above = above.and_then(|above| above.get(x / P * channels..)?.get(..channels));
+            for v in 0..NV {
+                let at = c + v * S::F32_LANES;
+                let value = load(simd, values.as_ptr().add(at));
+                let mut result = simd.mul_add_e_f32s(slope[v], value, offset[v]);
                 if let Some(above) = above {
-                    let r = simd.mul_f32s(load(simd, above.as_ptr().add(c)), share);
-                    result = simd.mul_add_e_f32s(of.scale, of.open(simd, value, r), result);
+                    let mut r = load(simd, above.as_ptr().add(at));
+                    if P > 1 {
+                        r = simd.mul_f32s(r, share);
+                    }
+                    result = simd.mul_add_e_f32s(of[v].scale, of[v].open(simd, value, r), result);
                 }
-                store(simd, out.as_mut_ptr().add(c), result);
+                store(simd, out.as_mut_ptr().add(at), result);
             }
         }
     }
