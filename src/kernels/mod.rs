@@ -78,18 +78,33 @@ pub fn lanes() -> usize {
     Arch::new().dispatch(Lanes)
 }
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Floats of which one begins a line, in any place.
+const SLACK: usize = LINE / size_of::<f32>() - 1;
+
+/// Where among these the first line begins. (Only an interpreter for tests says that it can't tell: usize::MAX.)
+fn first_line(values: &[f32]) -> usize {
+    values.as_ptr().align_offset(LINE).min(SLACK)
+}
+
 /// The first `n` floats of `buffer` that start with a cache line; it grows as needed. Whole vectors at whole
 /// vectors' places never lie across two lines then, which AVX-512 pays double for. What the floats are is
 /// left open.
 pub fn aligned(buffer: &mut Vec<f32>, n: usize) -> &mut [f32] {
-    const LINE: usize = 64;
-    let slack = LINE / size_of::<f32>() - 1;
-    if buffer.len() < n + slack {
-        buffer.resize(n + slack, 0.0);
+    if buffer.len() < n + SLACK {
+        buffer.resize(n + SLACK, 0.0);
     }
-    // Only an interpreter for tests says that it can't tell (usize::MAX).
-    let start = buffer.as_ptr().align_offset(LINE).min(slack);
+    let start = first_line(buffer);
     &mut buffer[start..start + n]
+}
+
+/// Zeros, and from where on `n` of them are [`aligned`].
+pub fn zeros(n: usize) -> (Vec<f32>, usize) {
+    let values = vec![0.0; n + SLACK];
+    let start = first_line(&values);
+    (values, start)
 }
 
 /// Reads one vector.

@@ -12,6 +12,7 @@
 //! depend on the shapes alone, so the result does not depend on the number of threads.
 
 use std::cell::RefCell;
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +31,7 @@ use crate::kernels::training::{
     Backward, Block, BlockInput, BlockScratch, BlockShape, NormGradient, Normalisation, norm_gradient_sums,
     normalise, repad,
 };
-use crate::kernels::{Activation, Window};
+use crate::kernels::{Activation, Window, zeros};
 
 /// What a chain gives in training: its output and the statistics of the batch.
 #[derive(ExtensionType)]
@@ -244,8 +245,8 @@ impl<'a> BatchInput<'a> {
     fn of(stages: &'a [BatchedBlock], x: &'a [f32]) -> Self {
         match stages.last() {
             None => Self { values: x, through: None },
-            Some(BatchedBlock { pooled: Some(pooled), .. }) => Self { values: &pooled.0, through: None },
-            Some(stage) => Self { values: &stage.conv_out.0, through: Some(&stage.norm) },
+            Some(BatchedBlock { pooled: Some(pooled), .. }) => Self { values: &pooled, through: None },
+            Some(stage) => Self { values: &stage.conv_out, through: Some(&stage.norm) },
         }
     }
 
@@ -268,7 +269,6 @@ impl BatchedBlock {
         let mut conv_out = Buffer::of(batch * shape.out_len());
         let mut sums = vec![0.0; batch * 2 * padded];
         conv_out
-            .0
             .par_chunks_exact_mut(shape.out_len())
             .zip(sums.par_chunks_exact_mut(2 * padded))
             .enumerate()
@@ -302,7 +302,7 @@ impl BatchedBlock {
     fn normalise(&self, out: &mut [f32]) {
         let shape = self.block.shape();
         out.par_chunks_exact_mut(shape.pooled_len())
-            .zip(self.conv_out.0.par_chunks_exact(shape.out_len()))
+            .zip(self.conv_out.par_chunks_exact(shape.out_len()))
             .for_each(|(out, conv_out)| normalise(shape, conv_out, &self.norm, out));
     }
 
@@ -335,7 +335,7 @@ impl BatchedBlock {
         let shape = self.block.shape();
         let mut sums = vec![0.0; gradient.len() / shape.pooled_len() * 2 * shape.padded_out()];
         sums.par_chunks_exact_mut(2 * shape.padded_out())
-            .zip(self.conv_out.0.par_chunks_exact(shape.out_len()))
+            .zip(self.conv_out.par_chunks_exact(shape.out_len()))
             .zip(gradient.par_chunks_exact(shape.pooled_len()))
             .for_each(|((sums, conv_out), gradient)| {
                 norm_gradient_sums(shape, conv_out, gradient, &self.norm, sums);
@@ -370,7 +370,7 @@ impl Saved {
                 && stage.block.shape().pool > 1
             {
                 let mut pooled = Buffer::of(batch * stage.block.shape().pooled_len());
-                stage.normalise(&mut pooled.0);
+                stage.normalise(&mut pooled);
                 stage.pooled = Some(pooled);
             }
             let BlockOptions { window, depthwise, activation, pool } = it.options;
@@ -404,7 +404,7 @@ impl Saved {
         let mut output = vec![0.0; batch * len];
         output
             .par_chunks_exact_mut(len)
-            .zip(last.conv_out.0.par_chunks_exact(shape.out_len()))
+            .zip(last.conv_out.par_chunks_exact(shape.out_len()))
             .enumerate()
             .for_each_init(Vec::new, |padded, (i, (out, conv_out))| {
                 if step == channels {
@@ -442,11 +442,10 @@ impl Saved {
         let mut gradient = Buffer::of(batch * last.block.shape().pooled_len());
         let (channels, padded) = (last.block.shape().channels_out, last.block.shape().padded_out());
         gradient
-            .0
             .par_chunks_exact_mut(last.block.shape().pooled_len())
             .zip(above.par_chunks_exact(above.len() / batch))
             .for_each(|(out, above)| repad(above, channels, out, padded));
-        let mut sums = last.gradient_sums(&gradient.0);
+        let mut sums = last.gradient_sums(&gradient);
 
         for (at, stage) in stages.iter().enumerate().rev() {
             let (block, shape) = (&stage.block, *stage.block.shape());
@@ -460,7 +459,7 @@ impl Saved {
             let mut next_sums = vec![0.0; groups * sums_len];
             let mut d_weights = Buffer::of(groups * block.weight_len());
             let mut below = Buffer::of(if at > 0 { batch * block.in_len() } else { 0 });
-            let d_input = if at > 0 { &mut below.0 } else { &mut d_x };
+            let d_input: &mut [f32] = if at > 0 { &mut below } else { &mut d_x };
             let mut d_inputs: Vec<Option<&mut [f32]>> = if d_input.is_empty() {
                 (0..groups).map(|_| None).collect()
             } else {
@@ -471,7 +470,6 @@ impl Saved {
                 n => next_sums.chunks_exact_mut(n).collect(),
             };
             d_weights
-                .0
                 .par_chunks_exact_mut(block.weight_len())
                 .zip(&mut d_inputs)
                 .zip(&mut sums_of)
@@ -482,8 +480,8 @@ impl Saved {
                         let of = Backward {
                             block,
                             source: input.picture(picture, block.in_len()),
-                            conv_out: &stage.conv_out.0[picture * shape.out_len()..][..shape.out_len()],
-                            gradient: &gradient.0[picture * shape.pooled_len()..][..shape.pooled_len()],
+                            conv_out: &stage.conv_out[picture * shape.out_len()..][..shape.out_len()],
+                            gradient: &gradient[picture * shape.pooled_len()..][..shape.pooled_len()],
                             norm: &norm,
                         };
                         let d_input = d_input
@@ -493,7 +491,7 @@ impl Saved {
                     }
                 });
 
-            let d_kernel = block.unpack(&sum(&d_weights.0, block.weight_len()));
+            let d_kernel = block.unpack(&sum(&d_weights, block.weight_len()));
             // What a bias adds, the normalisation takes away again: its gradient is zero.
             let bias = if stage.bias { shape.channels_out } else { 0 };
             let begin = end - d_kernel.len() - bias - 2 * shape.channels_out;
@@ -505,8 +503,7 @@ impl Saved {
             end = begin;
 
             if at > 0 {
-                sums =
-                    if input.through.is_some() { next_sums } else { stages[at - 1].gradient_sums(&below.0) };
+                sums = if input.through.is_some() { next_sums } else { stages[at - 1].gradient_sums(&below) };
                 gradient = below;
             }
         }
@@ -540,19 +537,40 @@ fn sum(vectors: &[f32], n: usize) -> Vec<f32> {
     result
 }
 
-/// Large buffers that go back to a shelf when dropped. Fresh memory of this size costs a page fault every 4
-/// KiB, which profiles of a training step show.
-#[derive(Debug)]
-struct Buffer(Vec<f32>);
+/// Large buffers that begin with a cache line, and go back to a shelf when dropped. Fresh memory of this size costs a page
+/// fault every 4 KiB, which profiles of a training step show.
+#[derive(Debug, Default)]
+struct Buffer {
+    values: Vec<f32>,
+    /// Of `values`.
+    used: Range<usize>,
+}
 
-static SHELF: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+static SHELF: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
 
 impl Buffer {
     /// `len` floats with any content.
     fn of(len: usize) -> Self {
         let mut shelf = SHELF.lock().unwrap_or_else(|e| e.into_inner());
-        let found = shelf.iter().position(|buffer| buffer.len() == len);
-        Self(found.map_or_else(|| vec![0.0; len], |at| shelf.swap_remove(at)))
+        if let Some(at) = shelf.iter().position(|buffer| buffer.used.len() == len) {
+            return shelf.swap_remove(at);
+        }
+        let (values, start) = zeros(len);
+        Self { values, used: start..start + len }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.values[self.used.clone()]
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values[self.used.clone()]
     }
 }
 
@@ -560,10 +578,14 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         // A few for each of a network's convolutions; older ones of another batch size go.
         const KEPT: usize = 128;
+        if self.values.is_empty() {
+            return;
+        }
         let mut shelf = SHELF.lock().unwrap_or_else(|e| e.into_inner());
-        shelf.push(std::mem::take(&mut self.0));
+        shelf.push(std::mem::take(self));
         let surplus = shelf.len().saturating_sub(KEPT);
-        shelf.drain(..surplus);
+        // Nothing is put back while the shelf is locked.
+        shelf.drain(..surplus).for_each(|mut buffer| buffer.values = Vec::new());
     }
 }
 

@@ -47,11 +47,7 @@ impl NormGradient {
     }
 }
 
-/// Vectors of channels that are summed in registers at once.
-const TOGETHER: usize = 4;
-
-/// Calls the function for all channels, as many vectors of them at once as leave their constants in registers:
-/// [`TOGETHER`], 2 or 1.
+/// Calls the function for all channels, as many vectors of them at once as leave their constants and sums in registers.
 macro_rules! by_channels {
     ($simd:ident, $channels:expr, |$c:ident, $vectors:ident| $call:expr) => {{
         let mut $c = 0;
@@ -66,7 +62,8 @@ macro_rules! by_channels {
             };
         }
         if $simd::REGISTER_COUNT >= 32 {
-            some!(TOGETHER);
+            some!(6);
+            some!(3);
         }
         some!(2);
         some!(1);
@@ -77,26 +74,26 @@ macro_rules! by_channels {
 #[inline(always)]
 pub(in crate::kernels) fn add_sums<S: Simd>(simd: S, row: &[f32], channels: usize, sums: &mut [f64]) {
     assert!(channels > 0 && channels.is_multiple_of(S::F32_LANES) && sums.len() == 2 * channels);
-    let mut c = 0;
-    while c + TOGETHER * S::F32_LANES <= channels {
-        add_sums_of::<S, TOGETHER>(simd, row, channels, c, sums);
-        c += TOGETHER * S::F32_LANES;
-    }
-    while c < channels {
-        add_sums_of::<S, 1>(simd, row, channels, c, sums);
-        c += S::F32_LANES;
-    }
+    by_channels!(S, channels, |c, NV| add_sums_of::<S, NV>(simd, row, channels, c, sums));
 }
 
 /// The same for `NV` vectors of channels from `c` on.
+///
+/// # Safety
+/// They must be the channels at most, and the lengths those of [`add_sums`].
 #[inline(always)]
-fn add_sums_of<S: Simd, const NV: usize>(simd: S, row: &[f32], channels: usize, c: usize, sums: &mut [f64]) {
-    assert!(c + NV * S::F32_LANES <= channels);
+unsafe fn add_sums_of<S: Simd, const NV: usize>(
+    simd: S,
+    row: &[f32],
+    channels: usize,
+    c: usize,
+    sums: &mut [f64],
+) {
     let zero = simd.splat_f32s(0.0);
     let (mut sum, mut square) = ([zero; NV], [zero; NV]);
     for pixel in row.chunks_exact(channels) {
         for v in 0..NV {
-            // SAFETY: checked above.
+            // SAFETY: the caller's promise.
             let value = unsafe { load(simd, pixel.as_ptr().add(c + v * S::F32_LANES)) };
             sum[v] = simd.add_f32s(sum[v], value);
             square[v] = simd.mul_add_e_f32s(value, value, square[v]);
@@ -252,18 +249,7 @@ pub(super) fn gradient_sums<S: Simd, const P: usize>(
     assert!(channels > 0 && channels.is_multiple_of(S::F32_LANES) && norm.shift.len() == channels);
     assert!(values.len() >= P * row && row >= P * above.len() && above.len().is_multiple_of(channels));
     assert!(sums.len() == 2 * channels);
-    let mut c = 0;
-    // SAFETY: checked above; each call covers channels below `channels`.
-    unsafe {
-        while c + TOGETHER * S::F32_LANES <= channels {
-            gradient_sums_of::<S, P, TOGETHER>(simd, norm, values, row, above, c, sums);
-            c += TOGETHER * S::F32_LANES;
-        }
-        while c < channels {
-            gradient_sums_of::<S, P, 1>(simd, norm, values, row, above, c, sums);
-            c += S::F32_LANES;
-        }
-    }
+    by_channels!(S, channels, |c, NV| gradient_sums_of::<S, P, NV>(simd, norm, values, row, above, c, sums));
 }
 
 /// The same for `NV` vectors of channels from `c` on.
