@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize, resolve } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -29,8 +29,16 @@ export function run(program, args, options = {}) {
   });
 }
 
-/** The folder of a small app of its own, with the packed package installed by npm and the picture in its `public`. */
+/**
+ * The folder of a small app of its own, with the packed package installed by npm and the picture in its `public`. What else an
+ * app depends on lies further up, of the versions that are locked there: npm is not to look for newer ones.
+ */
 export async function app(folder) {
+  const manifest = join(folder, 'package.json');
+  if (existsSync(manifest)) {
+    const { dependencies, devDependencies, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
+    writeFileSync(manifest, JSON.stringify(rest));
+  }
   for (const old of ['node_modules', 'dist', 'public', '.next']) rmSync(join(folder, old), { recursive: true, force: true });
   const options = ['--offline', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts', '--prefix', folder];
   await run('npm', ['install', ...options, PACKED]);
