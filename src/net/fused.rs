@@ -245,7 +245,7 @@ impl<'a> BatchInput<'a> {
     fn of(stages: &'a [BatchedBlock], x: &'a [f32]) -> Self {
         match stages.last() {
             None => Self { values: x, through: None },
-            Some(BatchedBlock { pooled: Some(pooled), .. }) => Self { values: &pooled, through: None },
+            Some(BatchedBlock { pooled: Some(pooled), .. }) => Self { values: pooled, through: None },
             Some(stage) => Self { values: &stage.conv_out, through: Some(&stage.norm) },
         }
     }
