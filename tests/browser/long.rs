@@ -149,7 +149,8 @@ fn camera_runs_on(engine: &str, seconds: u64) -> Vec<Held> {
     assert_eq!(unclosed, None);
     // Most of the way there is nothing more than in the part before.
     let (first, last) = (&all[0], &all[all.len() - 1]);
-    assert!(last.results > first.results + seconds as f64, "{first:?} {last:?}");
+    // A graphics device of software, on a machine that does other work, has one in one or two seconds.
+    assert!(last.results > first.results + seconds as f64 / 4.0, "{first:?} {last:?}");
     assert_eq!(last.workers, first.workers);
     let most = |of: fn(&Held) -> f64, part: &[Held]| part.iter().map(of).fold(0.0, f64::max);
     let (before, after) = all.split_at(all.len() / 2);
