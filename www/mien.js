@@ -138,7 +138,7 @@ export class Mien extends EventTarget {
     signal?.throwIfAborted();
     const before = this.#answered;
     const answer = this.#inTurn(before, source, { track, timestamp, transfer, signal });
-    this.#answered = Promise.allSettled([before, answer]);
+    this.#answered = Promise.allSettled([before, answer]).then(() => {}); // or each would hold what came before it
     return unlessAborted(answer, signal);
   }
 

@@ -13,6 +13,7 @@ use crate::support::chromium::{Chromium, Options};
 use crate::support::page::Page;
 use crate::support::site::Site;
 use crate::support::{film, grey, heads, poll, repository};
+use crate::visit;
 
 /// Has a worker count what it holds: the module's memory, pictures that are open, buffers and textures on the graphics device.
 const HELD: &str = "
@@ -246,6 +247,23 @@ fn pictures_of_many_sizes_leave_nothing_on_the_graphics_device() {
     assert!(objects[0] > 0.0, "none was seen");
     let most = |part: &[f64]| part.iter().copied().fold(0.0, f64::max);
     assert!(most(&objects[8..]) <= most(&objects[..8]) + 2.0, "{objects:?}");
+}
+
+/// A camera's results would fill the memory in a day.
+#[test]
+fn former_results_are_let_go() {
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        page.evaluate(
+            "(async () => {
+                const picture = await (await fetch('sample.jpg')).blob();
+                window.first = new WeakRef(await mienApp.mien.estimate(picture));
+                for (let i = 0; i < 2; i++) await mienApp.mien.estimate(picture);
+            })()",
+        );
+        page.heap_and_nodes(); // which collects what nobody holds
+        assert_eq!(page.evaluate("first.deref() === undefined"), true);
+    });
 }
 
 /// Loaded and closed again and again, with a picture between.
