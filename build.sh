@@ -23,6 +23,7 @@ Usage: ./build.sh COMMAND
   test    check the formatting, lint, and run every test, those in a real browser included
   bench   measure Mien beside other libraries in a real browser (from npm: needs Node and 350 MB of disk), and
           write docs/benchmarks.md
+  lighthouse  judge the page with Lighthouse (from npm: needs Node and 190 MB of disk), and write docs/lighthouse.md; on an idle machine
   package       build the package for npm (npm/README.md) and pack it: target/package/ (needs Node)
   package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 900 MB of disk)
 
@@ -45,6 +46,8 @@ cargo_deny_version=0.20.2
 
 # What a visitor downloads before the first result, gzip: 1 MiB.
 first_result_budget=1048576
+# For sed -E: drops comments that have lines to themselves.
+without_comments='/^ *\/\*\*.*\*\/ *$/d; /^ *\/\*\*([^*]|\*+[^*\/])*\**$/,/\*\/ *$/d; /^ *\/\//d'
 
 # And for WebGPU, later and in the background: 2.5 MB.
 gpu_budget=2500000
@@ -383,6 +386,10 @@ assemble() {
     fi
     touch "$folder/.nojekyll" # GitHub Pages: files as they are
 
+    # Comments are for those who read the source, which lies beside the page.
+    find "$folder" -name '*.js' -not -path "$folder/pkg/*" -print0 | xargs -0 sed -i.with -E "$without_comments"
+    find "$folder" -name '*.with' -exec rm {} +
+
     # The service worker keeps a complete set of files for each build, named after their content.
     build=$(cd "$folder" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
     # In each build, scripts and what they load have other addresses, so that no cache on the way has files of two.
@@ -400,7 +407,8 @@ assemble() {
     # Languages are fetched as soon as can be, by address alone: the page has not to know them.
     digests+=$(cd "$folder" && digests_of lib/build.js locales/*.js)
     digests+="'./':$(sed "s|.*'index.html':\('[0-9a-f]*'\).*|\1|" <<<"$digests")"
-    sed "s/^const BUILD = '';$/const BUILD = '$build';/; s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" www/sw.js >"$folder/sw.js"
+    sed -i.with "s/^const BUILD = '';$/const BUILD = '$build';/; s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/sw.js"
+    rm "$folder/sw.js.with"
     grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/lib/build.js" ||
         die "www/sw.js or www/lib/build.js has no lines const BUILD = ''; and const DIGESTS = {};"
 }
@@ -645,6 +653,14 @@ run_bench() {
     MIEN_BENCH_MODULE=$site/pkg cargo bench --bench browser
 }
 
+run_lighthouse() {
+    need_browser
+    npm_packages lighthouse || die "Lighthouse cannot be installed. Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+    dist
+    step "Lighthouse"
+    CHROME_PATH=$(command -v "$CHROME") node benches/lighthouse.mjs dist "$tools/lighthouse" docs/lighthouse.md
+}
+
 test_package() {
     need_browser
     package
@@ -676,6 +692,7 @@ serve) serve ;;
 dist) dist ;;
 test) run_tests ;;
 bench) run_bench ;;
+lighthouse) run_lighthouse ;;
 package) package ;;
 package-test) test_package ;;
 *) usage ;;

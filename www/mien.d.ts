@@ -191,11 +191,6 @@ export class Mien extends EventTarget {
 
   readonly engine: EngineKind;
   readonly model: string;
-  /**
-   * Whether the browser itself keeps the worker that sees the pictures from every connection, as the worker has tried before the first one
-   * came. Where it is false, only Mien's own code does.
-   */
-  readonly sealed: boolean;
   /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */
   readonly timings: Partial<Record<EngineKind, number>>;
   /** With engine 'auto', once both engines have run the same picture with a face. */
@@ -207,6 +202,12 @@ export class Mien extends EventTarget {
    * coordinates are those of the source either way.
    */
   estimate(source: MienSource, options?: EstimateOptions): Promise<Result>;
+
+  /**
+   * Whether the browser itself keeps the worker that sees the pictures from every connection: the worker tries one, and the browser notes in
+   * its console that it refused it. Where it is false, only Mien's own code keeps it from that.
+   */
+  isSealed(): Promise<boolean>;
 
   /** Forgets the faces followed so far. For a new camera or another video. */
   reset(): void;

@@ -106,9 +106,9 @@ export class Mien extends EventTarget {
     return this.#active.model ?? this.#model;
   }
 
-  /** Whether the browser itself keeps the worker that sees the pictures from every connection: tried by the worker, before the first one. */
-  get sealed() {
-    return this.#active.sealed;
+  /** Whether the browser itself keeps the worker that sees the pictures from every connection: the worker tries one. */
+  isSealed() {
+    return this.#active.isSealed();
   }
 
   /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */

@@ -5,7 +5,8 @@
 // come.
 //   scripts   glue                           the module's own script
 //   program   wasm                           the module
-//   start     kind, detector, network        ->  { model, readsPixels, sealed }
+//   start     kind, detector, network        ->  { model, readsPixels }
+//   sealed                                   ->  whether it can connect to nothing
 //   estimate  frame, track, timestamp, keep  ->  { result, ms, pixels? }
 //   probe     pixels, track                  ->  { ms, faces }
 //   reset
@@ -21,7 +22,8 @@ const DOORS = [
   'BroadcastChannel', 'caches', 'indexedDB', 'FontFace', 'webkitRequestFileSystem', 'webkitRequestFileSystemSync',
   'webkitResolveLocalFileSystemURL', 'webkitResolveLocalFileSystemSyncURL',
 ];
-const isSealed = self.fetch('data:,mien-tries-whether-its-worker-is-shut-in').then(() => false, () => true);
+// To be tried when somebody asks, since browsers note in their console what they refuse.
+const connect = self.fetch.bind(self, 'data:,mien-tries-whether-its-worker-is-shut-in');
 for (const [start, names] of [[self, DOORS], [navigator, ['storage', 'storageBuckets', 'serviceWorker']]]) {
   for (let owner = start; owner; owner = Object.getPrototypeOf(owner)) for (const name of names) Reflect.deleteProperty(owner, name);
 }
@@ -49,7 +51,11 @@ const handlers = {
     const trouble = kind === 'webgpu' ? ['no-webgpu', 'WebGPU could not be started'] : ['weights', 'The model could not be read'];
     estimator = await module.WebEstimator.create(kind, detector, network).catch(because(...trouble));
     warmUp();
-    return { model: estimator.model, readsPixels: canReadPixels(), sealed: await isSealed };
+    return { model: estimator.model, readsPixels: canReadPixels() };
+  },
+
+  async sealed() {
+    return connect().then(() => false, () => true);
   },
 
   async estimate({ frame, track, timestamp, keep }) {

@@ -288,13 +288,9 @@ fn the_worker_that_sees_pictures_reaches_nothing_at_all() {
         site.small_sample();
         site.before_workers(ATTEMPTS);
         page.open(&site.page(&format!("?engine={engine}")));
-        assert_eq!(page.evaluate("mienApp.mien.sealed"), true);
-        assert!(
-            page.evaluate("document.querySelector('#sealed').textContent")
-                .as_str()
-                .unwrap()
-                .contains("it cannot")
-        );
+        assert_eq!(page.evaluate("mienApp.mien.isSealed()"), true);
+        page.evaluate("document.querySelector('#private').scrollIntoView()");
+        page.wait_for("document.querySelector('#sealed').textContent.includes('it cannot')");
         page.settles();
         let worker = page.worker(&format!("mien-{engine}"));
         for to in [ear.address(), site.origin().to_owned()] {

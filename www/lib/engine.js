@@ -27,8 +27,6 @@ export class Engine {
   kind;
   /** @type {string} the name of the network, as the weights state it */
   model;
-  /** @type {boolean} whether the browser keeps its worker from every connection */
-  sealed;
 
   /**
    * The worker begins at once, and has its own scripts by the time that the files arrive: it gets each as it comes.
@@ -54,9 +52,8 @@ export class Engine {
       const scripts = glue.then((address) => engine.call('scripts', { glue: address }, [], START_TIME_LIMIT_MS));
       const program = Promise.all([files.wasm, scripts]).then(([wasm]) => engine.call('program', { wasm }, [], START_TIME_LIMIT_MS));
       const [detector, network] = await Promise.all([files.detector, files.network, program]);
-      const { model, readsPixels, sealed } = await engine.call('start', { kind, detector, network }, [], START_TIME_LIMIT_MS);
+      const { model, readsPixels } = await engine.call('start', { kind, detector, network }, [], START_TIME_LIMIT_MS);
       engine.model = model;
-      engine.sealed = sealed;
       engine.#workerReads = readsPixels;
       return engine;
     } catch (error) {
@@ -104,6 +101,11 @@ export class Engine {
    */
   probe(pixels, track) {
     return this.call('probe', { pixels, track }, [], PROBE_TIME_LIMIT_MS);
+  }
+
+  /** Whether the browser keeps the worker from every connection. @returns {Promise<boolean>} */
+  isSealed() {
+    return this.call('sealed');
   }
 
   reset() {

@@ -4,5 +4,5 @@ window.outcome = (async () => {
   const mien = await Mien.load({ engine: 'cpu' });
   const photo = await fetch('sample.jpg').then((response) => response.blob());
   const { faces } = await mien.estimate(photo);
-  return { faces, sealed: mien.sealed };
+  return { faces, sealed: await mien.isSealed() };
 })();

@@ -13,7 +13,7 @@ export function Faces({ photo }) {
       const response = await fetch(photo);
       const { faces } = await mien.estimate(await response.blob());
       setFaces(faces);
-      return { faces, sealed: mien.sealed };
+      return { faces, sealed: await mien.isSealed() };
     };
     window.outcome = look();
     return () => ending.abort();
