@@ -16,7 +16,7 @@ import { photoInputs, readPicture } from './views/photo.js';
 import { Readout } from './views/readout.js';
 import { Stage } from './views/stage.js';
 import { Meter, Rest, Status } from './views/status.js';
-import { describeAll } from './views/words.js';
+import { ageOnly, describeAll, showAgeOnly } from './views/words.js';
 
 // The page is saved for offline use this long after it has opened, so that this takes nothing from the
 // first result.
@@ -35,6 +35,8 @@ const STRIP_UNTIL = 4;
 
 // A page out of sight lets go of the camera after this long.
 const AWAY_MS = 30_000;
+
+const AGE_ONLY = 'mien age only';
 
 const $ = (id) => document.getElementById(id);
 const buttons = { start: $('start-camera'), stop: $('stop-camera'), switch: $('switch-camera'), sample: $('use-sample') };
@@ -91,10 +93,39 @@ $('language').addEventListener('change', ({ target }) => {
   });
 });
 
-addEventListener('spoken', () => {
+addEventListener('spoken', sayAgain);
+
+function sayAgain() {
   if (!app.lastResult || !stage.shows) return;
   move(); // with the words on poor pictures
   panel.now();
+}
+
+// ---- ages only ----
+
+/** @param {boolean} isWished and whether that is to be kept for later visits */
+function wishAgeOnly(isWished, isChosen = false) {
+  showAgeOnly(isWished);
+  document.documentElement.toggleAttribute('data-age-only', isWished);
+  $('age-only').ariaPressed = String(isWished);
+  if (!isChosen) return;
+  try {
+    if (isWished) localStorage[AGE_ONLY] = 'yes';
+    else delete localStorage[AGE_ONLY];
+  } catch {
+    // It may not be kept here.
+  }
+}
+
+try {
+  wishAgeOnly(Boolean(localStorage[AGE_ONLY]));
+} catch {
+  // Nothing may be kept here.
+}
+
+$('age-only').addEventListener('click', () => {
+  wishAgeOnly(!ageOnly, true);
+  sayAgain();
 });
 
 // ---- loading ----
@@ -117,9 +148,6 @@ function loaded(mien) {
   mien.addEventListener('comparison', ({ detail }) => meter.compare(detail));
   status.progressDone();
   meter.idle(mien.engine);
-  $('sealed').textContent = mien.sealed
-    ? t`It has tried, in this browser: it cannot.`
-    : t`This browser does not keep to that: here only the page’s own code holds the worker back.`;
   stampOffline();
   if (session === idle) {
     setState('ready');
@@ -129,13 +157,21 @@ function loaded(mien) {
     fetchParts();
     saveForOffline();
   }, SAVE_AFTER_MS);
-  // The numbers are fetched when their place comes into sight.
+  // What is fetched or tried when its place comes into sight.
+  onceSeen($('about'), () => later('later/measured.js').then(({ showMeasured }) => showMeasured($('measured'), mien.model)));
+  onceSeen($('private'), async () => {
+    $('sealed').textContent = (await mien.isSealed()) ? t`It has tried, in this browser: it cannot.`
+      : t`This browser does not keep to that: here only the page’s own code holds the worker back.`;
+  });
+  return mien;
+}
+
+function onceSeen(element, run) {
   new IntersectionObserver(([{ isIntersecting }], observer) => {
     if (!isIntersecting) return;
     observer.disconnect();
-    later('later/measured.js').then(({ showMeasured }) => showMeasured($('measured'), mien.model)).catch(() => {});
-  }).observe($('about'));
-  return mien;
+    run().catch(() => {});
+  }).observe(element);
 }
 
 function mayFetchWebGpu() {

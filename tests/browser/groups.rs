@@ -99,6 +99,37 @@ fn each_of_a_group_can_be_told_and_chosen_on_a_phone() {
     });
 }
 
+#[test]
+fn the_faces_of_a_photo_are_in_the_order_of_their_ages_if_wished() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("six.png");
+    let mut picture = heads([960, 160], 130, &[80, 240, 400, 560, 720, 880].map(|x| [x, 80]));
+    // The darker, the other the age.
+    for (x, _, pixel) in picture.enumerate_pixels_mut() {
+        let light = [1.0, 0.4, 0.8, 0.5, 0.9, 0.6][x as usize / 160];
+        pixel.0 = pixel.0.map(|value| (f32::from(value) * light) as u8);
+    }
+    picture.save(&path).unwrap();
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        page.estimate_after(|page| page.choose_file(&path));
+        page.wait_for("document.querySelectorAll('.strip [role=option]').length === 6");
+        let keys = "[...document.querySelectorAll('.strip [role=option]')].map(({ dataset }) => dataset.key)";
+        let by_place = page.evaluate(keys);
+        let button = "document.querySelector('#strips > button')";
+        page.evaluate(&format!("{button}.click()"));
+        assert_eq!(page.evaluate(&format!("{button}.ariaPressed")), "true");
+        let ages = page.evaluate(
+            "[...document.querySelectorAll('.strip [role=option] span')].map(({ innerText }) => Number(innerText.split('·')[1]))",
+        );
+        let ages: Vec<f64> = serde_json::from_value(ages).unwrap();
+        assert!(ages.is_sorted() && ages[0] < ages[5], "{ages:?}");
+        assert_ne!(page.evaluate(keys), by_place);
+        page.evaluate(&format!("{button}.click()"));
+        assert_eq!(page.evaluate(keys), by_place);
+    });
+}
+
 /// Two that lie close to each other keep their words, and these are moved apart.
 #[test]
 fn the_labels_of_two_are_moved_apart() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::looks::axe;
+use crate::looks::axe_finds;
 use crate::support::chromium::Options;
 use crate::support::page::Page;
 use crate::support::repository;
@@ -250,7 +250,6 @@ fn what_cannot_be_guessed_is_told_and_the_next_picture_can() {
 /// On the smallest screen, with large letters and with the system's colours nothing is beside the view; axe finds nothing.
 #[test]
 fn the_game_fits_and_can_be_used_by_all() {
-    let axe = axe();
     visit(Options::default(), |site, page| {
         for (size, letters, scheme, forced) in [
             ([320, 568], 16, "light", "none"),
@@ -261,9 +260,6 @@ fn the_game_fits_and_can_be_used_by_all() {
         ] {
             page.appear(size, letters, scheme, forced);
             page.open(&site.page("?engine=cpu"));
-            if let Some(axe) = &axe {
-                page.evaluate(&format!("(() => {{ {axe} }})()"));
-            }
             let look = |step: &str| {
                 let name = format!("{step}, {size:?}, {letters}, {scheme}, {forced}");
                 wait_for_step(page, step);
@@ -278,10 +274,8 @@ fn the_game_fits_and_can_be_used_by_all() {
                     })()",
                 );
                 assert_eq!(beside, json!([false, []]), "{name}");
-                if axe.is_some() && forced == "none" {
-                    let found = page.evaluate(
-                        "axe.run({ rules: { 'label-content-name-mismatch': { enabled: true }, 'target-size': { enabled: true } } }).then(({ violations }) => violations.map(({ id, impact, nodes }) => [id, impact, nodes.map(({ html }) => html.slice(0, 200))]))",
-                    );
+                if forced == "none" {
+                    let found = axe_finds(page);
                     assert_eq!(found, json!([]), "{name}: {found:#}");
                 }
             };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::looks::{axe, screenshots};
+use crate::looks::{axe_finds, screenshots};
 use crate::support::chromium::{Chromium, Options};
 use crate::support::page::Page;
 use crate::support::site::Site;
@@ -816,14 +816,10 @@ fn nothing_of_the_screen_and_the_editor_is_lost() {
 
 #[test]
 fn axe_finds_nothing_of_the_screen_and_the_editor() {
-    let Some(axe) = axe() else { return };
     stand_at(camera(), |site, page| {
         let complaints = |state: &str| {
             page.screenshot(); // once all has come to rest
-            page.evaluate(&format!("(() => {{ {axe} }})()"));
-            let found = page.evaluate(
-                "axe.run({ rules: { 'label-content-name-mismatch': { enabled: true }, 'target-size': { enabled: true } } }).then(({ violations }) => violations.map(({ id, impact, nodes }) => [id, impact, nodes.map(({ html }) => html.slice(0, 200))]))",
-            );
+            let found = axe_finds(page);
             assert_eq!(found, json!([]), "{state}: {found:#}");
         };
         for scheme in ["light", "dark"] {
@@ -849,8 +845,7 @@ fn axe_finds_nothing_of_the_screen_and_the_editor() {
     });
     stand_where("prompt", camera(), |_, site, page| {
         page.go(&site.page("kiosk.html?engine=cpu"), WAITING);
-        page.evaluate(&format!("(() => {{ {axe} }})()"));
-        let found = page.evaluate("axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]))");
+        let found = axe_finds(page);
         assert_eq!(found, json!([]), "before the start: {found:#}");
     });
 }

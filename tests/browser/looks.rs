@@ -3,10 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::groups::group;
 use crate::support::chromium::Options;
+use crate::support::page::Page;
 use crate::support::repository;
 use crate::visit;
 
@@ -223,7 +224,6 @@ fn nothing_moves_for_those_who_want_it_so() {
 /// axe finds nothing, in each of the page's states.
 #[test]
 fn axe_finds_nothing() {
-    let Some(axe) = axe() else { return };
     let folder = tempfile::tempdir().unwrap();
     let picture = folder.path().join("group.png");
     group().save(&picture).unwrap();
@@ -231,11 +231,8 @@ fn axe_finds_nothing() {
         for scheme in ["light", "dark"] {
             page.emulate(&[("prefers-color-scheme", scheme)]);
             page.open(&site.page("?engine=cpu"));
-            page.evaluate(&format!("(() => {{ {axe} }})()"));
             let complaints = |state: &str| {
-                let found = page.evaluate(
-                    "axe.run({ rules: { 'label-content-name-mismatch': { enabled: true }, 'target-size': { enabled: true } } }).then(({ violations }) => violations.map(({ id, impact, nodes }) => [id, impact, nodes.map(({ html }) => html.slice(0, 200))]))",
-                );
+                let found = axe_finds(page);
                 assert_eq!(found, json!([]), "{scheme}, {state}: {found:#}");
             };
             complaints("empty");
@@ -253,8 +250,18 @@ fn axe_finds_nothing() {
     });
 }
 
+/// What axe complains of in the page as it is; of nothing where there is no axe.
+pub fn axe_finds(page: &Page) -> Value {
+    let Some(axe) = axe() else { return json!([]) };
+    page.evaluate(&format!("void (window.axe || (() => {{ {axe} }})())"));
+    page.evaluate(
+        "axe.run({ rules: { 'label-content-name-mismatch': { enabled: true }, 'target-size': { enabled: true } } })
+            .then(({ violations }) => violations.map(({ id, impact, nodes }) => [id, impact, nodes.map(({ html }) => html.slice(0, 200))]))",
+    )
+}
+
 /// Where `./build.sh test` has put it; `None` where that could not be done.
-pub fn axe() -> Option<String> {
+fn axe() -> Option<String> {
     let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools");
     let path = match std::env::var_os("MIEN_AXE") {
         Some(path) if path.is_empty() => {

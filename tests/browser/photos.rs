@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use image::ImageFormat;
+use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
 use image::imageops::{self, FilterType};
+use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use serde_json::{Value, json};
 
 use crate::groups::group;
+use crate::looks::axe_finds;
 use crate::support::chromium::Options;
 use crate::support::{heads, repository, sample};
 use crate::visit;
@@ -57,6 +59,154 @@ fn several_photos_are_read_and_none_is_lost() {
         // One picture by itself ends that.
         page.estimate_after(|page| page.click("#use-sample"));
         assert_eq!(page.evaluate("document.querySelectorAll('.strip').length"), 0);
+    });
+}
+
+/// Exif data with a date: in the directory of what the camera did, or in the first one alone.
+fn exif(is_little: bool, by_camera: bool, date: &str) -> Vec<u8> {
+    let [two, four] = [2, 4].map(|bytes: usize| {
+        move |value: u32| {
+            let all = value.to_be_bytes();
+            let mut bytes = all[4 - bytes..].to_vec();
+            if is_little {
+                bytes.reverse();
+            }
+            bytes
+        }
+    });
+    let entry = |tag, kind, count, value| [two(tag), two(kind), four(count), four(value)].concat();
+    let directory = |entry: Vec<u8>| [two(1), entry, four(0)].concat();
+    let mut file = [if is_little { b"II".to_vec() } else { b"MM".to_vec() }, two(42), four(8)].concat();
+    if by_camera {
+        file.extend(directory(entry(0x8769, 4, 1, 26)));
+        file.extend(directory(entry(0x9003, 2, 20, 44)));
+    } else {
+        file.extend(directory(entry(0x0132, 2, 20, 26)));
+    }
+    file.extend(format!("{date}\0").bytes());
+    file
+}
+
+#[test]
+fn photos_of_one_person_are_hills_in_the_order_of_their_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = sample().to_rgb8();
+    let (width, height) = picture.dimensions();
+    let write = |name: &str, exif: Option<Vec<u8>>| {
+        let path = folder.path().join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        let encode = |mut encoder: Box<dyn FnMut(Option<Vec<u8>>)>| encoder(exif.clone());
+        encode(match path.extension().unwrap().to_str().unwrap() {
+            "png" => Box::new(|exif| {
+                let mut encoder = PngEncoder::new(&file);
+                exif.into_iter().for_each(|exif| encoder.set_exif_metadata(exif).unwrap());
+                encoder.write_image(&picture, width, height, ExtendedColorType::Rgb8).unwrap();
+            }),
+            "webp" => Box::new(|exif| {
+                let mut encoder = WebPEncoder::new_lossless(&file);
+                exif.into_iter().for_each(|exif| encoder.set_exif_metadata(exif).unwrap());
+                encoder.write_image(&picture, width, height, ExtendedColorType::Rgb8).unwrap();
+            }),
+            _ => Box::new(|exif| {
+                let mut encoder = JpegEncoder::new_with_quality(&file, 95);
+                exif.into_iter().for_each(|exif| encoder.set_exif_metadata(exif).unwrap());
+                encoder.write_image(&picture, width, height, ExtendedColorType::Rgb8).unwrap();
+            }),
+        });
+        path
+    };
+    let files = [
+        write("2010-05-06.jpg", None),
+        write("by camera.jpg", Some(exif(true, true, "2001:02:03 10:20:30"))),
+        write("IMG_1987.jpg", None),
+        write("at its end.webp", Some(exif(true, true, "1964:03:04 01:02:03"))),
+        write("Aunt 1953.jpg", None),
+        write("of the file.png", Some(exif(false, false, "1999:12:31 23:59:59"))),
+        write("never.jpg", Some(exif(true, true, "2001:02:31 10:20:30"))),
+    ];
+    let paths: Vec<&Path> = files.iter().map(|path| path.as_path()).collect();
+    let button = "document.querySelector('#strips > button')";
+    let rows = "[...document.querySelectorAll('.years li button')].map((row) => [row.querySelector('time').innerText, row.textContent])";
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        page.choose_files(&paths[..6]);
+        page.wait_for(button);
+        let asked =
+            "performance.getEntriesByType('resource').some(({ name }) => name.includes('later/years'))";
+        assert_eq!(page.evaluate(asked), false, "fetched when used");
+        page.evaluate(&format!("{button}.click()"));
+        page.wait_for("document.querySelector('.years')");
+        assert_eq!(page.evaluate(&format!("{button}.ariaExpanded")), "true");
+        let shown: Vec<[String; 2]> = serde_json::from_value(page.evaluate(rows)).unwrap();
+        let dates: Vec<&str> = shown.iter().map(|[date, _]| date.as_str()).collect();
+        assert_eq!(dates[..5], ["1953", "Mar 4, 1964", "Dec 31, 1999", "Feb 3, 2001", "May 6, 2010"]);
+        // A camera's count is no year, and what a file says of itself is not sure.
+        assert!(dates[5].ends_with('?') && !dates[5].contains("1987"), "{dates:?}");
+        assert!(shown[0][1].ends_with(", Aunt 1953.jpg") && shown[0][1].contains("probably "), "{shown:?}");
+        assert!(
+            page.evaluate("document.querySelector('.years .note').innerText")
+                .as_str()
+                .unwrap()
+                .contains("question mark")
+        );
+        // A row shows its picture.
+        page.evaluate("document.querySelectorAll('.years li button')[2].click()");
+        page.wait_for("document.querySelectorAll('.strip [role=option]')[5].ariaSelected === 'true'");
+        assert_eq!(
+            page.evaluate(
+                "[...document.querySelectorAll('.years li button')].map(({ ariaCurrent }) => ariaCurrent)"
+            ),
+            json!([null, null, "true", null, null, null])
+        );
+        assert_eq!(axe_finds(page), json!([]));
+        page.evaluate(&format!("{button}.click()"));
+        assert_eq!(page.evaluate("document.querySelector('.years').hidden"), true);
+
+        // Where all dates are known, what lies between them is said; and there is no 31 February.
+        page.choose_files(&[paths[6], paths[1], paths[3]]);
+        page.wait_for(&format!("{button} && !document.querySelector('.years')"));
+        page.evaluate(&format!("{button}.click()"));
+        page.wait_for("document.querySelector('.years')");
+        let shown: Vec<[String; 2]> = serde_json::from_value(page.evaluate(rows)).unwrap();
+        assert!(shown[2][0].ends_with('?') && shown[2][1].contains("never.jpg"), "{shown:?}");
+        page.choose_files(&[paths[1], paths[3]]);
+        page.wait_for(&format!("{button} && !document.querySelector('.years')"));
+        page.evaluate(&format!("{button}.click()"));
+        page.wait_for("document.querySelector('.years')");
+        let note = page.evaluate("document.querySelector('.years .note').innerText");
+        let ages =
+            page.evaluate("[...document.querySelectorAll('.years b')].map((it) => Number(it.innerText))");
+        let ages: Vec<i64> = serde_json::from_value(ages).unwrap();
+        let guessed = ages[1] - ages[0];
+        assert_eq!(
+            note,
+            format!("From the first to the last: 37 years by their dates, {guessed} by the guesses.")
+        );
+
+        // One picture has no line, and ends that of others.
+        page.estimate_after(|page| page.click("#use-sample"));
+        assert_eq!(page.evaluate("document.querySelectorAll('#strips > *').length"), 0);
+    });
+}
+
+/// Damaged data are no date, and no error; made to take for ever, they take a moment.
+#[test]
+fn a_date_that_is_cut_off_is_none() {
+    let whole = [b"....".to_vec(), exif(false, true, "2001:02:03 10:20:30")].concat();
+    let circle = [b"II*\0\x08\0\0\0\x01\0".to_vec(), vec![0x69, 0x87, 4, 0, 1, 0, 0, 0, 8, 0, 0, 0]].concat();
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        let found = page.evaluate(&format!(
+            "import('./later/dates.js').then(async ({{ taken }}) => {{
+                const of = async (bytes) => (await taken(new File([new Uint8Array(bytes)], 'a.jpg'))).by;
+                const whole = {whole:?};
+                const cut = await Promise.all(whole.map((_, length) => of(whole.slice(0, length))));
+                const endless = new Uint8Array(2 ** 19).map((_, at) => [73, 73, 42, 0, 8, 0, 0, 0, 255, 255][at % 10]);
+                const since = performance.now();
+                return [await of(whole), [...new Set(cut.slice(0, -1))], await of({circle:?}), await of(endless), performance.now() - since < 5000];
+            }})"
+        ));
+        assert_eq!(found, json!(["camera", ["file"], "file", "file", true]));
     });
 }
 

@@ -9,7 +9,7 @@ use mien::picture::Frame;
 use mien::vision::alignment::{aligned, alignment};
 use serde_json::{Value, json};
 
-use crate::looks::{axe, screenshots};
+use crate::looks::{axe_finds, screenshots};
 use crate::support::chromium::Options;
 use crate::support::page::{Estimate, Page};
 use crate::support::{heads, repository, sample};
@@ -478,7 +478,6 @@ fn a_frame_of_the_camera_is_looked_into() {
 /// On the smallest screen and with large letters nothing is beside the view; axe finds nothing.
 #[test]
 fn the_view_fits_and_can_be_used_by_all() {
-    let axe = axe();
     let folder = screenshots();
     visit(Options::default(), |site, page| {
         for (size, letters, scheme, forced) in [
@@ -524,11 +523,8 @@ fn the_view_fits_and_can_be_used_by_all() {
                 })()",
             );
             assert_eq!(lost, json!([]), "{name}");
-            if let (Some(axe), "none") = (&axe, forced) {
-                page.evaluate(&format!("(() => {{ {axe} }})()"));
-                let found = page.evaluate(
-                    "axe.run({ rules: { 'label-content-name-mismatch': { enabled: true }, 'target-size': { enabled: true } } }).then(({ violations }) => violations.map(({ id, impact, nodes }) => [id, impact, nodes.map(({ html }) => html.slice(0, 200))]))",
-                );
+            if forced == "none" {
+                let found = axe_finds(page);
                 assert_eq!(found, json!([]), "{name}: {found:#}");
             }
         }

@@ -1,6 +1,6 @@
 //! What the page says of a face, and of itself.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::chromium::Options;
 use crate::visit;
@@ -68,33 +68,132 @@ fn what_is_not_one_number_is_not_told_as_one() {
     });
 }
 
+/// What `mien evaluate` wrote of the default network.
+fn measured(set: &str) -> Value {
+    let path = crate::support::repository().join(format!("model-weights/lite/{set}.json"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The mean over the faces of all sets.
+fn pooled(sets: &[Value], part: impl Fn(&Value) -> Value, name: &str) -> f64 {
+    let parts: Vec<Value> = sets.iter().map(part).collect();
+    let n: f64 = parts.iter().filter_map(|part| part["n"].as_f64()).sum();
+    parts.iter().filter_map(|part| Some(part["n"].as_f64()? * part[name].as_f64()?)).sum::<f64>() / n
+}
+
 /// The page's figures are those of the files that `mien evaluate` wrote.
 #[test]
 fn accuracy_is_stated_as_it_was_measured() {
-    let read = |set: &str| -> serde_json::Value {
-        let path = crate::support::repository().join(format!("model-weights/lite/{set}.json"));
-        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-    };
-    let sets = ["aaf-test", "utkface-test"].map(read);
-    let pooled = |part: &dyn Fn(&serde_json::Value) -> serde_json::Value, name: &str| {
-        let parts = sets.each_ref().map(part);
-        let n: f64 = parts.iter().filter_map(|part| part["n"].as_f64()).sum();
-        parts.iter().filter_map(|part| Some(part["n"].as_f64()? * part[name].as_f64()?)).sum::<f64>() / n
-    };
+    let sets = ["aaf-test", "utkface-test"].map(measured);
     visit(Options::default(), |site, page| {
         page.open(&site.page("?engine=cpu"));
         page.evaluate("document.querySelector('#about').scrollIntoView()");
         page.wait_for("document.querySelector('#measured table')");
         let words = page.evaluate("document.querySelector('#measured p').innerText");
         let words = words.as_str().unwrap();
-        let mae = pooled(&|set| set.clone(), "mae");
+        let mae = pooled(&sets, |set| set.clone(), "mae");
         assert!(words.contains(&format!("off by {mae:.1} years")), "{mae}: {words}");
         let rows = page.evaluate(
             "Object.fromEntries([...document.querySelectorAll('#measured tbody tr')].map(({ cells }) => [cells[0].innerText, [...cells].map(({ innerText }) => innerText).join(' ')]))",
         );
-        let bias = pooled(&|set| set["by_decade"]["80-89"].clone(), "bias");
+        let bias = pooled(&sets, |set| set["by_decade"]["80-89"].clone(), "bias");
         assert!(bias < -3.0 && words.contains("too young"), "{bias}: {words}");
         assert!(rows["80–89"].as_str().unwrap().contains(&format!("{:.1} too young", -bias)), "{rows}");
+    });
+}
+
+/// Every face's age beside the mean that was measured, by whoever asks; and nothing of it leaves the page.
+#[test]
+fn what_people_of_an_age_are_taken_for_is_said_as_it_was_measured() {
+    let sets = ["aaf-test", "utkface-test"].map(measured);
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        page.evaluate("document.querySelector('#about').scrollIntoView()");
+        page.wait_for("document.querySelector('#measured input')");
+        let asked = page.evaluate("performance.getEntriesByType('resource').length");
+        let said = |age: &str| {
+            page.evaluate(&format!(
+                "(() => {{
+                    const input = document.querySelector('#measured input');
+                    input.value = '{age}';
+                    input.dispatchEvent(new Event('input', {{ bubbles: true }}));
+                    return document.querySelector('#measured output').innerText;
+                }})()"
+            ))
+        };
+        for (age, decade) in [(25.0, "20-29"), (72.0, "70-79"), (5.0, "00-09")] {
+            let bias = pooled(&sets, |set| set["by_decade"][decade].clone(), "bias");
+            let said = said(&format!("{age}"));
+            let said = said.as_str().unwrap();
+            let way = if bias > 0.0 { "older" } else { "younger" };
+            assert!(
+                said.contains(&format!("for {:.1} years {way} on average", bias.abs())),
+                "{bias}: {said}"
+            );
+            assert!(said.ends_with(&format!(": {age} for {}.", (age + bias).round())), "{bias}: {said}");
+        }
+        assert_eq!(said("99"), "There were too few test pictures of that age.");
+        assert_eq!(said(""), "");
+        assert_eq!(page.evaluate("performance.getEntriesByType('resource').length"), asked);
+        // By the labels that pictures have.
+        page.evaluate("document.querySelector('#measured details').open = true");
+        let rows = page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('#measured details tbody tr')].map(({ cells }) => [cells[0].innerText, [...cells].slice(1).map(({ innerText }) => innerText)]))",
+        );
+        assert_eq!(rows.as_object().unwrap().len(), 7, "{rows}");
+        for (title, by, label) in
+            [("Labelled female", "by_gender", "female"), ("Labelled Black", "by_race", "Black")]
+        {
+            let mae = pooled(&sets, |set| set[by][label].clone(), "mae");
+            assert_eq!(rows[title][1], format!("{mae:.1}"), "{rows}");
+        }
+    });
+}
+
+/// A switch of the header's: no gender anywhere, in this visit and the next.
+#[test]
+fn ages_alone_are_shown_to_those_who_wish_it() {
+    // What can be read or heard of the page's own part, links' and tools' names aside.
+    let tells = "/\\bwom[ae]n|\\bm[ae]n\\b|male|gender|girl|boy/i.test([...document.querySelectorAll('#stage, #strips, #readout, .line, dialog')]
+        .map((part) => part.innerText + [...part.querySelectorAll('[aria-label]')].map(({ ariaLabel }) => ariaLabel)).join())";
+    let pressed = "document.querySelector('#age-only').ariaPressed";
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        page.evaluate(
+            "void (window.copied = [], Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => copied.push(text) } }))",
+        );
+        page.estimate_after(|page| page.click("#use-sample"));
+        assert_eq!(page.evaluate(tells), true);
+        assert_eq!(page.evaluate(pressed), "false");
+        page.click("#age-only");
+        assert_eq!(page.evaluate(pressed), "true");
+        assert_eq!(page.evaluate(tells), false, "{}", page.words());
+        let age = page.evaluate("String(Math.round(mienApp.lastResult.faces[0].age))");
+        assert_eq!(page.evaluate("document.querySelector('#age').innerText"), age);
+        // Nor where it is taken home, or looked into.
+        page.click("#take");
+        page.wait_for("document.querySelector('dialog[open] canvas')");
+        for words in ["Copy as text", "Copy as JSON"] {
+            page.evaluate(&format!(
+                "[...document.querySelectorAll('dialog button')].find(({{ innerText }}) => innerText === '{words}').click()"
+            ));
+        }
+        page.wait_for("copied.length === 2");
+        let copied = page.evaluate("copied.join()");
+        let copied = copied.as_str().unwrap();
+        assert!(copied.contains("ageDistribution") && !copied.contains("male"), "{copied}");
+        page.press("Escape");
+        page.click("#see");
+        page.wait_for("document.querySelector('dialog.see[open]')?.dataset.ready === ''");
+        assert_eq!(page.evaluate(tells), false);
+
+        page.open(&site.page("?engine=cpu"));
+        page.estimate_after(|page| page.click("#use-sample"));
+        assert_eq!(page.evaluate(pressed), "true");
+        assert_eq!(page.evaluate(tells), false);
+        page.click("#age-only");
+        assert_eq!(page.evaluate(tells), true);
+        assert_eq!(page.evaluate("localStorage.length"), 0);
     });
 }
 

@@ -1,5 +1,7 @@
 // The rules of the entrance screen: what their file may say, who fits a rule, and when the content changes.
-// Nothing here knows of a page, a camera or a clock.
+// Nothing here knows of a page, a camera or a clock; of the page's language alone.
+
+import { percent, t } from '../language.js';
 
 const AGES = 100;
 
@@ -13,73 +15,104 @@ const TIME = /^([01][0-9]|2[0-3]):[0-5][0-9]$/;
 
 // ---- what the file may say ----
 
+// What may be chosen, and how it is said.
+const WHO = { nearest: () => t`the nearest`, anyone: () => t`anyone`, everyone: () => t`everyone` };
+const GENDERS = { any: () => t`any`, female: () => t`female`, male: () => t`male` };
+const KINDS_OF_SHAPES = {
+  circle: () => t`circle`, ring: () => t`ring`, square: () => t`square`, triangle: () => t`triangle`, hill: () => t`hill`, star: () => t`star`,
+};
+
 /**
  * The fields of each part: to check a file by, and to make a form of. What is not `needed` has a `default`,
- * or does without.
+ * or does without. Their labels are said when they are shown, since the language may come or change later.
  */
 export const SETTINGS = {
-  notice: { kind: 'text', label: 'Notice, in words of your own', from: 20, to: 500, long: true },
-  idle: { kind: 'contents', label: 'Shown while nobody is there', needed: true },
-  otherwise: { kind: 'content', label: 'Shown where no rule holds' },
-  steadySeconds: { kind: 'number', label: 'A rule has to hold for so many seconds', from: 0.2, to: 60, default: 1 },
-  minimumSeconds: { kind: 'number', label: 'A content stays for at least so many seconds', from: 1, to: 600, default: 8 },
-  absentSeconds: { kind: 'number', label: 'Nobody has to be there for so many seconds', from: 0.5, to: 600, default: 4 },
-  idleSeconds: { kind: 'number', label: 'Seconds of each content while nobody is there', from: 2, to: 3600, default: 15 },
-  smallestFace: { kind: 'number', label: 'Smallest face, as a part of the picture’s width', from: 0, to: 1, default: 0.05 },
+  notice: { kind: 'text', label: () => t`Notice, in words of your own`, from: 20, to: 500, long: true },
+  idle: { kind: 'contents', label: () => t`Shown while nobody is there`, needed: true },
+  otherwise: { kind: 'content', label: () => t`Shown where no rule holds` },
+  steadySeconds: { kind: 'number', label: () => t`A rule has to hold for so many seconds`, from: 0.2, to: 60, default: 1 },
+  minimumSeconds: { kind: 'number', label: () => t`A content stays for at least so many seconds`, from: 1, to: 600, default: 8 },
+  absentSeconds: { kind: 'number', label: () => t`Nobody has to be there for so many seconds`, from: 0.5, to: 600, default: 4 },
+  idleSeconds: { kind: 'number', label: () => t`Seconds of each content while nobody is there`, from: 2, to: 3600, default: 15 },
+  smallestFace: { kind: 'number', label: () => t`Smallest face, as a part of the picture’s width`, from: 0, to: 1, default: 0.05 },
 };
 
 export const RULE = {
-  name: { kind: 'text', label: 'Name', needed: true, from: 1, to: 80 },
-  show: { kind: 'content', label: 'Shows', needed: true },
-  who: { kind: 'choice', label: 'Who has to fit', of: { nearest: 'the nearest', anyone: 'anyone', everyone: 'everyone' }, default: 'nearest' },
-  age: { kind: 'range', label: 'Age', from: 0, to: AGES - 1 },
-  gender: { kind: 'choice', label: 'Gender', of: { any: 'any', female: 'female', male: 'male' }, default: 'any' },
-  certainty: { kind: 'number', label: 'Certainty, 0 to 1', from: 0, to: 1, default: 0.5 },
-  people: { kind: 'range', label: 'How many people', from: 1, to: 50 },
-  time: { kind: 'times', label: 'Time of day' },
+  name: { kind: 'text', label: () => t`Name`, needed: true, from: 1, to: 80 },
+  show: { kind: 'content', label: () => t`Shows`, needed: true },
+  who: { kind: 'choice', label: () => t`Who has to fit`, of: WHO, default: 'nearest' },
+  age: { kind: 'range', label: () => t`Age`, from: 0, to: AGES - 1 },
+  gender: { kind: 'choice', label: () => t`Gender`, of: GENDERS, default: 'any' },
+  certainty: { kind: 'number', label: () => t`Certainty, 0 to 1`, from: 0, to: 1, default: 0.5 },
+  people: { kind: 'range', label: () => t`How many people`, from: 1, to: 50 },
+  time: { kind: 'times', label: () => t`Time of day` },
 };
 
 export const CONTENT = {
-  title: { kind: 'text', label: 'Title', needed: true, from: 1, to: 120 },
-  text: { kind: 'text', label: 'Text', from: 0, to: 600, long: true },
-  background: { kind: 'colour', label: 'Background' },
-  ink: { kind: 'colour', label: 'Letters' },
+  title: { kind: 'text', label: () => t`Title`, needed: true, from: 1, to: 120 },
+  text: { kind: 'text', label: () => t`Text`, from: 0, to: 600, long: true },
+  background: { kind: 'colour', label: () => t`Background` },
+  ink: { kind: 'colour', label: () => t`Letters` },
 };
 
 export const SHAPE = {
-  kind: { kind: 'choice', label: 'Shape', of: { circle: 'circle', ring: 'ring', square: 'square', triangle: 'triangle', hill: 'hill', star: 'star' }, needed: true },
-  x: { kind: 'number', label: 'From the left, %', from: -50, to: 150, needed: true },
-  y: { kind: 'number', label: 'From above, %', from: -50, to: 150, needed: true },
-  size: { kind: 'number', label: 'Size, %', from: 1, to: 200, needed: true },
-  colour: { kind: 'colour', label: 'Colour' },
+  kind: { kind: 'choice', label: () => t`Shape`, of: KINDS_OF_SHAPES, needed: true },
+  x: { kind: 'number', label: () => t`From the left, %`, from: -50, to: 150, needed: true },
+  y: { kind: 'number', label: () => t`From above, %`, from: -50, to: 150, needed: true },
+  size: { kind: 'number', label: () => t`Size, %`, from: 1, to: 200, needed: true },
+  colour: { kind: 'colour', label: () => t`Colour` },
 };
 
-/** What is wrong with a value, as the end of a sentence; undefined where nothing is. */
+/**
+ * What is wrong with a value, as a sentence; undefined where nothing is. Whole sentences, since languages have other orders. What the file
+ * has, and may have, is named as it stands there: its numbers have no marks of a language.
+ *
+ * @typedef {object} Place
+ * @property {() => string} where the value is: a rule, say, which is named only where something is wrong with it
+ * @property {string} name of the field
+ * @property {object} contents of the file
+ */
 const KINDS = {
-  text: (value, { from, to }) => typeof value !== 'string' ? `is ${named(value)} and has to be text in quotes`
-    : value.trim().length < from || value.length > to ? `has ${value.trim().length} characters and has to have ${from} to ${to}` : undefined,
-  number: (value, { from, to }) => !isNumber(value) ? `is ${named(value)} and has to be a number`
-    : value < from || value > to ? `is ${value} and has to be from ${from} to ${to}` : undefined,
-  choice: (value, { of }) => typeof value === 'string' && Object.hasOwn(of, value) ? undefined
-    : `is ${named(value)} and has to be one of ${Object.keys(of).map(named).join(', ')}`,
-  range(value, { from, to }) {
+  text(value, { from, to }, { where, name }) {
+    if (typeof value !== 'string') return t`${where()}, field “${name}”: is ${named(value)} and has to be text in quotes.`;
+    const { length } = value.trim();
+    if (length >= from && value.length <= to) return undefined;
+    return t`${where()}, field “${name}”: has ${named(length)} characters and has to have ${named(from)} to ${named(to)}.`;
+  },
+  number: (value, { from, to }, { where, name }) => !isNumber(value) ? t`${where()}, field “${name}”: is ${named(value)} and has to be a number.`
+    : value < from || value > to ? t`${where()}, field “${name}”: is ${named(value)} and has to be from ${named(from)} to ${named(to)}.` : undefined,
+  choice: (value, { of }, { where, name }) => typeof value === 'string' && Object.hasOwn(of, value) ? undefined
+    : t`${where()}, field “${name}”: is ${named(value)} and has to be one of ${Object.keys(of).map(named).join(', ')}.`,
+  range(value, { from, to }, { where, name }) {
     if (!Array.isArray(value) || value.length !== 2 || !value.every(Number.isInteger)) {
-      return `is ${named(value)} and has to be two whole numbers in brackets, such as [${from}, ${to}]`;
+      return t`${where()}, field “${name}”: is ${named(value)} and has to be two whole numbers in brackets, such as [${named(from)}, ${named(to)}].`;
     }
     const [low, high] = value;
-    if (low < from || high > to) return `is from ${low} to ${high} and has to lie within ${from} to ${to}`;
-    return low > high ? `begins at ${low}, which is after its end, ${high}` : undefined;
+    if (low < from || high > to) {
+      return t`${where()}, field “${name}”: is from ${named(low)} to ${named(high)} and has to lie within ${named(from)} to ${named(to)}.`;
+    }
+    return low > high ? t`${where()}, field “${name}”: begins at ${named(low)}, which is after its end, ${named(high)}.` : undefined;
   },
-  times: (value) => Array.isArray(value) && value.length === 2 && value.every((it) => typeof it === 'string' && TIME.test(it)) ? undefined
-    : `is ${named(value)} and has to be two times in brackets, such as ["08:00", "17:30"]`,
-  colour: (value) => typeof value === 'string' && COLOUR.test(value) ? undefined : `is ${named(value)} and has to be a colour such as "#17604d"`,
-  content: (value, _, contents) => typeof value !== 'string' ? `is ${named(value)} and has to be the name of a content`
-    : Object.hasOwn(contents, value) ? undefined : `names ${named(value)}, which is not among the contents (${listed(Object.keys(contents))})`,
-  contents(value, field, contents) {
-    if (!Array.isArray(value) || value.length === 0) return `is ${named(value)} and has to be a list of at least one content`;
-    return value.map((it) => KINDS.content(it, field, contents)).find(Boolean);
+  times: (value, _, { where, name }) => Array.isArray(value) && value.length === 2 && value.every((it) => typeof it === 'string' && TIME.test(it)) ? undefined
+    : t`${where()}, field “${name}”: is ${named(value)} and has to be two times in brackets, such as ["08:00", "17:30"].`,
+  colour: (value, _, { where, name }) => typeof value === 'string' && COLOUR.test(value) ? undefined
+    : t`${where()}, field “${name}”: is ${named(value)} and has to be a colour such as "#17604d".`,
+  content(value, _, { where, name, contents }) {
+    if (typeof value !== 'string') return t`${where()}, field “${name}”: is ${named(value)} and has to be the name of a content.`;
+    if (Object.hasOwn(contents, value)) return undefined;
+    return t`${where()}, field “${name}”: names ${named(value)}, which is not among the contents (${listed(Object.keys(contents))}).`;
+  },
+  contents(value, field, place) {
+    if (Array.isArray(value) && value.length > 0) return value.map((it) => KINDS.content(it, field, place)).find(Boolean);
+    return t`${place.where()}, field “${place.name}”: is ${named(value)} and has to be a list of at least one content.`;
   },
 };
+
+// What a field has to be that holds other parts.
+const noObject = (value, where, name) => value === undefined ? t`${where()}, field “${name}”: is missing and has to be an object in braces.`
+  : t`${where()}, field “${name}”: is ${named(value)} and has to be an object in braces.`;
+const noList = (value, where, name) => value === undefined ? t`${where()}, field “${name}”: is missing and has to be a list in brackets.`
+  : t`${where()}, field “${name}”: is ${named(value)} and has to be a list in brackets.`;
 
 /**
  * All that is wrong with a file: sentences that name the rule and the field, with the way to the value.
@@ -88,43 +121,60 @@ const KINDS = {
  * @returns {{ text: string, path: (string | number)[] }[]}
  */
 export function check(file) {
-  if (!isObject(file)) return [{ text: `The file is ${named(file)} and has to be an object in braces.`, path: [] }];
+  const inFile = () => t`The file`;
   const problems = [];
-  const tell = (where, path, what) => problems.push({ text: `${where}, field “${path.at(-1)}”: ${what}.`, path });
+  const tell = (text, ...path) => problems.push({ text, path });
+  const tellNoObject = (value, where, path) => tell(t`${where()} is ${named(value)} and has to be an object in braces.`, ...path);
+  if (!isObject(file)) {
+    tellNoObject(file, inFile, []);
+    return problems;
+  }
   const contents = isObject(file.contents) ? file.contents : {};
 
   const part = (value, fields, where, path, others = []) => {
     if (!isObject(value)) {
-      problems.push({ text: `${where} is ${named(value)} and has to be an object in braces.`, path });
+      tellNoObject(value, where, path);
       return;
     }
     const known = [...Object.keys(fields), ...others];
     for (const name of Object.keys(value)) {
-      if (!known.includes(name)) tell(where, [...path, name], `is unknown; there are ${listed(known)}`);
+      if (!known.includes(name)) tell(t`${where()}, field “${name}”: is unknown; there are ${listed(known)}.`, ...path, name);
     }
     for (const [name, field] of Object.entries(fields)) {
       const given = Object.hasOwn(value, name) ? value[name] : undefined;
-      const wrong = given !== undefined ? KINDS[field.kind](given, field, contents) : field.needed ? 'is missing' : undefined;
-      if (wrong) tell(where, [...path, name], wrong);
+      const wrong = given !== undefined ? KINDS[field.kind](given, field, { where, name, contents })
+        : field.needed ? t`${where()}, field “${name}”: is missing.` : undefined;
+      if (wrong) tell(wrong, ...path, name);
     }
   };
 
-  part(file, SETTINGS, 'The file', [], ['rules', 'contents']);
+  part(file, SETTINGS, inFile, [], ['rules', 'contents']);
 
-  if (!Array.isArray(file.rules)) tell('The file', ['rules'], `is ${named(file.rules)} and has to be a list in brackets`);
-  else if (file.rules.length > MOST.rules) tell('The file', ['rules'], `has ${file.rules.length} rules; ${MOST.rules} are the most`);
-  else file.rules.forEach((rule, index) => part(rule, RULE, whichRule(rule, index), ['rules', index]));
+  const { rules } = file;
+  if (!Array.isArray(rules)) tell(noList(rules, inFile, 'rules'), 'rules');
+  else if (rules.length > MOST.rules) {
+    tell(t`${inFile()}, field “${'rules'}”: has ${named(rules.length)} rules; ${named(MOST.rules)} are the most.`, 'rules');
+  } else {
+    rules.forEach((rule, index) => part(rule, RULE, () => whichRule(rule, index), ['rules', index]));
+  }
 
-  if (!isObject(file.contents)) tell('The file', ['contents'], `is ${named(file.contents)} and has to be an object in braces`);
-  else if (Object.keys(contents).length > MOST.contents) tell('The file', ['contents'], `has ${Object.keys(contents).length} contents; ${MOST.contents} are the most`);
-  for (const [id, content] of Object.entries(contents).slice(0, MOST.contents)) {
-    const where = `Content “${id}”`;
-    if (!ID.test(id)) tell('The file', ['contents', id], 'has to be a name of letters, digits, - and _, 40 at most');
-    part(content, CONTENT, where, ['contents', id], ['shapes']);
+  const entries = Object.entries(contents);
+  if (!isObject(file.contents)) tell(noObject(file.contents, inFile, 'contents'), 'contents');
+  else if (entries.length > MOST.contents) {
+    tell(t`${inFile()}, field “${'contents'}”: has ${named(entries.length)} contents; ${named(MOST.contents)} are the most.`, 'contents');
+  }
+  for (const [id, content] of entries.slice(0, MOST.contents)) {
+    const where = () => t`Content “${id}”`;
+    const path = ['contents', id];
+    if (!ID.test(id)) tell(t`${inFile()}, field “${id}”: has to be a name of letters, digits, - and _, 40 at most.`, ...path);
+    part(content, CONTENT, where, path, ['shapes']);
     const shapes = isObject(content) ? content.shapes ?? [] : [];
-    if (!Array.isArray(shapes)) tell(where, ['contents', id, 'shapes'], `is ${named(shapes)} and has to be a list in brackets`);
-    else if (shapes.length > MOST.shapes) tell(where, ['contents', id, 'shapes'], `has ${shapes.length} shapes; ${MOST.shapes} are the most`);
-    else shapes.forEach((shape, index) => part(shape, SHAPE, `${where}, shape ${index + 1}`, ['contents', id, 'shapes', index]));
+    if (!Array.isArray(shapes)) tell(noList(shapes, where, 'shapes'), ...path, 'shapes');
+    else if (shapes.length > MOST.shapes) {
+      tell(t`${where()}, field “${'shapes'}”: has ${named(shapes.length)} shapes; ${named(MOST.shapes)} are the most.`, ...path, 'shapes');
+    } else {
+      shapes.forEach((shape, index) => part(shape, SHAPE, () => t`Content “${id}”, shape ${index + 1}`, [...path, 'shapes', index]));
+    }
   }
   return problems;
 }
@@ -139,23 +189,23 @@ export function parse(text) {
     const file = JSON.parse(text.replace(/^\uFEFF/, ''));
     return { file, problems: check(file) };
   } catch (error) {
-    return { file: undefined, problems: [{ text: `The file is not JSON: ${error.message}.`, path: [] }] };
+    return { file: undefined, problems: [{ text: t`The file is not JSON: ${error.message}.`, path: [] }] };
   }
 }
 
 export function whichRule(rule, index) {
-  const named = typeof rule?.name === 'string' && rule.name.trim();
-  return `Rule ${index + 1}${named ? ` (“${named}”)` : ''}`;
+  const name = typeof rule?.name === 'string' && rule.name.trim();
+  return name ? t`Rule ${index + 1} (“${name}”)` : t`Rule ${index + 1}`;
 }
 
+/** A value as it stands in the file. */
 function named(value) {
-  if (value === undefined) return 'missing';
-  const text = JSON.stringify(value);
+  const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 
 function listed(names) {
-  return names.length > 0 ? names.join(', ') : 'there are none';
+  return names.length > 0 ? names.join(', ') : t`there are none`;
 }
 
 function isObject(value) {
@@ -212,23 +262,32 @@ export function chance({ age, gender = RULE.gender.default }, { ages, female }) 
 }
 
 /**
- * Why a rule does not hold, in words; undefined where it does.
+ * Why a rule does not hold, in words: a part of a sentence; undefined where it does.
  *
  * @param {Person[]} people
  * @param {number} minute of the day
  */
 export function whyNot(rule, people, minute) {
+  return obstacle(rule, people, minute)?.();
+}
+
+/** What says it; the screen asks for every picture, and wants no words. */
+function obstacle(rule, people, minute) {
   const { who = RULE.who.default, certainty = RULE.certainty.default, people: [few, many] = [RULE.people.from, RULE.people.to], time } = rule;
   if (people.length < few || people.length > many) {
-    return `${people.length === 1 ? '1 person is' : `${people.length} people are`} there, and it asks for ${few === many ? few : `${few} to ${many}`}`;
+    const asked = () => few === many ? String(few) : t`${few} to ${many}`;
+    return () => people.length === 1 ? t`1 person is there, and it asks for ${asked()}` : t`${people.length} people are there, and it asks for ${asked()}`;
   }
-  if (time && !isWithin(time.map(minuteOf), minute)) return `it is ${clock(minute)}, and it asks for ${time.join(' to ')}`;
+  if (time && !isWithin(time.map(minuteOf), minute)) return () => t`it is ${clock(minute)}, and it asks for ${t`${time[0]} to ${time[1]}`}`;
   const nearest = people.reduce((best, it) => (it.width > best.width ? it : best));
   const chances = (who === 'nearest' ? [nearest] : people).map((person) => chance(rule, person));
   const decides = who === 'anyone' ? Math.max(...chances) : Math.min(...chances);
   if (decides >= certainty) return undefined;
-  const whom = { nearest: 'the nearest fits', anyone: 'the best of them fits', everyone: 'one of them fits' }[who];
-  return `${whom} by ${Math.floor(100 * decides)}%, and it asks for ${Math.round(100 * certainty)}%`;
+  return () => {
+    const [part, asked] = [percent(Math.floor(100 * decides) / 100), percent(certainty)];
+    if (who === 'nearest') return t`the nearest fits by ${part}, and it asks for ${asked}`;
+    return who === 'anyone' ? t`the best of them fits by ${part}, and it asks for ${asked}` : t`one of them fits by ${part}, and it asks for ${asked}`;
+  };
 }
 
 /**
@@ -238,7 +297,7 @@ export function whyNot(rule, people, minute) {
  */
 export function decide({ rules, otherwise }, people, minute) {
   if (people.length === 0) return {};
-  const rule = rules.findIndex((it) => whyNot(it, people, minute) === undefined);
+  const rule = rules.findIndex((it) => !obstacle(it, people, minute));
   return rule >= 0 ? { content: rules[rule].show, rule } : { content: otherwise };
 }
 

@@ -1,6 +1,7 @@
 // Several photos: read one after the other, each to be seen again by its place in a strip.
 
 import { joined, t } from '../language.js';
+import { later } from '../lib/sealed.js';
 import { byPlace } from '../views/order.js';
 import { readPicture } from '../views/photo.js';
 import { years } from '../views/words.js';
@@ -9,9 +10,13 @@ import { SIDE, Strip } from './strip.js';
 /** @typedef {{ file: Blob, name: string, result?: import('../mien.js').Result, error?: Error }} Entry */
 
 export class Album {
+  #parent;
   #mien;
   #on;
   #strip;
+  /** The button for the line of hills, and the line. */
+  #button;
+  #years;
   /** @type {Entry[]} */
   #entries = [];
   #at = -1;
@@ -24,6 +29,7 @@ export class Album {
    *           onTell: (text: string) => void }} on
    */
   constructor(parent, mien, on) {
+    this.#parent = parent;
     this.#mien = mien;
     this.#on = on;
     this.#strip = new Strip(parent, t`Photos`, (index) => this.#choose(index));
@@ -52,11 +58,51 @@ export class Album {
     }
     if (this.#at < 0) throw this.#entries[0].error;
     this.#on.onTell(this.#summary());
+    if (this.#withFaces().length > 1) this.#offerYears();
   }
 
   close() {
     this.#closed = true;
     this.#strip.close();
+    this.#button?.remove();
+    this.#years?.remove();
+  }
+
+  #withFaces() {
+    return this.#entries.flatMap(({ file, name, result }, key) => {
+      const face = largest(result?.faces ?? []);
+      return face ? [{ key, file, name, face, isOneOf: result.faces.length }] : [];
+    });
+  }
+
+  /** One person's photos through the years: a button that opens and closes them. */
+  #offerYears() {
+    const button = Object.assign(document.createElement('button'), { type: 'button', className: 'button', textContent: t`All by date, as of one person`, ariaExpanded: 'false' });
+    button.addEventListener('click', async () => {
+      const isOpen = button.ariaExpanded === 'true';
+      button.ariaExpanded = String(!isOpen);
+      if (this.#years) {
+        this.#years.hidden = isOpen;
+        return;
+      }
+      button.disabled = true;
+      try {
+        const { linesOfHills } = await later('later/years.js');
+        const years = await linesOfHills(this.#withFaces(), (index) => this.#choose(index));
+        if (this.#closed) return;
+        this.#years = years;
+        button.after(years);
+        this.#show();
+      } catch (error) {
+        button.ariaExpanded = 'false';
+        this.#on.onTell(t(error.message));
+      } finally {
+        button.disabled = false;
+        button.focus();
+      }
+    });
+    this.#button = button;
+    this.#parent.append(button);
   }
 
   async #choose(index) {
@@ -84,6 +130,7 @@ export class Album {
       const said = error ? t(error.message) : !ages ? t`waiting` : ages.length === 0 ? t`no face` : t`${faces(ages.length)}, about ${ages.join(', ')}`;
       return { key, text, label: t`${text}, ${name}: ${said}`, dim: Boolean(error) || !result };
     }), this.#at);
+    for (const row of this.#years?.querySelectorAll('[data-key]') ?? []) row.ariaCurrent = row.dataset.key === String(this.#at) ? 'true' : null;
   }
 
   #summary() {
@@ -99,6 +146,11 @@ export class Album {
 
 function faces(count) {
   return count === 1 ? t`one face` : t`${count} faces`;
+}
+
+function largest(faces) {
+  const area = ({ box: [, , width, height] }) => width * height;
+  return faces.reduce((best, face) => (!best || area(face) > area(best) ? face : best), undefined);
 }
 
 /** The middle of a picture. */

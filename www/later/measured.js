@@ -34,8 +34,46 @@ export async function showMeasured(root, model) {
       t`The age is off by ${number(total.mae, 1)} years on average, the range holds ${hundred(total.range_coverage)} of 100, and the likelier gender is right for ${hundred(total.gender_accuracy)} of 100.`,
       leaning(rows),
     )),
-    table(rows),
+    table(rows.map(([decade, part]) => [titled(decade), part]), t`Measured by age`),
+    yours(rows),
+    ...labelled(sets),
   );
+}
+
+/** What somebody of an age is shown as on average, by an age that is typed in and goes nowhere. */
+function yours(rows) {
+  const [form, label, input, output] = ['form', 'label', 'input', 'output'].map((name) => document.createElement(name));
+  Object.assign(input, { type: 'number', inputMode: 'numeric', min: 0, max: 99, step: 1, autocomplete: 'off', name: 'age' });
+  label.append(element('span', t`How old are you? It stays in this page.`), input);
+  input.addEventListener('input', () => {
+    const age = input.valueAsNumber;
+    const [decade, { bias }] = rows.find(([decade]) => ends(decade).from <= age && age <= ends(decade).to) ?? [undefined, {}];
+    if (!decade) {
+      output.textContent = Number.isNaN(age) ? '' : t`There were too few test pictures of that age.`;
+      return;
+    }
+    const { from, to } = ends(decade);
+    const [years, as] = [number(Math.abs(bias), 1), Math.round(Math.max(0, age + bias))];
+    output.textContent = bias > 0
+      ? t`Test faces of ${from} to ${to} were taken for ${years} years older on average: ${age} for ${as}.`
+      : t`Test faces of ${from} to ${to} were taken for ${years} years younger on average: ${age} for ${as}.`;
+  });
+  form.addEventListener('submit', (event) => event.preventDefault());
+  form.append(label, output);
+  return form;
+}
+
+/** The same by the labels of gender and race that the pictures have. */
+function labelled(sets) {
+  const names = { female: t`Labelled female`, male: t`Labelled male`, Asian: t`Labelled Asian`, Black: t`Labelled Black`, Indian: t`Labelled Indian`, White: t`Labelled White`, Others: t`Labelled otherwise` };
+  const rows = ['by_gender', 'by_race'].flatMap((by) => {
+    const labels = [...new Set(sets.flatMap((set) => Object.keys(set[by] ?? {})))].sort();
+    return labels.map((label) => [names[label] ?? label, pooled(sets.map((set) => set[by]?.[label]).filter(Boolean))]);
+  }).filter(([, { n }]) => n >= FEW);
+  if (rows.length === 0) return [];
+  const details = document.createElement('details');
+  details.append(element('summary', t`By the pictures’ labels of gender and race`), table(rows, t`Measured by label`, t`Label`));
+  return [details];
 }
 
 /** Means over several sets, each face counting the same. */
@@ -58,30 +96,35 @@ function leaning(rows) {
   return parts.length > 0 && t`On average ${parts.join('; ')}.`;
 }
 
-function table(rows) {
+/** @param {[string, object][]} rows their titles, and what was measured @param {string} label @param {string} [first] what the titles are */
+function table(rows, label, first = t`Age`) {
   const made = document.createElement('table');
   const head = element('tr');
-  for (const title of [t`Age`, t`Faces`, t`Off by, years`, t`On average`, t`Range holds`, t`Gender right`]) {
+  for (const title of [first, t`Faces`, t`Off by, years`, t`On average`, t`Range holds`, t`Gender right`]) {
     head.append(Object.assign(element('th', title), { scope: 'col' }));
   }
   made.append(document.createElement('thead'), document.createElement('tbody'));
   made.tHead.append(head);
-  for (const [decade, { n, mae, bias, range_coverage: held, gender_accuracy: gender }] of rows) {
+  for (const [title, { n, mae, bias, range_coverage: held, gender_accuracy: gender }] of rows) {
     const row = element('tr');
-    const { from, to } = ends(decade);
-    row.append(Object.assign(element('th', range(from, to)), { scope: 'row' }));
+    row.append(Object.assign(element('th', title), { scope: 'row' }));
     const years = number(Math.abs(bias), 1);
     const lean = bias > 0 ? t`${years} too old` : t`${years} too young`;
     for (const text of [number(n), number(mae, 1), lean, percent(held), percent(gender)]) row.append(element('td', text));
     made.tBodies[0].append(row);
   }
   const frame = document.createElement('div');
-  Object.assign(frame, { className: 'table', tabIndex: 0, role: 'region', ariaLabel: t`Measured by age` });
+  Object.assign(frame, { className: 'table', tabIndex: 0, role: 'region', ariaLabel: label });
   frame.append(made);
   return frame;
 }
 
 const hundred = (share) => Math.round(100 * share);
+
+function titled(decade) {
+  const { from, to } = ends(decade);
+  return Number.isNaN(to) ? decade : range(from, to);
+}
 
 /** Of a decade's name, as 00-09. */
 function ends(decade) {

@@ -190,7 +190,7 @@ export async function openSee({ mien, photo, isFrame, face, onUse }) {
 }
 
 function answer(face) {
-  return t`${years(face.age)}, probably ${yearRange(face)} · ${genderSentence(face)}`;
+  return [t`${years(face.age)}, probably ${yearRange(face)}`, genderSentence(face)].filter(Boolean).join(' · ');
 }
 
 /** In years as they are said. */

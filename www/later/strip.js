@@ -96,13 +96,24 @@ export class Strip {
   }
 }
 
-/** The faces on the stage, in the order of their numbers. */
+/** The faces on the stage, in the order of their numbers; those of a photo by their ages, too. */
 export class FaceStrip {
   #strip;
+  #byAge = Object.assign(document.createElement('button'), { type: 'button', className: 'button', textContent: t`Sort by age`, ariaPressed: 'false', hidden: true });
+  #again = () => {};
   #drawn = new Map(); // key -> when
 
   constructor(parent, onChoose) {
     this.#strip = new Strip(parent, t`Faces`, onChoose);
+    this.#byAge.addEventListener('click', () => {
+      this.#byAge.ariaPressed = String(!this.#isByAge());
+      this.#again();
+    });
+    parent.append(this.#byAge);
+  }
+
+  #isByAge() {
+    return !this.#byAge.hidden && this.#byAge.ariaPressed === 'true';
   }
 
   /**
@@ -112,7 +123,11 @@ export class FaceStrip {
    * @param {import('../mien.js').Result} result
    */
   show(shown, chosen, stage, result) {
-    this.#strip.show(shown.map(({ face, key, number }) => {
+    this.#again = () => this.show(shown, chosen, stage, result);
+    // A video's would change places all the time.
+    this.#byAge.hidden = stage.shows !== 'photo';
+    const inOrder = this.#isByAge() ? [...shown].sort((a, b) => a.face.age - b.face.age) : shown;
+    this.#strip.show(inOrder.map(({ face, key, number }) => {
       const text = `${number} · ${face.settled === false ? '…' : years(face.age)}`;
       return { key, text, label: t`${text}, ${describe(face)}` };
     }), chosen);
@@ -127,6 +142,7 @@ export class FaceStrip {
 
   close() {
     this.#strip.close();
+    this.#byAge.remove();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { t, translate } from '../language.js';
 import { markup } from '../lib/sealed.js';
-import { describe, summary } from '../views/words.js';
+import { ageOnly, describe, summary } from '../views/words.js';
 import { drawCard, where } from './card.js';
 import { styles } from './styles.js';
 
@@ -95,6 +95,8 @@ function asText({ shown }) {
 }
 
 function asJson({ result: { width, height, engine }, shown }) {
-  const faces = shown.map(({ face, number }) => ({ number, ...face, ageDistribution: [...face.ageDistribution].map((p) => Number(p.toFixed(5))) }));
+  const faces = shown.map(({ face: { gender, ...face }, number }) => (
+    { number, ...face, ...(!ageOnly && { gender }), ageDistribution: [...face.ageDistribution].map((p) => Number(p.toFixed(5))) }
+  ));
   return JSON.stringify({ width, height, engine, faces }, null, 2);
 }

@@ -1,5 +1,5 @@
 import { t } from '../language.js';
-import { describe, isSure, noted, word, yearRange, years } from './words.js';
+import { ageOnly, describe, isSure, noted, word, yearRange, years } from './words.js';
 
 // A face narrower than this on the stage gets a label of one number, in rem; and all of them from this
 // many on.
@@ -107,8 +107,8 @@ export class Overlay {
       setAttribute(mark.button, 'class', `face ${mark.detail}`);
       const isSettled = face.settled !== false;
       const age = isSettled ? years(face.age) : '…';
-      setText(mark.title, mark.detail === 'dot' ? String(number) : mark.detail === 'brief' || !isSettled ? age : `${word(face)} · ${age}`);
-      setText(mark.note, !isSettled ? face.poor ?? t`one moment` : noted(isSure(face) ? yearRange(face) : t`${yearRange(face)} · gender not sure`, face));
+      setText(mark.title, mark.detail === 'dot' ? String(number) : mark.detail === 'brief' || ageOnly || !isSettled ? age : `${word(face)} · ${age}`);
+      setText(mark.note, !isSettled ? face.poor ?? t`one moment` : noted(ageOnly || isSure(face) ? yearRange(face) : t`${yearRange(face)} · gender not sure`, face));
       // The name of the button is all of its words, those that are seen and these.
       const hidden = mark.detail === 'full' ? '' : ` ${describe(face)}`;
       setText(mark.more, count > 1 ? `${hidden}, ${t`face ${number}`}` : hidden);

@@ -17,6 +17,14 @@ const ADULT = 20;
 
 /** @typedef {import('../mien.js').Face} Face */
 
+/** Whether no gender is named at all: the visitor's wish. */
+export let ageOnly = false;
+
+/** @param {boolean} isWished */
+export function showAgeOnly(isWished) {
+  ageOnly = isWished;
+}
+
 /** True where a gender is named. @param {Face} face */
 export function isSure({ age, gender }) {
   return Math.max(gender.female, gender.male) >= (age < CHILD ? SURE_OF_CHILD : SURE);
@@ -35,11 +43,12 @@ export function word(face) {
 function noun(face) {
   const [woman, man, neither] = face.age < CHILD ? [t`girl`, t`boy`, t`child`]
     : face.ageRange[0] < GROWN ? [t`young woman`, t`young man`, t`young person`] : [t`woman`, t`man`, t`person`];
-  return !isSure(face) ? neither : face.gender.female > face.gender.male ? woman : man;
+  return ageOnly || !isSure(face) ? neither : face.gender.female > face.gender.male ? woman : man;
 }
 
-/** 'Woman, 93%', or 'Not sure: female 58%, male 42%'. */
+/** 'Woman, 93%', or 'Not sure: female 58%, male 42%'; nothing for those who wish for ages only. */
 export function genderSentence(face) {
+  if (ageOnly) return '';
   const { female, male } = face.gender;
   if (!isSure(face)) return t`Not sure: female ${chance(female)}, male ${chance(male)}`;
   return t`${word(face)}, ${chance(Math.max(female, male))}`;
