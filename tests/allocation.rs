@@ -4,6 +4,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
 use mien::engine::EngineKind;
 use mien::picture::Pixels;
 use mien::picture::{Frame, Similarity};
@@ -139,4 +141,19 @@ fn a_photo_takes_no_more_than_its_pixels() {
         // The networks' own buffers are the least of it.
         assert!(bytes < rgba.len().max(16 << 20), "{width}x{height}: {bytes}");
     }
+}
+
+/// A colour profile of nothing but zeros, packed a thousand times smaller: such a picture has none.
+#[test]
+fn what_is_packed_in_a_file_takes_no_more_than_is_useful() {
+    let mut file = Vec::new();
+    let mut encoder = PngEncoder::new(&mut file);
+    encoder.set_icc_profile(vec![0; 100 << 20]).unwrap();
+    encoder.write_image(&[90; 48], 4, 4, ExtendedColorType::Rgb8).unwrap();
+    assert!(file.len() < 1 << 20, "{} bytes", file.len());
+    let before = BYTES.get();
+    let picture = Pixels::decode(&file).unwrap();
+    let bytes = BYTES.get() - before;
+    assert_eq!(picture.into_image().into_raw(), [90, 90, 90, 255].repeat(16));
+    assert!(bytes < 50 << 20, "{bytes}");
 }

@@ -994,11 +994,11 @@ fn assert_is_the_sample(estimate: &Estimate) {
     assert!(centre_y > 0.0 && centre_y < estimate.height, "box {:?}", face.bounds);
 }
 
-/// The browser's clock counts in tenths of a millisecond, and what lies between stages is not in any.
+/// The browser's clock counts in tenths of a millisecond. What lies between stages is not in any, and on a busy machine that is any time.
 fn assert_stages_add_up(timings: &Value) {
     let get = |name: &str| timings[name].as_f64().unwrap_or_else(|| panic!("no {name} in {timings}"));
     let (sum, total) = (["detect", "crop", "network", "track"].map(get).iter().sum::<f64>(), get("total"));
-    assert!(sum >= 0.0 && sum <= total + 0.5 && sum >= 0.8 * total - 1.0, "{timings}");
+    assert!(sum >= 0.0 && sum <= total + 0.5, "{timings}");
 }
 
 /// What a network is given for these bytes.

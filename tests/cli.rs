@@ -9,6 +9,7 @@ use std::process::Output;
 use assert_cmd::Command;
 use image::{RgbaImage, imageops};
 use mien::data::split::{Part, part};
+use mien::weights::{Precision, Weights};
 use serde_json::Value;
 
 fn mien(arguments: &[&str]) -> Output {
@@ -150,6 +151,120 @@ fn what_is_not_there_is_named() {
     let errors = errors(&output);
     assert!(errors.contains("no pictures in this folder"), "{errors}");
     assert!(errors.contains("nowhere.jpg: no such file"), "{errors}");
+}
+
+/// What is wrong is said once, in one line, by the name of what is wrong, before any work is done for it.
+#[test]
+fn what_cannot_work_is_said_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    write_labelled(folder.path());
+    let data = text(folder.path());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (nowhere, a_file, in_nowhere) = (path("nowhere"), path("labels.csv"), path("nowhere/file"));
+    let lite = "model-weights/lite/lite.half.safetensors";
+    let short = path("short");
+    fs::create_dir(&short).unwrap();
+    fs::copy(&a_file, path("short/labels.csv")).unwrap();
+    let tar = fs::read(path("toy-test.tar")).unwrap();
+    fs::write(path("short/toy-test.tar"), &tar[..tar.len() / 2]).unwrap();
+    let face = astronaut();
+    let face = text(&face);
+    let (annotate, manual) = (["predict", "--annotate", &a_file, face], ["manual", &a_file]);
+    let evaluate = ["evaluate", "--dataset", "toy", "--split", "test", "--data"];
+    let with = |more: &[&str]| [&evaluate[..], more].concat().into_iter().map(str::to_owned).collect();
+    let of = |arguments: &[&str]| arguments.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    let cases: Vec<(Vec<String>, &str)> = vec![
+        (
+            of(&["predict", "--weights-dir", &nowhere, face]),
+            "no such weight file; name its folder with --weights-dir",
+        ),
+        (
+            of(&["predict", "--model", "d-cnn", "--weights", lite, face]),
+            "say which network they are of with --model",
+        ),
+        (of(&annotate), "that is a file; name a folder"),
+        (of(&manual), "that is a file; name a folder"),
+        (with(&[&nowhere]), "nowhere/labels.csv: No such file or directory (os error 2)"),
+        (with(&[&short]), "toy-test.tar: ends early; get it again"),
+        (with(&[data, "--plots", &a_file]), "that is a file; name a folder"),
+        (with(&[data, "--predictions", &in_nowhere]), "make it first"),
+        (of(&["convert", "--precision", "half", lite, &in_nowhere]), "make it first"),
+        (of(&["calibrate", "--data", data, "--datasets", "toy", &in_nowhere]), "make it first"),
+        (
+            of(&["prepare", "--dataset", "toy", "--input", data, "--output", &a_file]),
+            "that is a file; name a folder",
+        ),
+        (
+            of(&["train", "--data", data, "--datasets", "toy", "--run", &path("run")]),
+            "there are no crops of toy; make them with: mien prepare",
+        ),
+        (
+            of(&[
+                "experiment",
+                "answers",
+                "--data",
+                data,
+                "--datasets",
+                "toy",
+                "--weights",
+                lite,
+                "--output",
+                &in_nowhere,
+            ]),
+            "make it first",
+        ),
+    ];
+    for (arguments, reason) in cases {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = mien(&arguments);
+        let errors = errors(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+        assert!(errors.lines().count() == 1 && errors.contains(reason), "{arguments:?}: {errors}");
+        let reason = errors.trim_end().rsplit(": ").next().unwrap();
+        assert_eq!(errors.matches(reason).count(), 1, "{arguments:?}: {errors}");
+    }
+}
+
+/// A full disk is no panic.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_output_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    write_labelled(folder.path());
+    let output = folder.path().join("out.safetensors");
+    for arguments in [
+        ["convert", "--precision", "half", "model-weights/lite/lite.half.safetensors", text(&output)]
+            .as_slice(),
+        &["evaluate", "--data", text(folder.path()), "--dataset", "toy", "--split", "test"],
+        &["predict", text(&astronaut())],
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mien"));
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output =
+            command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).stdout(full).output().unwrap();
+        let errors = errors(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+        let last = errors.lines().last().unwrap();
+        assert_eq!(
+            last, "mien: standard output: No space left on device (os error 28)",
+            "{arguments:?}: {errors}"
+        );
+    }
+}
+
+/// Larger than a precision has numbers.
+#[test]
+fn numbers_that_do_not_fit_are_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let [large, small] = ["large", "small"].map(|name| folder.path().join(name));
+    let half = Path::new(env!("CARGO_MANIFEST_DIR")).join("model-weights/lite/lite.half.safetensors");
+    let mut weights = Weights::from_bytes(&fs::read(half).unwrap()).unwrap();
+    weights.tensors.values_mut().next().unwrap().values[0] = 1e6;
+    fs::write(&large, weights.to_bytes(Precision::Single).unwrap()).unwrap();
+    let output = mien(&["convert", "--precision", "half", text(&large), text(&small)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("in that precision: the tensor"), "{}", errors(&output));
+    assert!(!small.exists());
 }
 
 #[test]

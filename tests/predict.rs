@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Instant;
 
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, ImageFormat, Rgba, RgbaImage, imageops};
@@ -173,14 +172,15 @@ fn what_is_transparent_hides_a_face() {
     assert_eq!(age(&cut_out), age(&on_white));
 }
 
-/// EXIF data that say that the camera was held upright, in files that are not JPEGs.
+/// EXIF data that say how the camera was held, in files that are not JPEGs: browsers read them in PNG files and not in WebP files.
 #[test]
-fn pictures_of_every_kind_are_turned_upright() {
+fn pictures_of_every_kind_are_turned_as_browsers_turn_them() {
     // Little-endian TIFF with one entry: orientation (0x112), a short, 6.
     let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let folder = Folder::new();
     // As a sensor sees it whose picture has to be turned by 90 degrees.
     let turned = imageops::rotate270(&astronaut());
+    let lying = imageops::crop_imm(&turned, 0, 0, 512, 300).to_image();
     let mut png = Vec::new();
     let mut encoder = PngEncoder::new(&mut png);
     encoder.set_exif_metadata(exif.to_vec()).unwrap();
@@ -188,10 +188,11 @@ fn pictures_of_every_kind_are_turned_upright() {
     let mut webp = Vec::new();
     let mut encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut webp);
     encoder.set_exif_metadata(exif.to_vec()).unwrap();
-    encoder.write_image(&turned, 512, 512, ExtendedColorType::Rgba8).unwrap();
+    encoder.write_image(&lying, 512, 300, ExtendedColorType::Rgba8).unwrap();
     let plain = age(&folder.put("plain.png", &encoded(&astronaut(), ImageFormat::Png)));
     assert_eq!(age(&folder.put("turned.png", &png)), plain);
-    assert_eq!(age(&folder.put("turned.webp", &webp)), plain);
+    let output = predict(&["--json".as_ref(), &folder.put("turned.webp", &webp)]);
+    assert_eq!([&lines(&output)[0]["width"], &lines(&output)[0]["height"]], [512, 300]);
 }
 
 /// The face is in the second picture of the animation.
@@ -296,11 +297,6 @@ fn it_ends_with_its_reader() {
         folder.put(&format!("{i:02}.jpg"), &face);
         folder.put(&format!("{i:02}-bad.jpg"), b"no picture");
     }
-    let all = Instant::now();
-    assert_eq!(predict(&[folder.path()]).status.code(), Some(1));
-    let all = all.elapsed();
-
-    let begun = Instant::now();
     let mut child = command(&[folder.path()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
     let mut reader = BufReader::with_capacity(1, child.stdout.take().unwrap());
@@ -311,8 +307,8 @@ fn it_ends_with_its_reader() {
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     child.wait().unwrap();
     assert!(errors.lines().all(|line| line.contains("-bad.jpg")), "{errors}");
-    // Of a hundred and twenty a few.
-    assert!(begun.elapsed() < all / 2, "{:?} of {all:?}", begun.elapsed());
+    // Of sixty a few.
+    assert!(errors.lines().count() < 50, "{errors}");
 
     // Nobody hears the errors: no panic, and all pictures are done.
     let mut child = command(&[folder.path()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -10,6 +10,8 @@ use mien::files::write_atomically;
 use mien::net::NetworkKind;
 use mien::train::teach;
 
+use super::output::expect_place;
+
 /// Write the mean of several networks' answers to prepared crops and their mirror images, for
 /// `mien train --teacher`
 #[derive(clap::Args)]
@@ -32,6 +34,7 @@ pub struct AnswersArgs {
 }
 
 pub fn run(args: AnswersArgs) -> anyhow::Result<()> {
+    expect_place(&args.output)?;
     let sets =
         args.datasets.iter().map(|name| Crops::open(&args.data, name)).collect::<Result<Vec<_>, _>>()?;
     let mut networks = Vec::new();

@@ -7,6 +7,7 @@ use mien::files::write_atomically;
 use mien::train::calibrate::range_mass;
 use mien::weights::Precision;
 
+use super::output::expect_place;
 use super::{EstimatorArgs, evaluate};
 
 /// Calibrate the range of ages that a network's file states
@@ -35,6 +36,7 @@ pub struct CalibrateArgs {
 }
 
 pub fn run(args: CalibrateArgs) -> anyhow::Result<()> {
+    expect_place(&args.output)?;
     let mut source = args.estimator.load()?;
     let mut judged = Vec::new();
     for dataset in &args.datasets {
@@ -48,8 +50,9 @@ pub fn run(args: CalibrateArgs) -> anyhow::Result<()> {
         anyhow::bail!("no picture could be judged");
     }
     let mass = range_mass(&judged).to_string();
-    println!("{}: {} pictures, mass {mass}", args.output.display(), judged.len());
-    source.network.metadata.insert("range_mass".into(), mass);
+    source.network.metadata.insert("range_mass".into(), mass.clone());
     let bytes = source.network.to_bytes(args.precision)?;
-    write_atomically(&args.output, &bytes).with_context(|| args.output.display().to_string())
+    write_atomically(&args.output, &bytes).with_context(|| args.output.display().to_string())?;
+    println!("{}: {} pictures, mass {mass}", args.output.display(), judged.len());
+    Ok(())
 }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use mien::files::write_atomically;
-use mien::weights::Precision;
+use mien::weights::{Precision, Weights};
+
+use super::output::expect_place;
 
 /// Write a weight file in another precision
 #[derive(clap::Args)]
@@ -21,7 +23,10 @@ pub struct ConvertArgs {
 }
 
 pub fn run(args: ConvertArgs) -> anyhow::Result<()> {
+    expect_place(&args.output)?;
     let bytes = super::read_weights(&args.input)?.to_bytes(args.precision)?;
+    // Numbers that are too large for a precision are infinite in it.
+    Weights::from_bytes(&bytes).with_context(|| format!("{}: in that precision", args.input.display()))?;
     write_atomically(&args.output, &bytes).with_context(|| args.output.display().to_string())?;
     println!("{}: {} bytes", args.output.display(), bytes.len());
     Ok(())

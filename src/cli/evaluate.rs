@@ -16,6 +16,7 @@ use mien::train::validate::Judged;
 use mien::vision::Search;
 use mien::vision::alignment;
 
+use super::output::{expect_place, make_folder, reasons, say};
 use super::{EstimatorArgs, EstimatorSource, perturb};
 
 /// Estimate the faces of a labelled data set and compare with the labels
@@ -66,6 +67,12 @@ pub struct EvaluateArgs {
 const VALIDATION: &str = "validation";
 
 pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
+    if let Some(path) = &args.predictions {
+        expect_place(path)?;
+    }
+    if let Some(folder) = &args.plots {
+        make_folder(folder)?;
+    }
     let set = match args.split.as_deref().unwrap_or(VALIDATION) {
         VALIDATION => validation(&args.data, &args.dataset)?,
         split => TarSet::open(&args.data, &args.dataset, split)?,
@@ -103,14 +110,15 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
         eprintln!("left out: {rejections}");
     }
     if let Some(path) = &args.predictions {
-        let mut writer = csv::Writer::from_path(path).with_context(|| path.display().to_string())?;
-        for prediction in &predictions {
-            writer.serialize(prediction)?;
-        }
-        writer.flush()?;
+        let write = || {
+            let mut writer = csv::Writer::from_path(path)?;
+            predictions.iter().try_for_each(|prediction| writer.serialize(prediction))?;
+            writer.flush().map_err(anyhow::Error::new)
+        };
+        write().with_context(|| path.display().to_string())?;
     }
     if let Some(folder) = &args.plots {
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        make_folder(folder)?;
         plot::scatter(&predictions, &folder.join("scatter.svg"))?;
         plot::confusion(&predictions, &folder.join("confusion.svg"))?;
     }
@@ -167,7 +175,7 @@ fn each<T: Send>(
             match result {
                 Ok(one) => made.push(one),
                 Err(error) => {
-                    bar.suspend(|| eprintln!("mien: {}: {error:#}", sample.file));
+                    bar.suspend(|| say(format_args!("{}: {}", sample.file, reasons(&error))));
                     rejections.count(Rejection::UnreadablePicture);
                 }
             }

@@ -89,7 +89,7 @@ pub fn run(args: GrowthArgs) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string(&point)?);
         return Ok(());
     }
-    std::fs::create_dir_all(&args.output).with_context(|| args.output.display().to_string())?;
+    super::output::make_folder(&args.output)?;
     let mut text = String::from("# How costs grow\n\n");
     text += &format!(
         "`mien bench growth`, one thread. A video is {} seconds of frames that all differ, {FRAMES} a second, and its time is the mean of a \

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::output::{remark, say};
+use super::output::{make_folder, reasons, remark, say};
 
 /// What pictures are called that are read in folders.
 pub const EXTENSIONS: [&str; 14] =
@@ -93,10 +93,10 @@ impl Inputs {
     /// place of its picture.
     pub fn find(paths: &[PathBuf], copies: Option<&Path>) -> anyhow::Result<Self> {
         let made = |folder: &Path| {
-            fs::create_dir_all(folder)?;
-            folder.canonicalize()
+            make_folder(folder)?;
+            folder.canonicalize().with_context(|| shown(folder))
         };
-        let copies = copies.map(|folder| made(folder).with_context(|| shown(folder))).transpose()?;
+        let copies = copies.map(made).transpose()?;
         let mut inputs = Self { jobs: Vec::new(), failed: 0, copies, taken: HashSet::new() };
         for path in paths {
             if inputs.is_copies(path) {
@@ -118,7 +118,7 @@ impl Inputs {
     }
 
     fn complain(&mut self, path: &Path, error: &anyhow::Error) {
-        say(format_args!("{}: {error:#}", shown(path)));
+        say(format_args!("{}: {}", shown(path), reasons(error)));
         self.failed += 1;
     }
 

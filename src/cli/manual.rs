@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use super::output::make_folder;
+
 /// Write a page for `man` of the program, and one of each of its commands
 #[derive(clap::Args)]
 pub struct ManualArgs {
@@ -14,6 +16,6 @@ pub struct ManualArgs {
 
 pub fn run(args: &ManualArgs, command: clap::Command) -> anyhow::Result<()> {
     let shown = || args.folder.display().to_string();
-    std::fs::create_dir_all(&args.folder).with_context(shown)?;
+    make_folder(&args.folder)?;
     clap_mangen::generate_to(command, &args.folder).with_context(shown)
 }

@@ -40,12 +40,14 @@ pub mod train;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use mien::engine::EngineKind;
 use mien::net::NetworkKind;
@@ -81,9 +83,25 @@ fn weights_folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
 }
 
+/// No weights take as much; what has no end, as a device, is not read for ever.
+const MOST_WEIGHTS: u64 = 512 << 20;
+
 fn read_weights(path: &Path) -> anyhow::Result<Weights> {
-    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    Weights::from_bytes(&bytes).with_context(|| path.display().to_string())
+    let shown = || path.display().to_string();
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!(
+                "{}: no such weight file; name its folder with --weights-dir, or a file with --weights",
+                shown()
+            )
+        }
+        file => {
+            file.and_then(|file| file.take(MOST_WEIGHTS + 1).read_to_end(&mut bytes)).with_context(shown)?
+        }
+    };
+    ensure!(bytes.len() as u64 <= MOST_WEIGHTS, "{}: longer than 512 MiB, and so no weight file", shown());
+    Weights::from_bytes(&bytes).with_context(shown)
 }
 
 fn detector_weights(folder: &Path) -> anyhow::Result<Weights> {
@@ -150,7 +168,10 @@ impl MeansArgs {
                     .join(format!("{name}/{name}.safetensors")),
             )?,
         };
-        network.expect_network(name)?;
+        network.expect_network(name).with_context(|| match &self.weights {
+            Some(path) => format!("{}: say which network they are of with --model", path.display()),
+            None => format!("{}'s file in the folder of weights", name),
+        })?;
         Ok(EstimatorSource {
             engine: self.engine,
             looks: self.looks,
@@ -253,12 +274,46 @@ fn while_in_order<T: Sync, R: Send>(
     })
 }
 
-/// Bytes of memory that other programs leave: by Linux; elsewhere 4 GiB.
+/// Bytes of memory that other programs leave, and a container that this one runs in: by Linux; elsewhere 4 GiB.
 fn free_memory() -> u64 {
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.map_or(4 << 30, |kib| kib << 10)
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let machine = kib.map_or(4 << 30, |kib| kib << 10);
+    left_to_groups(&groups, Path::new("/sys/fs/cgroup")).map_or(machine, |left| left.min(machine))
+}
+
+/// Bytes that are left to the control groups of Linux that a process is in, as `/proc/self/cgroup` names them, and
+/// to those around them: the least of them. None where none has a limit.
+///
+/// Of the second version a line `0::/path`, with `memory.max` and `memory.current` in that folder; of the first
+/// `5:memory:/path`, with files of other names below `memory/`. A container may see its own as the root.
+fn left_to_groups(groups: &str, root: &Path) -> Option<u64> {
+    let number = |path: PathBuf| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let lines = groups.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (kinds, path) = rest.split_once(':')?;
+        let (folder, limit, usage) = match kinds {
+            "" => (root.to_owned(), "memory.max", "memory.current"),
+            _ if kinds.split(',').any(|kind| kind == "memory") => {
+                (root.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes")
+            }
+            _ => return None,
+        };
+        let around: Vec<_> =
+            Path::new(path.trim_start_matches('/')).ancestors().map(Path::to_owned).collect();
+        Some(around.into_iter().filter_map(move |path| {
+            let group = folder.join(path);
+            // Pages of files count as used, and are given back where there is need.
+            let statistics = std::fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+            let cached =
+                statistics.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse().ok());
+            let used = number(group.join(usage))?.saturating_sub(cached.unwrap_or(0));
+            Some(number(group.join(limit))?.saturating_sub(used))
+        }))
+    });
+    lines.flatten().min()
 }
 
 /// Keeps freed memory in the process. A training step gives back hundreds of megabytes and takes them again;
@@ -287,6 +342,32 @@ fn progress_bar(len: u64, what: &str) -> ProgressBar {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_container_has_the_memory_that_it_is_given() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        put("memory.stat", "");
+        put("user/app/memory.max", "max\n");
+        put("user/app/memory.current", "5000\n");
+        put("user/memory.max", "900000\n");
+        put("user/memory.current", "400000\n");
+        put("user/memory.stat", "anon 300000\ninactive_file 100000\nfile 100000\n");
+        assert_eq!(left_to_groups("0::/user/app\n", root.path()), Some(600_000));
+        assert_eq!(left_to_groups("0::/\n", root.path()), None);
+        // As a container sees its own.
+        put("memory.max", "1000\n");
+        put("memory.current", "3000\n");
+        assert_eq!(left_to_groups("0::/\n", root.path()), Some(0));
+        put("memory/docker/memory.limit_in_bytes", "700\n");
+        put("memory/docker/memory.usage_in_bytes", "100\n");
+        assert_eq!(left_to_groups("3:cpu,cpuacct:/docker\n5:memory:/docker\n", root.path()), Some(600));
+        assert_eq!(left_to_groups("", root.path()), None);
+    }
 
     #[test]
     fn no_more_is_done_at_once_than_there_is_room_for() {

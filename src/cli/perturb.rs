@@ -12,6 +12,7 @@ use mien::picture::{Border, Frame, Pixels, Similarity};
 
 use super::EstimatorSource;
 use super::evaluate::judge;
+use super::output::{reasons, say};
 
 /// A change to a whole picture, before the faces are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub fn shifts(source: &EstimatorSource, set: &TarSet) -> anyhow::Result<(Vec<Shi
                     columns.iter_mut().zip(row).for_each(|(column, prediction)| column.push(prediction))
                 }
                 Err(error) => {
-                    bar.suspend(|| eprintln!("mien: {}: {error:#}", sample.file));
+                    bar.suspend(|| say(format_args!("{}: {}", sample.file, reasons(&error))));
                     rejections.count(Rejection::UnreadablePicture);
                 }
             }

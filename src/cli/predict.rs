@@ -1,6 +1,6 @@
 //! `mien predict`: estimates for files and folders of pictures.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, ensure};
 use image::ImageFormat;
 use indicatif::ProgressBar;
+use mien::files::write_atomically;
 use mien::net::NetworkKind;
 use mien::picture::{Pixels, decode};
 use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities, Photo};
@@ -18,7 +19,7 @@ use serde::Serialize;
 use super::MeansArgs;
 use super::annotate::annotate;
 use super::inputs::{Inputs, PredictJob, is_standard_input, shown, text};
-use super::output::say;
+use super::output::{make_folder, reasons, say};
 
 /// Estimate age and gender of every face in pictures
 #[derive(clap::Args)]
@@ -140,7 +141,7 @@ pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
                     Ok(done) => written = bar.suspend(|| print(&job.path, &done, form)),
                     Err(error) => {
                         failed += 1;
-                        bar.suspend(|| say(format_args!("{}: {error:#}", shown(&job.path))));
+                        bar.suspend(|| say(format_args!("{}: {}", shown(&job.path), reasons(&error))));
                     }
                 }
                 bar.inc(1);
@@ -192,10 +193,12 @@ fn predict(
     }
     if let Some(folder) = copies {
         let path = folder.join(&job.copy);
-        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| shown(&path))?;
+        make_folder(path.parent().unwrap_or(folder))?;
         // With the first network's answers.
         let copy = annotate(picture.into_image(), &answers[0].faces);
-        copy.save_with_format(&path, ImageFormat::Png).with_context(|| shown(&path))?;
+        let mut file = io::Cursor::new(Vec::new());
+        copy.write_to(&mut file, ImageFormat::Png)?;
+        write_atomically(&path, file.get_ref()).with_context(|| shown(&path))?;
     }
     Ok(Done { width, height, answers })
 }
@@ -340,7 +343,8 @@ mod tests {
         assert_eq!(words(&face(40.0, 0.85)), "about 40 (35 to 45), female (85 %)");
         assert_eq!(words(&face(40.0, 0.004)), "about 40 (35 to 45), male (over 99 %)");
         assert_eq!(words(&face(9.0, 0.15)), "about 9 (4 to 14), gender not sure (female 15 %, male 85 %)");
-        let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/www/views/words.js")).unwrap();
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/www/views/words.js")).unwrap();
         for line in [
             format!("const SURE = {SURE};"),
             format!("const SURE_OF_CHILD = {SURE_OF_CHILD};"),

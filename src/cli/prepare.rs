@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use mien::data::layouts;
 use mien::data::prepare::prepare;
+
+use super::output::make_folder;
 
 /// Cut the aligned crops of a data set, once, for training
 ///
@@ -32,6 +34,7 @@ pub struct PrepareArgs {
 }
 
 pub fn run(args: PrepareArgs) -> anyhow::Result<()> {
+    make_folder(&args.output)?;
     let source = layouts::open(&args.dataset, &args.input, None)?;
     let detector = super::detector_weights(&super::weights_folder(args.weights_dir.as_deref())?)?;
     let bar = super::progress_bar(source.samples.len() as u64, "pictures");
@@ -39,6 +42,9 @@ pub fn run(args: PrepareArgs) -> anyhow::Result<()> {
         prepare(&source, &args.dataset, &args.output, &detector, |done| bar.set_position(done as u64))
             .context("preparing stopped; run the same command again to go on")?;
     bar.finish_and_clear();
+    if report.kept == 0 {
+        bail!("{}: no crops could be made; left out: {}", args.dataset, report.rejections);
+    }
     println!(
         "{}: {} crops in {}; left out: {}",
         args.dataset,

@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
-use tower_http::services::ServeDir;
+use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
+
+/// Bytes of a file's name, on all systems that have a limit.
+const LONGEST_NAME: usize = 255;
 
 /// Serve the page from a folder, on this machine only unless --host says otherwise.
 #[derive(clap::Args, Debug)]
@@ -31,12 +34,17 @@ pub struct ServeArgs {
     pub port: u16,
 
     /// Address to listen on
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = address)]
     pub host: IpAddr,
 
     /// Print every request on standard error
     #[arg(long)]
     pub log: bool,
+}
+
+/// An address in numbers, or the name that every machine gives itself.
+fn address(text: &str) -> Result<IpAddr, std::net::AddrParseError> {
+    if text == "localhost" { Ok(Ipv4Addr::LOCALHOST.into()) } else { text.parse() }
 }
 
 /// Serves until Ctrl-C. The first line printed ends in the address, also when the port was 0.
@@ -89,15 +97,30 @@ fn url(address: SocketAddr) -> String {
 }
 
 fn router(dir: &Path, log: bool) -> Router {
-    let router = Router::new()
-        .fallback_service(ServeDir::new(dir))
+    // As hosts of static pages answer.
+    let nothing = dir.join("404.html");
+    let files = ServeDir::new(dir);
+    let router = match nothing.is_file() {
+        true => Router::new().fallback_service(files.not_found_service(ServeFile::new(nothing))),
+        false => Router::new().fallback_service(files),
+    };
+    let router = router
         // Ask again on every load: a page built a second ago must show.
         .layer(SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-cache")))
         .layer(SetResponseHeaderLayer::overriding(
             X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ));
+    let router = router.layer(middleware::from_fn(refuse_long_names));
     if log { router.layer(middleware::from_fn(log_request)) } else { router }
+}
+
+/// No file has such a name, which systems call an error of another kind.
+async fn refuse_long_names(request: Request, next: Next) -> Response {
+    if request.uri().path().split('/').any(|name| name.len() > LONGEST_NAME) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    next.run(request).await
 }
 
 async fn log_request(request: Request, next: Next) -> Response {
@@ -114,6 +137,14 @@ mod tests {
 
     /// The head of the answer to a GET, in lower case.
     fn get(dir: &Path, path: &str) -> String {
+        answer(dir, path)[0].to_lowercase()
+    }
+
+    fn body(dir: &Path, path: &str) -> String {
+        answer(dir, path)[1].clone()
+    }
+
+    fn answer(dir: &Path, path: &str) -> [String; 2] {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(listen((Ipv4Addr::LOCALHOST, 0).into())).unwrap();
@@ -124,7 +155,8 @@ mod tests {
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        answer.split("\r\n\r\n").next().unwrap().to_lowercase()
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        [head.into(), body.into()]
     }
 
     #[test]
@@ -146,6 +178,14 @@ mod tests {
             assert!(head.contains("x-content-type-options: nosniff"), "{name}: {head}");
         }
         assert!(get(dir.path(), "/").contains("text/html"), "the folder itself is its index.html");
+        for path in [format!("/{}", "a".repeat(256)), format!("/b/{}.js", "%41".repeat(300))] {
+            assert!(get(dir.path(), &path).starts_with("http/1.1 404"), "{path}");
+        }
+        assert_eq!(body(dir.path(), "/none"), "");
+        std::fs::write(dir.path().join("404.html"), "nothing here").unwrap();
+        assert!(get(dir.path(), "/none").starts_with("http/1.1 404"));
+        assert_eq!(body(dir.path(), "/none/at/all"), "nothing here");
+        assert_eq!(super::address("localhost").unwrap(), Ipv4Addr::LOCALHOST);
     }
 
     #[test]

@@ -274,6 +274,9 @@ pub fn run(args: TrainArgs) -> anyhow::Result<()> {
         teacher_weight: if args.teacher.is_some() { args.teacher_weight } else { 0.0 },
         seed: args.seed,
     };
+    if let Some(output) = &args.output {
+        super::output::expect_place(output)?;
+    }
     println!("{} training pictures, {} for validation", training.len(), validation.len());
 
     let devices = args.device.open_each(&args.devices)?;

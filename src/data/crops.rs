@@ -74,6 +74,12 @@ pub fn write_version(folder: &Path, dataset: &str) -> Result<(), DataError> {
 /// [`DataError::Table`].
 pub fn check_version(folder: &Path, dataset: &str) -> Result<(), DataError> {
     let path = version_path(folder, dataset);
+    let (crops, _) = paths(folder, dataset);
+    if !path.exists() && !crops.exists() {
+        let reason =
+            format!("there are no crops of {dataset}; make them with: mien prepare --dataset {dataset}");
+        return Err(DataError::Table { path: folder.into(), reason });
+    }
     let found = match std::fs::read_to_string(&path) {
         Ok(text) => text.trim().to_owned(),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => "1".into(),

@@ -50,8 +50,10 @@ pub enum Rejection {
     AgeOutOfRange,
     /// A gender that is neither given in the data set's terms nor left out.
     UnknownGender,
-    /// The picture is missing or can't be decoded.
+    /// The picture can't be decoded.
     UnreadablePicture,
+    /// The picture is not there.
+    MissingPicture,
     /// The detector found no face.
     NoFace,
     /// Several faces of about the same size: the label could be anyone's.
@@ -67,6 +69,7 @@ impl fmt::Display for Rejection {
             Self::AgeOutOfRange => "age outside 0..100",
             Self::UnknownGender => "unknown gender",
             Self::UnreadablePicture => "unreadable picture",
+            Self::MissingPicture => "missing picture",
             Self::NoFace => "no face found",
             Self::SeveralFaces => "several faces of the same size",
             Self::Repeated => "repeated picture",

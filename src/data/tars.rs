@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::labels::{Rejection, Rejections, Sample, parse_age, parse_gender};
 use super::{DataError, read_at};
 
+/// A tar is made of blocks of so many bytes, and ends with empty ones.
+const BLOCK: u64 = 512;
+
 /// Pictures of one data set and split, readable in any order.
 #[derive(Debug)]
 pub struct TarSet {
@@ -84,12 +87,15 @@ impl TarSet {
             });
         }
         let tar = File::open(&path).map_err(DataError::io(&path))?;
-        let places = index(&tar).map_err(DataError::io(&path))?;
+        let places = index(&tar).map_err(DataError::io(&path))?.ok_or_else(|| DataError::Table {
+            path: path.clone(),
+            reason: "ends early; get it again".into(),
+        })?;
         let mut samples = Vec::new();
         for row in rows {
             match sample(&row) {
                 Ok(sample) if places.contains_key(&sample.file) => samples.push(sample),
-                Ok(_) => rejections.count(Rejection::UnreadablePicture),
+                Ok(_) => rejections.count(Rejection::MissingPicture),
                 Err(reason) => rejections.count(reason),
             }
         }
@@ -122,22 +128,26 @@ fn sample(row: &LabelRow) -> Result<Sample, Rejection> {
     })
 }
 
-/// Where each whole file of a tar lies. Names are without folders.
-fn index(tar: &File) -> std::io::Result<HashMap<String, (u64, u64)>> {
+/// Where each file of a tar lies; none where the tar ends before they do. Names are without folders.
+fn index(tar: &File) -> std::io::Result<Option<HashMap<String, (u64, u64)>>> {
     let mut places = HashMap::new();
     let end = tar.metadata()?.len();
+    let mut last = [1; BLOCK as usize];
+    if end < BLOCK || read_at(tar, &mut last, end - BLOCK).is_err() || last.iter().any(|byte| *byte != 0) {
+        return Ok(None);
+    }
     let mut archive = tar::Archive::new(std::io::BufReader::new(tar));
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
         // A damaged header may promise more than there is.
         if entry.raw_file_position().checked_add(entry.size()).is_none_or(|last| last > end) {
-            break;
+            return Ok(None);
         }
         if let Some(name) = entry.path()?.file_name().and_then(|n| n.to_str()) {
             places.insert(name.to_owned(), (entry.raw_file_position(), entry.size()));
         }
     }
-    Ok(places)
+    Ok(Some(places))
 }
 
 #[cfg(test)]
@@ -175,7 +185,7 @@ mod tests {
         assert_eq!(set.read(first).unwrap(), b"second, longer");
         assert_eq!(set.read(&set.samples[1]).unwrap(), b"first");
         assert_eq!(set.rejections.total(), 4);
-        assert_eq!(set.rejections.of(Rejection::UnreadablePicture), 1);
+        assert_eq!(set.rejections.of(Rejection::MissingPicture), 1);
     }
 
     #[test]
@@ -197,22 +207,29 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_larger_than_its_tar_is_left_out() {
+    fn a_tar_that_ends_before_its_files_is_refused() {
         let folder =
             folder("dataset,split,file,age,gender,race\ntoy,train,a.webp,7,M,\ntoy,train,b.webp,7,M,\n");
         let path = folder.path().join("toy-train.tar");
-        let mut bytes = std::fs::read(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
         // The second file's header is behind the first one's and its block.
         let mut header = tar::Header::new_gnu();
         header.as_mut_bytes().copy_from_slice(&bytes[1024..1536]);
         header.set_size(1 << 40);
         header.set_cksum();
         bytes[1024..1536].copy_from_slice(header.as_bytes());
-        std::fs::write(&path, bytes).unwrap();
-        let set = TarSet::open(folder.path(), "toy", "train").unwrap();
-        assert_eq!(set.samples.len(), 1);
-        assert_eq!(set.read(&set.samples[0]).unwrap(), b"first");
-        assert_eq!(set.rejections.of(Rejection::UnreadablePicture), 1);
+        let damaged = bytes.clone();
+        let refused = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let error = TarSet::open(folder.path(), "toy", "train").unwrap_err().to_string();
+            assert!(error.ends_with("toy-train.tar: ends early; get it again"), "{error}");
+        };
+        refused(&damaged);
+        // In a header, in a file, between two, and before anything.
+        for length in [1300, 700, 1024, 0] {
+            refused(&whole[..length]);
+        }
     }
 
     #[test]

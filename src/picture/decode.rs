@@ -1,5 +1,6 @@
 //! Encoded pictures: decoding, to the pixels that a browser would show of them.
 
+mod bmp;
 mod gif;
 mod jpeg;
 mod png;
@@ -21,6 +22,9 @@ use super::{Frame, flatten};
 /// The most bytes that a picture's pixels may take.
 pub const MOST_BYTES: u64 = 512 << 20;
 
+/// And what a PNG has beside them, or one row of them.
+const MOST_BESIDE_PIXELS: u64 = 16 << 20;
+
 /// Why a file is not a usable picture.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DecodeError {
@@ -34,7 +38,7 @@ pub enum DecodeError {
     #[error("{0} pictures can't be read; save it as a JPEG first")]
     Unsupported(&'static str),
     /// Of a kind that is read mostly.
-    #[error("a picture of that kind, but such as can't be read ({0}); save it as a JPEG first")]
+    #[error("a picture of that kind, but such as can't be read ({0}); save it as an ordinary JPEG first")]
     Unusual(String),
     /// The file ends before the picture does.
     #[error("the file is incomplete: it ends before the picture does")]
@@ -55,6 +59,9 @@ pub enum DecodeError {
         /// Height in pixels.
         height: u32,
     },
+    /// More memory than a picture of its size has a need for.
+    #[error("the picture would take too much memory to decode")]
+    TooDemanding,
     /// What the decoder says.
     #[error("the picture is damaged ({0})")]
     Damaged(String),
@@ -77,8 +84,10 @@ impl From<image::ImageError> for DecodeError {
         {
             return Self::Incomplete;
         }
-        if let image::ImageError::Unsupported(_) = error {
-            return Self::Unusual(reason);
+        match error {
+            image::ImageError::Unsupported(_) => return Self::Unusual(reason),
+            image::ImageError::Limits(_) => return Self::TooDemanding,
+            _ => {}
         }
         Self::Damaged(reason)
     }
@@ -154,22 +163,42 @@ fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
     let reader =
         ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
     let Some(format) = reader.format() else { return Err(DecodeError::Unknown) };
-    let mut decoder = reader.into_decoder()?;
-    let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 {
-        return Err(DecodeError::NoPixels { width, height });
-    }
-    // As the decoder gives them, and as they are kept.
-    let kept = 4 * u64::from(width) * u64::from(height);
-    if decoder.total_bytes().max(kept) > MOST_BYTES {
-        return Err(DecodeError::TooLarge { width, height });
-    }
+    let check = |width: u32, height: u32, bytes: u64| {
+        if width == 0 || height == 0 {
+            return Err(DecodeError::NoPixels { width, height });
+        }
+        // As the decoder gives them, and as they are kept.
+        let kept = 4 * u64::from(width) * u64::from(height);
+        if bytes.max(kept) > MOST_BYTES { Err(DecodeError::TooLarge { width, height }) } else { Ok(()) }
+    };
     let (is_jpeg, is_png) = (format == ImageFormat::Jpeg, format == ImageFormat::Png);
+    // Their decoders have other words for it.
+    if let Some([width, height]) = if is_png { png::size(bytes) } else { bmp::size(bytes) } {
+        check(width, height, 0)?;
+    }
+    if is_jpeg && let Some(what) = jpeg::unusual(bytes) {
+        return Err(DecodeError::Unusual(what.into()));
+    }
+    let mut decoder: Box<dyn ImageDecoder> = match is_png {
+        // What is packed in such a file beside its pixels, a colour profile for one, may be a thousand times as long.
+        true => {
+            let mut limits = Limits::default();
+            limits.max_alloc = Some(MOST_BESIDE_PIXELS);
+            Box::new(PngDecoder::with_limits(Cursor::new(bytes), limits)?)
+        }
+        false => Box::new(reader.into_decoder()?),
+    };
+    let (width, height) = decoder.dimensions();
+    check(width, height, decoder.total_bytes())?;
     if is_jpeg && jpeg::ends_early(bytes) {
         return Err(DecodeError::Incomplete);
     }
-    // What browsers can't make sense of they leave.
-    let orientation = if is_jpeg { jpeg::orientation(bytes) } else { decoder.orientation().ok() };
+    // What browsers can't make sense of they leave; and whatever WebP files say.
+    let orientation = match format {
+        ImageFormat::Jpeg => jpeg::orientation(bytes),
+        ImageFormat::WebP => None,
+        _ => decoder.orientation().ok(),
+    };
     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
     let embedded = decoder.icc_profile().ok().flatten();
     let embedded = embedded.and_then(|profile| ColorProfile::new_from_slice(&profile).ok());
@@ -282,6 +311,15 @@ mod tests {
         tiff[at + 8] = 3;
         let error = Pixels::decode(&tiff).unwrap_err();
         assert!(matches!(error, DecodeError::Unusual(_)), "{error:?}");
+        // JPEGs with other numbers and other codes than there are decoders for.
+        let usual = jpeg(16);
+        let frame = usual.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+        for (at, value, what) in [(1, 0xc9, "arithmetic"), (1, 0xc3, "lossless"), (4, 12, "12 bits")] {
+            let mut jpeg = usual.clone();
+            jpeg[frame + at] = value;
+            let error = Pixels::decode(&jpeg).unwrap_err();
+            assert!(matches!(&error, DecodeError::Unusual(why) if why.contains(what)), "{error:?}");
+        }
         for (start, kind) in [(b"\0\0\0\x18ftypheic", "HEIC"), (b"\0\0\0\x1cftypavif", "AVIF")] {
             assert_eq!(Pixels::decode(start).unwrap_err(), DecodeError::Unsupported(kind));
         }
@@ -308,7 +346,7 @@ mod tests {
         RgbaImage::from_pixel(4, 4, Rgba([9, 9, 9, 255])).write_to(&mut bmp, ImageFormat::Bmp).unwrap();
         let mut bmp = bmp.into_inner();
         bmp[18..22].fill(0);
-        assert!(Pixels::decode(&bmp).is_err());
+        assert_eq!(Pixels::decode(&bmp).unwrap_err(), DecodeError::NoPixels { width: 0, height: 4 });
     }
 
     /// They would take gigabytes; that they are refused at once is what keeps this test short.
@@ -322,6 +360,18 @@ mod tests {
         png[29..33].copy_from_slice(&checksum.to_be_bytes());
         let error = DecodeError::TooLarge { width: 40_000, height: 40_000 };
         assert_eq!(Pixels::decode(&png).unwrap_err(), error);
+        // Of which a row alone is more than a decoder takes.
+        png[16..20].copy_from_slice(&800_000_000u32.to_be_bytes());
+        let error = DecodeError::TooLarge { width: 800_000_000, height: 40_000 };
+        assert_eq!(Pixels::decode(&png).unwrap_err(), error);
+        let mut bmp = Cursor::new(Vec::new());
+        RgbaImage::from_pixel(4, 4, Rgba([9, 9, 9, 255])).write_to(&mut bmp, ImageFormat::Bmp).unwrap();
+        let mut bmp = bmp.into_inner();
+        bmp[18..22].copy_from_slice(&524_289i32.to_le_bytes());
+        // From above, which files have as a height below zero.
+        bmp[22..26].copy_from_slice(&(-40_000i32).to_le_bytes());
+        let error = DecodeError::TooLarge { width: 524_289, height: 40_000 };
+        assert_eq!(Pixels::decode(&bmp).unwrap_err(), error);
 
         let mut jpeg = jpeg(16);
         let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();

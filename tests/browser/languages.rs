@@ -202,7 +202,7 @@ fn sources() -> Vec<String> {
     let names = paths.into_iter().map(|path| path.to_str().unwrap().to_owned());
     let mut names: Vec<String> = names
         .filter(|name| name.ends_with(".js") || name.ends_with(".html"))
-        .filter(|name| !name.starts_with("locales/") && name != "sw.js")
+        .filter(|name| !name.starts_with("locales/") && !["404.html", "sw.js"].contains(&name.as_str()))
         .collect();
     names.sort();
     names

@@ -11,7 +11,7 @@ use crate::groups::group;
 use crate::looks::axe_finds;
 use crate::support::chromium::Options;
 use crate::support::{heads, repository, sample};
-use crate::visit;
+use crate::{assert_is_the_sample, visit};
 
 #[test]
 fn several_photos_are_read_and_none_is_lost() {
@@ -289,6 +289,28 @@ fn a_large_photo_is_decoded_once_and_not_on_the_page() {
     });
 }
 
+/// Panoramas and strips, of which nothing was ever seen but that they end the page.
+#[test]
+fn pictures_of_extreme_shapes_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    visit(Options::default(), |site, page| {
+        page.open(&site.page("?engine=cpu"));
+        for (width, height) in [(30_000, 200), (200, 30_000), (60_000, 1), (1, 1)] {
+            let path = folder.path().join(format!("{width}x{height}.png"));
+            image::GrayImage::from_pixel(width, height, image::Luma([120])).save(&path).unwrap();
+            page.evaluate("mienApp.lastResult = null");
+            page.choose_file(&path);
+            page.wait_for("mienApp.lastResult || mienApp.lastError");
+            let seen = page.evaluate(
+                "[mienApp.lastResult?.width, mienApp.lastResult?.height, mienApp.lastResult?.faces.length]",
+            );
+            assert_eq!(seen, json!([width, height, 0]), "{}", page.words());
+            assert!(page.words().starts_with("No face found"), "{}", page.words());
+        }
+        assert_is_the_sample(&page.estimate_after(|page| page.click("#use-sample")));
+    });
+}
+
 /// What a browser shows in part it does not read. As the program, the page says why.
 #[test]
 fn a_file_that_is_incomplete_is_told_from_one_that_is_no_picture() {
@@ -313,6 +335,21 @@ fn a_file_that_is_incomplete_is_told_from_one_that_is_no_picture() {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         files.push((path, "of a kind that"));
+    }
+    // Whole files of which no more is wrong than that nobody has the memory.
+    let mut png = Vec::new();
+    image::RgbImage::new(4, 4).write_to(&mut std::io::Cursor::new(&mut png), ImageFormat::Png).unwrap();
+    png[16..24].copy_from_slice(&[40_000u32.to_be_bytes(), 40_000u32.to_be_bytes()].concat());
+    let checksum = crc32fast::hash(&png[12..29]);
+    png[29..33].copy_from_slice(&checksum.to_be_bytes());
+    let mut jpeg = Vec::new();
+    image::RgbImage::new(16, 16).write_to(&mut std::io::Cursor::new(&mut jpeg), ImageFormat::Jpeg).unwrap();
+    let frame = jpeg.windows(2).position(|it| it == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[65_500u16.to_be_bytes(), 65_500u16.to_be_bytes()].concat());
+    for (name, content) in [("large.png", png), ("large.jpg", jpeg)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        files.push((path, "more pixels than this browser can make smaller"));
     }
     visit(Options::default(), |site, page| {
         page.open(&site.page("?engine=cpu"));

@@ -222,6 +222,10 @@ fn a_shared_address_shows_a_preview_and_links_lead_somewhere() {
         );
         // Messengers leave out what is larger.
         assert!(picture[2].as_u64().unwrap() < 300_000, "{picture}");
+        let nowhere =
+            page.evaluate("fetch('./nowhere/at/all').then(async (it) => [it.status, await it.text()])");
+        assert_eq!(nowhere[0], 404);
+        assert!(nowhere[1].as_str().unwrap().contains("To Mien"), "{nowhere}");
         let links = page.evaluate(
             "Promise.all([...document.querySelectorAll('a[href]')].map(async ({ href, innerText }) => {
                 const response = await fetch(href);

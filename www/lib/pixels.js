@@ -6,6 +6,10 @@ import { MienError } from './error.js';
  */
 export const MAX_PIXELS = 4096 * 4096;
 
+// Browsers refuse larger ones, and say no more than that.
+const MOST_PIXELS = 2 ** 27;
+const SIZE_IS_WITHIN = 2 ** 18;
+
 /** What is said of a picture that the browser does not let read. */
 export const FOREIGN = 'This picture belongs to another site, which keeps its pixels closed.';
 
@@ -67,7 +71,26 @@ export async function decode(file) {
     return await upright(file);
   } catch (cause) {
     const start = await file.slice(4, 12).text().catch(() => '');
-    throw new MienError('bad-picture', HEIC.test(start) ? WHAT_HEIC_IS : (await showsInPart(file)) ? INCOMPLETE : UNREADABLE, cause);
+    if (HEIC.test(start)) throw new MienError('bad-picture', WHAT_HEIC_IS, cause);
+    if ((await pixelsIn(file)) > MOST_PIXELS) throw tooLarge(cause);
+    throw new MienError('bad-picture', (await showsInPart(file)) ? INCOMPLETE : UNREADABLE, cause);
+  }
+}
+
+// How many pixels a PNG or a JPEG says that it has; 0 where that is not to be found.
+async function pixelsIn(file) {
+  try {
+    const bytes = new DataView(await file.slice(0, SIZE_IS_WITHIN).arrayBuffer());
+    if (bytes.getUint32(0) === 0x89504e47) return bytes.getUint32(16) * bytes.getUint32(20);
+    // From segment to segment, to the one of the frame.
+    for (let at = 2; bytes.getUint16(0) === 0xffd8; at += 2 + bytes.getUint16(at + 2)) {
+      const marker = bytes.getUint16(at);
+      if (marker >= 0xffc0 && marker <= 0xffc2) return bytes.getUint16(at + 5) * bytes.getUint16(at + 7);
+      if (marker < 0xffc0) return 0;
+    }
+    return 0;
+  } catch {
+    return 0; // it ends before
   }
 }
 

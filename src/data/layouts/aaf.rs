@@ -35,7 +35,7 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     let mut listing = list_pictures(pictures.iter().copied(), label);
     let present: HashSet<_> = pictures.iter().map(|path| stem(file_name(path))).collect();
     for _ in names.iter().flatten().filter(|name| !present.contains(name.as_str())) {
-        listing.rejections.count(Rejection::UnreadablePicture);
+        listing.rejections.count(Rejection::MissingPicture);
     }
     Ok(listing)
 }
@@ -86,7 +86,7 @@ mod tests {
             [("original images/00001A10.jpg", 10.0, 'F'), ("aglined faces/09000A40.jpg", 40.0, 'M')];
         assert_eq!(short(&train), expected);
         assert_eq!(train.rejections.of(Rejection::Repeated), 1);
-        assert_eq!(train.rejections.of(Rejection::UnreadablePicture), 1);
+        assert_eq!(train.rejections.of(Rejection::MissingPicture), 1);
         let val = open_all("aaf", &folder, Some("val"));
         assert_eq!(short(&val), [("original images/00002A10.jpg", 10.0, 'F')]);
     }

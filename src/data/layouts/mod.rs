@@ -182,7 +182,7 @@ impl Listing {
         for row in rows {
             let row = row.and_then(|mut sample| {
                 sample.file.insert_str(0, root.unwrap_or_default());
-                if tree.has(&sample.file) { Ok(sample) } else { Err(Rejection::UnreadablePicture) }
+                if tree.has(&sample.file) { Ok(sample) } else { Err(Rejection::MissingPicture) }
             });
             let key = row.as_ref().map_or_else(|_| String::new(), |sample| sample.file.clone());
             self.push(&key, row);

@@ -34,6 +34,26 @@ pub fn ends_early(jpeg: &[u8]) -> bool {
     true
 }
 
+/// What is in a JPEG for which there is no decoder here, by the marker of its frame (ITU-T T.81, table B.1).
+pub fn unusual(jpeg: &[u8]) -> Option<&'static str> {
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = jpeg.get(at..).and_then(|rest| rest.first_chunk()) {
+        match marker {
+            0xff => {
+                at += 1; // a fill byte
+                continue;
+            }
+            0xda => return None,
+            0xc3 | 0xc7 | 0xcb | 0xcf => return Some("lossless JPEG"),
+            0xc5 | 0xc6 | 0xcd | 0xce => return Some("hierarchical JPEG"),
+            0xc9 | 0xca => return Some("arithmetic coding"),
+            0xc0..=0xc2 => return jpeg.get(at + 4).filter(|bits| **bits == 12).map(|_| "12 bits a colour"),
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])).max(2),
+        }
+    }
+    None
+}
+
 /// How a JPEG is to be turned. Of several segments of EXIF data browsers believe the first, even if nothing in it
 /// can be read; the `image` crate the last.
 pub fn orientation(jpeg: &[u8]) -> Option<Orientation> {

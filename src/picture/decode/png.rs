@@ -22,6 +22,12 @@ fn find<'a>(png: &'a [u8], wanted: &[u8; 4]) -> Option<&'a [u8]> {
     chunks(png).find(|(name, _)| *name == wanted).map(|(_, data)| data)
 }
 
+/// Width and height as the file has them; `None` for what is no PNG.
+pub fn size(png: &[u8]) -> Option<[u32; 2]> {
+    let numbers = find(png, b"IHDR")?.as_chunks::<4>().0;
+    Some([u32::from_be_bytes(*numbers.first()?), u32::from_be_bytes(*numbers.get(1)?)])
+}
+
 /// Whether its pixels are for those alone who don't know animations: what is shown are later ones.
 pub fn hides_its_pixels(png: &[u8]) -> bool {
     find(png, b"acTL").is_some() && find(png, b"fcTL").is_none()
