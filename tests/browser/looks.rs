@@ -357,6 +357,14 @@ fn views() {
                 page.choose_files(&[&sample, &path, &sample, Path::new("/dev/null")]);
                 page.wait_for("document.querySelector('#status').innerText.startsWith('3 pictures')");
                 shot("album");
+                page.evaluate("document.querySelector('#strips > button').click()");
+                page.wait_for("document.querySelector('.years')");
+                page.evaluate("document.querySelector('.years').scrollIntoView({ block: 'end' })");
+                shot("album-by-date");
+                page.evaluate("scrollTo(0, 0)");
+                page.click("#age-only");
+                shot("ages-alone");
+                page.click("#age-only");
                 page.estimate_after(|page| page.click("#start-camera"));
                 page.wait_for("document.querySelector('#status').innerText.startsWith('One face')");
                 shot("camera");
@@ -366,6 +374,15 @@ fn views() {
                 shot("trouble");
                 page.evaluate("document.querySelector('.pages').scrollIntoView()");
                 page.wait_for("document.querySelector('#measured table')");
+                page.evaluate(
+                    "(() => {
+                        const input = document.querySelector('#measured input');
+                        input.value = '34';
+                        input.dispatchEvent(new Event('input'));
+                        document.querySelector('#measured details').open = true;
+                        document.querySelector('#measured').scrollIntoView();
+                    })()",
+                );
                 shot("below");
             }
         }
