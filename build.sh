@@ -34,7 +34,7 @@ Environment:
   BENCH_ROUNDS          rounds of `bench`, for trying: nothing is written then
   MIEN_WASM_TOOLCHAIN   `rustup` or `debian`: where the WebAssembly compiler comes from (found out)
   MIEN_ADDRESS          where the site will be, such as https://example.org/mien/: for what names it in full, the preview of a
-                        shared address, the canonical one, the site map, and the way back from addresses that there are not
+                        shared address, the canonical one, the site map, and the way back from addresses that do not exist
 END
     exit 2
 }
@@ -411,7 +411,7 @@ assemble() {
 
     # And each is known by its content. Not the rules of the entrance screen, which are its owner's.
     digests=$(cd "$folder" && digests_of $(find . -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.wasm' -o -name '*.safetensors' \) \
-        -not -path './about/*' -not -path './locales/*' -not -name 404.html -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
+        -not -path './about/*' -not -path './locales/*' -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
     sed -i.with "s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/lib/build.js"
     rm "$folder/lib/build.js.with"
     # Languages are fetched as soon as can be, by address alone: the page has not to know them.
@@ -419,7 +419,7 @@ assemble() {
     digests+="'./':$(sed "s|.*'index.html':\('[0-9a-f]*'\).*|\1|" <<<"$digests")"
     sed -i.with "s/^const BUILD = '';$/const BUILD = '$build';/; s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/sw.js"
     rm "$folder/sw.js.with"
-    grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/lib/build.js" ||
+    grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {.*'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/lib/build.js" ||
         die "www/sw.js or www/lib/build.js has no lines const BUILD = ''; and const DIGESTS = {};"
 }
 

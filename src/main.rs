@@ -25,6 +25,7 @@ enum Command {
     Predict(cli::predict::PredictArgs),
     #[cfg(feature = "train")]
     Evaluate(cli::evaluate::EvaluateArgs),
+    Watch(cli::watch::WatchArgs),
     Serve(cli::serve::ServeArgs),
     #[cfg(feature = "train")]
     Prepare(cli::prepare::PrepareArgs),
@@ -59,6 +60,7 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     match command {
         Command::Predict(args) => return cli::predict::run(args),
+        Command::Watch(args) => cli::watch::run(args)?,
         Command::Serve(args) => cli::serve::run(args)?,
         Command::Convert(args) => cli::convert::run(args)?,
         #[cfg(feature = "train")]

@@ -211,7 +211,7 @@ fn scripts_and_weights_are_asked_for_at_once() {
         ));
         let loaded = names(page.evaluate(
             "performance.getEntriesByType('resource').map(({ name }) => name)
-                .filter((name) => /[.](js|safetensors)([?]|$)/.test(name) && !/worker[.]js|[/]pkg[/]|sw[.]js/.test(name))",
+                .filter((name) => /[.](js|safetensors|wasm)([?]|$)/.test(name) && !/worker[.]js|[/]pkg[/].*[.]js|sw[.]js/.test(name))",
         ));
         assert_eq!(loaded, preloaded);
     });
@@ -994,7 +994,8 @@ fn assert_is_the_sample(estimate: &Estimate) {
     assert!(centre_y > 0.0 && centre_y < estimate.height, "box {:?}", face.bounds);
 }
 
-/// The browser's clock counts in tenths of a millisecond. What lies between stages is not in any, and on a busy machine that is any time.
+/// The browser's clock counts in tenths of a millisecond. What lies between stages is not in any, and on a busy
+/// machine that is any time.
 fn assert_stages_add_up(timings: &Value) {
     let get = |name: &str| timings[name].as_f64().unwrap_or_else(|| panic!("no {name} in {timings}"));
     let (sum, total) = (["detect", "crop", "network", "track"].map(get).iter().sum::<f64>(), get("total"));

@@ -172,7 +172,8 @@ fn what_is_transparent_hides_a_face() {
     assert_eq!(age(&cut_out), age(&on_white));
 }
 
-/// EXIF data that say how the camera was held, in files that are not JPEGs: browsers read them in PNG files and not in WebP files.
+/// EXIF data that say how the camera was held, in files that are not JPEGs: browsers read them in PNG files and
+/// not in WebP files.
 #[test]
 fn pictures_of_every_kind_are_turned_as_browsers_turn_them() {
     // Little-endian TIFF with one entry: orientation (0x112), a short, 6.

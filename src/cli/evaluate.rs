@@ -67,11 +67,11 @@ pub struct EvaluateArgs {
 const VALIDATION: &str = "validation";
 
 pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
-    if let Some(path) = &args.predictions {
-        expect_place(path)?;
-    }
     if let Some(folder) = &args.plots {
         make_folder(folder)?;
+    }
+    if let Some(path) = &args.predictions {
+        expect_place(path)?;
     }
     let set = match args.split.as_deref().unwrap_or(VALIDATION) {
         VALIDATION => validation(&args.data, &args.dataset)?,

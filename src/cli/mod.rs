@@ -37,6 +37,7 @@ mod sheet;
 mod steadiness;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod watch;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -307,8 +308,10 @@ fn left_to_groups(groups: &str, root: &Path) -> Option<u64> {
             let group = folder.join(path);
             // Pages of files count as used, and are given back where there is need.
             let statistics = std::fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
-            let cached =
-                statistics.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse().ok());
+            let cached = statistics.lines().rev().find_map(|line| {
+                // The first version counts those of the groups below, which its use has, by another name.
+                line.strip_prefix("total_").or(Some(line))?.strip_prefix("inactive_file ")?.parse().ok()
+            });
             let used = number(group.join(usage))?.saturating_sub(cached.unwrap_or(0));
             Some(number(group.join(limit))?.saturating_sub(used))
         }))

@@ -94,7 +94,7 @@ pub fn quiet_panics() {
             std::process::exit(1);
         }
         if text.starts_with("failed printing to stderr") {
-            std::process::exit(READER_GONE);
+            std::process::exit(if text.to_lowercase().contains(&gone) { READER_GONE } else { 1 });
         }
         usual(info);
     }));

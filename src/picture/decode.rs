@@ -180,7 +180,8 @@ fn decode(bytes: &[u8]) -> Result<Pixels, DecodeError> {
         return Err(DecodeError::Unusual(what.into()));
     }
     let mut decoder: Box<dyn ImageDecoder> = match is_png {
-        // What is packed in such a file beside its pixels, a colour profile for one, may be a thousand times as long.
+        // What is packed in such a file beside its pixels, a colour profile for one, may be a thousand times
+        // as long.
         true => {
             let mut limits = Limits::default();
             limits.max_alloc = Some(MOST_BESIDE_PIXELS);

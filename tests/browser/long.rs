@@ -158,8 +158,10 @@ fn camera_runs_on(engine: &str, seconds: u64) -> Vec<Held> {
     assert!(most(|held| held.pictures, &all) <= 3.0, "{all:?}");
     assert_eq!(most(|held| held.module, after), most(|held| held.module, before), "the module's memory grew");
     let objects = |part| most(|held| held.objects, part);
+    // Where a frame takes a second, it may be late that more people are seen for the first time.
+    let more = if engine == "webgpu" { 1.5 } else { 1.1 };
     assert!(
-        objects(after) <= 1.1 * objects(before) + 8.0,
+        objects(after) <= more * objects(before) + 8.0,
         "{} GPU objects, then {}",
         objects(before),
         objects(after)

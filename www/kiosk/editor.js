@@ -20,6 +20,8 @@ const WIDTH = 0.2; // of the nearest face; each after it is a little smaller
 
 let file = FIRST();
 let isSaved = true;
+/** What there was before anything was opened. */
+const untouched = file;
 
 // ---- building ----
 
@@ -373,9 +375,11 @@ async function openSitesOwn() {
     const why = () => typeof status === 'number' ? t`the site answered ${status}` : status.message;
     say(() => t`The site’s own file could not be loaded (${why()}).`);
     // The language may have come since the first one was made.
-    if (dataset.state === 'loading') file = FIRST();
-    rebuilt();
-    isSaved = true;
+    if (file === untouched && isSaved) {
+      file = FIRST();
+      rebuilt();
+      isSaved = true;
+    }
   }
   dataset.state = 'ready';
 }

@@ -20,7 +20,10 @@ export class Album {
   /** @type {Entry[]} */
   #entries = [];
   #at = -1;
+  /** The last that was asked for. */
+  #wanted;
   #closed = false;
+  #ending = new AbortController();
 
   /**
    * @param {HTMLElement} parent
@@ -51,6 +54,7 @@ export class Album {
         if (this.#at < 0) this.#reveal(index, shown);
         else shown.close();
       } catch (error) {
+        if (this.#closed) return;
         if (error.code !== 'bad-picture') throw error;
         entry.error = error;
       }
@@ -63,6 +67,7 @@ export class Album {
 
   close() {
     this.#closed = true;
+    this.#ending.abort();
     this.#strip.close();
     this.#button?.remove();
     this.#years?.remove();
@@ -93,12 +98,21 @@ export class Album {
         this.#years = years;
         button.after(years);
         this.#show();
+        // Dates and ranges are not said again by themselves.
+        addEventListener('spoken', async () => {
+          const again = await linesOfHills(this.#withFaces(), (index) => this.#choose(index));
+          again.hidden = this.#years.hidden;
+          this.#years.replaceWith(again);
+          this.#years = again;
+          this.#show();
+        }, { signal: this.#ending.signal });
       } catch (error) {
         button.ariaExpanded = 'false';
-        this.#on.onTell(t(error.message));
+        if (!this.#closed) this.#on.onTell(t(error.message));
       } finally {
         button.disabled = false;
-        button.focus();
+        // Which it has lost by that, and nobody else has it since.
+        if (document.activeElement === document.body) button.focus();
       }
     });
     this.#button = button;
@@ -109,9 +123,18 @@ export class Album {
     const entry = this.#entries[index];
     if (entry.error) this.#on.onTell(t`${entry.name}: ${t(entry.error.message)}`);
     if (!entry.result) return;
-    const { full, shown } = await readPicture(entry.file);
+    this.#wanted = index;
+    let read;
+    try {
+      read = await readPicture(entry.file);
+    } catch (error) {
+      // It was there before; it may have been moved since.
+      if (!this.#closed) this.#on.onTell(t`${entry.name}: ${t(error.message)}`);
+      return;
+    }
+    const { full, shown } = read;
     full.close();
-    if (this.#closed) return shown.close();
+    if (this.#closed || this.#wanted !== index) return shown.close();
     this.#reveal(index, shown);
     this.#on.onTell(t`${entry.name}: ${faces(entry.result.faces.length)}.`);
   }

@@ -46,7 +46,7 @@ function yours(rows) {
   Object.assign(input, { type: 'number', inputMode: 'numeric', min: 0, max: 99, step: 1, autocomplete: 'off', name: 'age' });
   label.append(element('span', t`How old are you? It stays in this page.`), input);
   input.addEventListener('input', () => {
-    const age = input.valueAsNumber;
+    const age = Math.floor(input.valueAsNumber);
     const [decade, { bias }] = rows.find(([decade]) => ends(decade).from <= age && age <= ends(decade).to) ?? [undefined, {}];
     if (!decade) {
       output.textContent = Number.isNaN(age) ? '' : t`There were too few test pictures of that age.`;

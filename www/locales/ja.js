@@ -215,7 +215,7 @@ export default {
   'By date': '日付順',
   'Of each picture, the largest face.': 'それぞれの写真で最も大きな顔です。',
   'Dates with a question mark are those of the files, which may be younger than the pictures.': '疑問符の付いた日付はファイルのもので、写真そのものより新しいことがあります。',
-  'From the first to the last: {0} years by their dates, {1} by the guesses.': '最初から最後まで、日付では{0}年、推定では{1}年です。',
+  'From the first to the last: {0} years by their dates, {1} by the guesses.': '最初の写真から最後の写真まで、日付では{0}年、推定では{1}年です。',
   'All by date, as of one person': '1人の写真として日付順に並べる',
   'Sort by age': '年齢順に並べる',
   'Photos': '写真',
