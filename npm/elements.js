@@ -157,10 +157,17 @@ class Shell {
   }
 }
 
+// A gender is named by the page's rule (views/words.js).
+const SURE = 0.8;
+const SURE_OF_CHILD = 0.9;
+const CHILD = 13;
+
 /** @param {import('./mien.js').Face} face */
 function describe({ age, ageRange: [low, high], gender: { female, male } }) {
   const years = (value) => Math.round(value);
-  return `${years(age)} (${years(low)}–${years(high)}), ${female > male ? 'female' : 'male'} ${Math.round(100 * Math.max(female, male))} %`;
+  const gender = Math.max(female, male) < (age < CHILD ? SURE_OF_CHILD : SURE) ? 'gender not sure'
+    : `${female > male ? 'female' : 'male'} ${Math.round(100 * Math.max(female, male))} %`;
+  return `${years(age)} (${years(low)}–${years(high)}), ${gender}`;
 }
 
 const optionsOf = (host, onProgress) => {
