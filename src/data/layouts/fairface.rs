@@ -70,7 +70,8 @@ mod tests {
         );
         assert_eq!(train.samples[1].age, AgeLabel::Range(70.0, 99.0));
         assert_eq!(train.samples[0].race.as_deref(), Some("East Asian"));
-        let counts = "3 missing field, 1 age outside 0..100, 1 unknown gender, 1 unreadable picture, 1 repeated picture";
+        let counts =
+            "3 missing field, 1 age outside 0..100, 1 unknown gender, 1 missing picture, 1 repeated picture";
         assert_eq!(train.rejections.to_string(), counts);
         // The row without a file could be of either.
         assert_eq!(short(&open_all("fairface", &folder, Some("val"))), [("margin025/val/1.jpg", 1.0, 'F')]);

@@ -161,7 +161,7 @@ mod tests {
             ("wiki_crop/12/é.jpg", 30.0, 'F'),
         ];
         assert_eq!(short(&source), expected);
-        let counts = "2 missing field, 1 age outside 0..100, 1 unknown gender, 1 unreadable picture, 1 no face found, \
+        let counts = "2 missing field, 1 age outside 0..100, 1 unknown gender, 1 missing picture, 1 no face found, \
                       1 several faces of the same size";
         assert_eq!(source.rejections.to_string(), counts);
         assert!(open("imdb-wiki", folder.path(), Some("train")).is_err());
@@ -187,7 +187,7 @@ mod tests {
         write(&folder, "csvs/imdb_test_new_1024.csv", b"filename,age,gender,x_min\n06/2.jpg,30,F,1\n");
         let train = open_all("imdb-wiki", &folder, None);
         assert_eq!(short(&train), [("imdb-clean-1024/imdb-clean-1024/06/1.jpg", 44.0, 'M')]);
-        let counts = "2 missing field, 1 age outside 0..100, 1 unknown gender, 1 unreadable picture";
+        let counts = "2 missing field, 1 age outside 0..100, 1 unknown gender, 1 missing picture";
         assert_eq!(train.rejections.to_string(), counts);
         let test = open_all("imdb-wiki", &folder, Some("test"));
         assert_eq!(short(&test), [("imdb-clean-1024/imdb-clean-1024/06/2.jpg", 30.0, 'F')]);

@@ -53,7 +53,7 @@ mod tests {
         write(&folder, "m/list/test_age.txt", b"5\n");
         let train = open_all("megaage-asian", &folder, None);
         assert_eq!(short(&train), [("m/train/1.jpg", 10.0, '-'), ("m/train/2.jpg", 20.0, '-')]);
-        let counts = "2 missing field, 1 age outside 0..100, 1 unreadable picture, 1 repeated picture";
+        let counts = "2 missing field, 1 age outside 0..100, 1 missing picture, 1 repeated picture";
         assert_eq!(train.rejections.to_string(), counts);
         let test = open_all("megaage-asian", &folder, Some("test"));
         assert_eq!(short(&test), [("m/test/1.jpg", 5.0, '-')]);
