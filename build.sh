@@ -381,7 +381,7 @@ assemble() {
     else
         sed -i.with '/source\.tar\.gz/d' "$folder/index.html" && rm "$folder/index.html.with"
     fi
-    # What has to be an address in full, and what lies at any depth: the answer to addresses that there are not.
+    # What has to be an address in full, and what lies at any depth: the answer to addresses that do not exist.
     if [ -n "${MIEN_ADDRESS:-}" ]; then
         local address=${MIEN_ADDRESS%/}/ path
         sed -i.with -e "s|content=\"preview.jpg\"|content=\"${address}preview.jpg\"|" \

@@ -34,7 +34,7 @@
 //! Features. The library alone estimates faces in pictures that are in memory already, on the CPU: no burn,
 //! no command line, no server.
 //!
-//! - `cli` (default): the program's commands `predict`, `convert` and `serve`, and what they need.
+//! - `cli` (default): the program's commands `predict`, `watch`, `convert`, `serve`, and what they need.
 //! - `train` (default): the rooms above; burn on the CPU, as [`engine::burn`] too. With `cli`, the program's
 //!   other commands.
 //! - `decode`: [`picture::decode`], files to pixels; both bring it.

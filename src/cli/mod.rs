@@ -337,8 +337,9 @@ fn keep_freed_memory() {
         let block = libc::malloc(bytes);
         if !block.is_null() {
             let before = block.cast::<u8>().align_offset(LARGE_PAGE);
-            if before < bytes {
-                libc::madvise(block.byte_add(before), bytes - before, libc::MADV_HUGEPAGE);
+            let whole = bytes.saturating_sub(before) / LARGE_PAGE * LARGE_PAGE;
+            if whole > 0 {
+                libc::madvise(block.byte_add(before), whole, libc::MADV_HUGEPAGE);
             }
             libc::free(block);
         }

@@ -636,15 +636,7 @@ fn the_editor_writes_and_tries_rules() {
         assert!(text(page, "#outcome").contains("Rule 6 (“Adults”) holds"), "{}", text(page, "#outcome"));
         assert_eq!(text(page, "#preview h3"), "New on the shelves");
 
-        let type_in = |selector: &str, value: &str| {
-            page.evaluate(&format!(
-                "(() => {{
-                    const input = document.querySelector('{selector}');
-                    input.value = '{value}';
-                    input.dispatchEvent(new Event('input', {{ bubbles: true }}));
-                }})()"
-            ));
-        };
+        let type_in = |selector: &str, value: &str| page.type_in(selector, value);
         // Other people, another time.
         type_in("#people input", "6");
         assert!(text(page, "#outcome").contains("Rule 4 (“A child”) holds"), "{}", text(page, "#outcome"));

@@ -475,15 +475,7 @@ fn words_lost() -> String {
 fn the_editor_of_rules_speaks_other_languages() {
     visit(Options::default(), |site, page| {
         let value = |selector: &str| page.evaluate(&format!("document.querySelector('{selector}').value"));
-        let type_in = |selector: &str, value: &str| {
-            page.evaluate(&format!(
-                "(() => {{
-                    const input = document.querySelector('{selector}');
-                    input.value = '{value}';
-                    input.dispatchEvent(new Event('input', {{ bubbles: true }}));
-                }})()"
-            ));
-        };
+        let type_in = |selector: &str, value: &str| page.type_in(selector, value);
         let mut losses = Vec::new();
         for tag in LANGUAGES {
             page.resize(1280, 800, false);

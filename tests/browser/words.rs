@@ -112,14 +112,8 @@ fn what_people_of_an_age_are_taken_for_is_said_as_it_was_measured() {
         page.wait_for("document.querySelector('#measured input')");
         let asked = page.evaluate("performance.getEntriesByType('resource').length");
         let said = |age: &str| {
-            page.evaluate(&format!(
-                "(() => {{
-                    const input = document.querySelector('#measured input');
-                    input.value = '{age}';
-                    input.dispatchEvent(new Event('input', {{ bubbles: true }}));
-                    return document.querySelector('#measured output').innerText;
-                }})()"
-            ))
+            page.type_in("#measured input", age);
+            page.evaluate("document.querySelector('#measured output').innerText")
         };
         for (age, decade) in [(25.0, "20-29"), (72.0, "70-79"), (5.0, "00-09")] {
             let bias = pooled(&sets, |set| set["by_decade"][decade].clone(), "bias");

@@ -169,6 +169,17 @@ impl Page {
         self.call("DOM.setFileInputFiles", json!({ "objectId": input, "files": paths }));
     }
 
+    /// Has an input hold a value, as if it had been typed.
+    pub fn type_in(&self, selector: &str, value: &str) {
+        self.evaluate(&format!(
+            "(() => {{
+                const input = document.querySelector('{selector}');
+                input.value = '{value}';
+                input.dispatchEvent(new Event('input', {{ bubbles: true }}));
+            }})()"
+        ));
+    }
+
     /// Touches the screen, in CSS pixels, for a moment.
     pub fn tap(&self, [x, y]: [f64; 2]) {
         for kind in ["mousePressed", "mouseReleased"] {
