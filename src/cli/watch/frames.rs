@@ -254,7 +254,8 @@ mod tests {
             (b"YUV4MPEG2 W0 H4 F25:1\nFRAME\n", "no frames of the kind"),
             (b"YUV4MPEG2 W4 H4 F25:1 C420p10\nFRAME\n", "10 bits"),
             (b"YUV4MPEG2 W4 H4 F25:1 Cmono\nFRAME\n1234", "in the middle of a frame"),
-            (b"YUV4MPEG2 W4 H1 F25:1 Cmono\nFRAME\n1234FRAMES", "no frames of the kind"),
+            (b"YUV4MPEG2 W4 H1 F25:1 Cmono\nFRAME\n1234FRAM", "in the middle of a frame"),
+            (b"YUV4MPEG2 W4 H1 F25:1 Cmono\nFRAME\n1234FRAMES\n", "no frames of the kind"),
             (b"YUV4MPEG2 W99999999 H99999999 F25:1 Cmono\nFRAME\n1234", ""),
         ] {
             let error = format!("{:#}", frames(film).unwrap_err());
