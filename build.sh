@@ -326,9 +326,15 @@ compile_module() {
 wasm_module() {
     compile_module "$@"
     # The rest depends on nothing but the module, the tools and their options.
-    local name=$1 optimisation=$2 compiled=$site/$1.wasm stamp
+    local name=$1 optimisation=$2 compiled=$site/$1.wasm stamp options
+    # The features are those that rustc uses for this target by default, and SIMD (.cargo/config.toml). Browsers compile function by
+    # function, and well what has run much: large functions that are called at one place stay functions (docs/measurements.md).
+    options=("-O$optimisation" --one-caller-inline-max-function-size=500 --enable-simd --enable-bulk-memory --enable-bulk-memory-opt
+        --enable-call-indirect-overlong --enable-nontrapping-float-to-int --enable-sign-ext --enable-mutable-globals
+        --enable-reference-types --enable-multivalue)
+    [[ "$*" != *relaxed-simd* ]] || options+=(--enable-relaxed-simd)
     stamp=$(cksum "$compiled" src/bindgen.rs Cargo.lock)
-    stamp+=" binaryen ${wasm_opt:+$(cksum <tools/npm/package-lock.json)} $optimisation"
+    stamp+=" binaryen ${wasm_opt:+$(cksum <tools/npm/package-lock.json)} ${options[*]}"
     if [ "$stamp" = "$(cat "$site/$name.stamp" 2>/dev/null)" ] && [ -f "$site/pkg/${name}_bg.wasm" ]; then
         return
     fi
@@ -337,13 +343,7 @@ wasm_module() {
     "$programs/bindgen" "$compiled" "$site/pkg" "$name"
     if [ -n "$wasm_opt" ]; then
         step "Optimising $name"
-        # The features are those that rustc uses for this target by default, and SIMD (.cargo/config.toml).
-        local relaxed=()
-        [[ "$*" != *relaxed-simd* ]] || relaxed=(--enable-relaxed-simd)
-        node "$wasm_opt" "-O$optimisation" --enable-simd ${relaxed[@]+"${relaxed[@]}"} --enable-bulk-memory --enable-bulk-memory-opt \
-            --enable-call-indirect-overlong --enable-nontrapping-float-to-int --enable-sign-ext \
-            --enable-mutable-globals --enable-reference-types --enable-multivalue \
-            "$site/pkg/${name}_bg.wasm" -o "$site/$name.optimised.wasm"
+        node "$wasm_opt" "${options[@]}" "$site/pkg/${name}_bg.wasm" -o "$site/$name.optimised.wasm"
         mv "$site/$name.optimised.wasm" "$site/pkg/${name}_bg.wasm"
     fi
     echo "$stamp" >"$site/$name.stamp"
@@ -398,7 +398,7 @@ assemble() {
 
     # Comments are for those who read the source, which lies beside the page.
     find "$folder" -name '*.js' -not -path "$folder/pkg/*" -print0 | xargs -0 sed -i.with -E "$without_comments"
-    find "$folder" -name '*.with' -exec rm {} +
+    join_scripts "$folder"
 
     # The service worker keeps a complete set of files for each build, named after their content.
     build=$(cd "$folder" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d ' ' -f 1)
@@ -411,16 +411,47 @@ assemble() {
 
     # And each is known by its content. Not the rules of the entrance screen, which are its owner's.
     digests=$(cd "$folder" && digests_of $(find . -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.wasm' -o -name '*.safetensors' \) \
-        -not -path './about/*' -not -path './locales/*' -not -name sw.js -not -path ./lib/build.js | LC_ALL=C sort))
-    sed -i.with "s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/lib/build.js"
-    rm "$folder/lib/build.js.with"
+        -not -path './about/*' -not -path './locales/*' -not -name sw.js -not -name start.js -not -path ./lib/all.js | LC_ALL=C sort))
+    sed -i.with "s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder"/{start,lib/all}.js
+    rm "$folder"/{start,lib/all}.js.with
     # Languages are fetched as soon as can be, by address alone: the page has not to know them.
-    digests+=$(cd "$folder" && digests_of lib/build.js locales/*.js)
+    digests+=$(cd "$folder" && digests_of start.js lib/all.js locales/*.js)
     digests+="'./':$(sed "s|.*'index.html':\('[0-9a-f]*'\).*|\1|" <<<"$digests")"
     sed -i.with "s/^const BUILD = '';$/const BUILD = '$build';/; s|^const DIGESTS = {};$|const DIGESTS = {$digests};|" "$folder/sw.js"
     rm "$folder/sw.js.with"
-    grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {.*'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/lib/build.js" ||
+    grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {.*'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/start.js" "$folder/lib/all.js" ||
         die "www/sw.js or www/lib/build.js has no lines const BUILD = ''; and const DIGESTS = {};"
+}
+
+# join_scripts FOLDER: makes one script of those that load together, since on many a line asking takes longer than what is asked for.
+# The page's is start.js, with mien.js and lib/ in it; the worker's, worker.js. Pages of others get mien.js and lib/all.js. No two of
+# these scripts have a name in common, or no browser would read them.
+join_scripts() {
+    local folder=$1 lib parts=() name names='build|error|patience|support|download|pixels|sealed|engine'
+    lib=$folder/lib
+    for name in ${names//|/ }; do parts+=("$lib/$name.js"); done
+    joined "$lib"/{error,pixels}.js "$folder/worker.js" >"$folder/worker.with"
+    mv "$folder/worker.with" "$folder/worker.js"
+    # It lies a folder higher than the part that tells by its place where the others lie.
+    joined "$lib/traffic.js" "${parts[@]}" "$folder"/{mien,start}.js |
+        sed "s#new URL('../', import.meta.url)#new URL('./', import.meta.url)#; /^export { MienError };$/d" >"$folder/start.with"
+    mv "$folder/start.with" "$folder/start.js"
+    joined "${parts[@]}" >"$lib/all.with"
+    rm "${parts[@]}" "$lib/traffic.js"
+    mv "$lib/all.with" "$lib/all.js"
+    sed -i.with -E "s#^(import .* from '\./lib/)($names)\.js';\$#\1all.js';#" "$folder/mien.js"
+    find "$folder"/{app.js,views,later,kiosk} -name '*.js' -print0 |
+        xargs -0 sed -i.with -E "s#^(import .* from '\.*/)(mien|lib/($names|traffic))\.js';\$#\1start.js';#"
+    sed -i.with -E "s#'mien\.js', ##; /^  'lib\/build\.js',.*'lib\/traffic\.js',\$/d" "$folder/sw.js"
+    sed -i.with -E '/<link rel="modulepreload" href="lib\//d; s#<link rel="modulepreload" href="mien\.js">#<link rel="modulepreload" href="start.js">#' "$folder"/{index,kiosk}.html
+    find "$folder" -name '*.with' -exec rm {} +
+    ! grep -lE "['\"/](mien|lib/[a-z]*)\.js['\"]" -r "$folder"/{*.html,app.js,sw.js,views,later,kiosk} ||
+        die "these name scripts that are in start.js by now"
+}
+
+# joined FILE...: the scripts one after the other, which import nothing but each other.
+joined() {
+    sed -E "/^import (.* from )?'\.[^']*';$/d" "$@"
 }
 
 # digests_of FILE...: entries of an object, of the beginning of each file's SHA-256. None of these names has a space in it.
@@ -483,7 +514,7 @@ dist() {
     for file in dist/weights/*.safetensors; do size "${file#dist/}" "$file"; done
     local page
     # The service worker comes after the first result.
-    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name locales -prune -o -name 'kiosk*' -prune -o -name sw.js -prune -o -name 404.html -prune -o \
+    page=$(find dist -name pkg -prune -o -name weights -prune -o -name about -prune -o -name later -prune -o -name locales -prune -o -name 'kiosk*' -prune -o -name lib -prune -o -name mien.js -prune -o -name sw.js -prune -o -name 404.html -prune -o \
         -type f \( -name '*.html' -o -name '*.css' -o -name '*.js' \) -print)
     # None of these names has a space in it.
     size "page, styles, scripts" $page

@@ -4,8 +4,8 @@
 //! sees to; how a picture goes through them is in `docs/architecture.md`.
 //!
 //! - [`files`]: files that are written whole or not at all.
-//! - [`picture`]: pixels in memory, resampling of them, decoding of files.
 //! - [`kernels`]: the inner loops on the CPU, which use and training share.
+//! - [`picture`]: pixels in memory, resampling of them, decoding of files.
 //! - [`age`]: what is said of an age: soft labels to train on, a distribution to answer with.
 //! - [`weights`]: the files that networks come in.
 //! - [`net`]: the networks, a table of operations each; what trains them, and what folds their normalisation

@@ -186,7 +186,7 @@ fn the_first_picture_finds_an_engine_that_is_warmed_up() {
 fn a_browser_that_cannot_read_the_scripts_says_so() {
     visit(Options::default(), |site, page| {
         // As all of them do that use words which a browser does not know yet.
-        site.prepend("mien.js", "let let = 1;");
+        site.prepend("start.js", "let let = 1;");
         page.evaluate(&format!("location.href = '{}'", site.page("")));
         page.wait_for("document.documentElement?.dataset.state === 'error'");
         assert!(page.words().contains("too old for Mien"), "{}", page.words());

@@ -315,6 +315,37 @@ fn converting_keeps_the_estimate() {
     assert!((small - large).abs() < 1.5, "{small} {large}");
 }
 
+#[test]
+fn the_mean_of_weights_is_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let half = "model-weights/lite/lite.half.safetensors";
+    let file = |name: &str| folder.path().join(name);
+    // Others, of the same shapes: its own, as six bits know them.
+    let (coarse, mean) = (file("coarse.safetensors"), file("mean.safetensors"));
+    assert!(mien(&["convert", "--precision", "six-bit", half, text(&coarse)]).status.success());
+    let output = mien(&["convert", "--precision", "single", half, "--mean-with", text(&coarse), text(&mean)]);
+    assert!(output.status.success(), "{}", errors(&output));
+    let of = |path: &Path| Weights::from_bytes(&fs::read(path).unwrap()).unwrap();
+    let (first, second, mean) = (of(Path::new(half)), of(&coarse), of(&mean));
+    let name = "head.conv.weight";
+    let pairs = first.tensors[name].values.iter().zip(&second.tensors[name].values);
+    assert!(pairs.clone().any(|(a, b)| a != b));
+    for ((a, b), mean) in pairs.zip(&mean.tensors[name].values) {
+        assert!((f32::midpoint(*a, *b) - mean).abs() < 1e-6, "{a} {b} {mean}");
+    }
+    assert!(mean.metadata.is_empty(), "{:?}", mean.metadata);
+    let other = mien(&[
+        "convert",
+        "--precision",
+        "half",
+        half,
+        "--mean-with",
+        "model-weights/d-cnn/d-cnn.half.safetensors",
+        text(&coarse),
+    ]);
+    assert!(errors(&other).contains("are for the network \"d-cnn\", not \"lite\""), "{}", errors(&other));
+}
+
 /// A labelled data set made of the one face: found, not found, and a row that can't be read.
 fn write_labelled(folder: &Path) {
     let table = "dataset,split,file,age,gender,race\n\
@@ -408,6 +439,12 @@ fn calibration_widens_the_range_to_the_labels() {
         append(&mut tar, &name, &picture);
         labels += &format!("toy,train,{name},45,F,\n");
     }
+    // And three to learn from, of somebody of 70.
+    let names = (0..).map(|i| format!("{i}.png")).filter(|name| part("toy", name) == Part::Train);
+    for name in names.take(3) {
+        append(&mut tar, &name, &picture);
+        labels += &format!("toy,train,{name},70,F,\n");
+    }
     tar.finish().unwrap();
     fs::write(folder.path().join("labels.csv"), labels).unwrap();
     let file = folder.path().join("calibrated.safetensors");
@@ -423,6 +460,22 @@ fn calibration_widens_the_range_to_the_labels() {
     assert_eq!(before["age"], after["age"]);
     let oldest = |face: &Value| face["age_range"][1].as_f64().unwrap();
     assert!(oldest(&before) < 43.0 && (oldest(&after) - 45.0).abs() < 0.3, "{before} {after}");
+
+    // Where people are 70, somebody is thought older.
+    let d_cnn = ["--model", "d-cnn", "--weights"];
+    let half = "model-weights/d-cnn/d-cnn.half.safetensors";
+    let calibrate = ["calibrate", "--prior", "0.5", "--data", data, "--datasets", "toy"];
+    let output = mien(&[&calibrate[..], &d_cnn, &[half, text(&file)]].concat());
+    assert!(output.status.success(), "{}", errors(&output));
+    let age = |weights: &str| {
+        let shown = mien(&[&["predict", "--json"][..], &d_cnn, &[weights, text(&astronaut())]].concat());
+        lines(&shown)[0]["faces"][0]["age"].as_f64().unwrap()
+    };
+    assert!(age(text(&file)) > age(half) + 1.0, "{} {}", age(half), age(text(&file)));
+    let again = mien(
+        &[&calibrate[..], &d_cnn, &[text(&file), text(&folder.path().join("again.safetensors"))]].concat(),
+    );
+    assert!(errors(&again).contains("with a prior of 0.5"), "{}", errors(&again));
 }
 
 #[test]

@@ -51,8 +51,12 @@ export async function speak(tag, isChosen) {
 /** The language that is meant by what somebody wishes, if it is one of ours. */
 function known(wish) {
   try {
-    const { language, script } = new Intl.Locale(wish()).maximize();
-    return LANGUAGES.find((it) => it === language || it === `${language}-${script}`);
+    const tag = wish();
+    // Those without scripts are known by their names: asking the browser about them takes it some milliseconds at first.
+    const [start] = tag.toLowerCase().split(/[-_]/, 1);
+    if (LANGUAGES.includes(start)) return start;
+    const { language, script } = new Intl.Locale(tag).maximize();
+    return LANGUAGES.find((it) => it === `${language}-${script}`);
   } catch {
     // None is wished, or may be kept here.
   }

@@ -5,7 +5,7 @@ import './lib/traffic.js';
 import { Mien } from './mien.js';
 
 let loading;
-let hear = () => {};
+let tell = () => {};
 
 /**
  * Mien, loaded once; a failed load is tried again by the next who asks.
@@ -13,7 +13,7 @@ let hear = () => {};
  * @param {import('./mien.js').MienOptions['onProgress']} onProgress hears of what comes from now on
  */
 export function load(onProgress) {
-  hear = onProgress;
+  tell = onProgress;
   return begin();
 }
 
@@ -23,7 +23,7 @@ export function forget() {
 }
 
 function begin() {
-  loading ??= Mien.load({ ...wishes(), onProgress: (progress) => hear(progress) }).catch((error) => {
+  loading ??= Mien.load({ ...wishes(), onProgress: (progress) => tell(progress) }).catch((error) => {
     loading = undefined;
     throw error;
   });

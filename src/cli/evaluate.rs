@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use mien::age::AgeLabel;
 use mien::data::labels::{Rejection, Rejections, Sample};
 use mien::data::layouts::split_name;
 use mien::data::split::{Part, part};
@@ -133,10 +134,18 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
 
 /// The part of a data set's training pictures that is not trained on.
 fn validation(data: &Path, dataset: &str) -> anyhow::Result<TarSet> {
+    pictures_of(Part::Validation, data, dataset)
+}
+
+fn pictures_of(wanted: Part, data: &Path, dataset: &str) -> anyhow::Result<TarSet> {
     let mut set = TarSet::open(data, dataset, "train")?;
-    let name = |sample: &Sample| split_name(dataset, &sample.file);
-    set.samples.retain(|sample| part(dataset, &name(sample)) == Part::Validation);
+    set.samples.retain(|sample| part(dataset, &split_name(dataset, &sample.file)) == wanted);
     Ok(set)
+}
+
+/// How old those on a data set's training pictures are.
+pub(super) fn training_ages(data: &Path, dataset: &str) -> anyhow::Result<Vec<AgeLabel>> {
+    Ok(pictures_of(Part::Train, data, dataset)?.samples.iter().map(|sample| sample.age).collect())
 }
 
 /// What the network says of a data set's validation pictures, as of photos, and what was left out.

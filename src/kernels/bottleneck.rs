@@ -1,10 +1,10 @@
 //! The inverted bottleneck of MobileNetV2 and EfficientNet in one pass: 1x1 convolution to many channels,
 //! depthwise convolution, 1x1 convolution to few, residual.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::ring::Ring;
-use super::{Depthwise, Pointwise, aligned};
+use super::{Depthwise, Pointwise, aligned, dispatch};
 
 /// Pixels that are widened or projected together, whole rows: each time all weights pass by, from the far
 /// caches where they are many.
@@ -67,7 +67,7 @@ impl Bottleneck {
         let [rows, columns] = self.out(size);
         assert_eq!(input.len(), size[0] * size[1] * self.padded_in());
         assert_eq!(out.len(), rows * columns * self.padded_out());
-        Arch::new().dispatch(RunBottleneck { of: self, input, size, out, scratch });
+        dispatch(RunBottleneck { of: self, input, size, out, scratch });
     }
 }
 

@@ -1,8 +1,8 @@
 //! Dense layers for one picture.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use super::{load, store};
+use super::{dispatch, load, store};
 
 /// `out[o] = bias[o] + sum over k of input[k] * weights[k][o]`.
 ///
@@ -11,7 +11,7 @@ use super::{load, store};
 pub fn dense(input: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) {
     assert_eq!(weights.len(), input.len() * out.len());
     assert_eq!(bias.len(), out.len());
-    Arch::new().dispatch(RunDense { input, weights, bias, out });
+    dispatch(RunDense { input, weights, bias, out });
 }
 
 struct RunDense<'a> {

@@ -1,10 +1,10 @@
 //! Depthwise convolution: each channel by itself, with a kernel of its own.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::ring::{Ring, RingShape};
 use super::row_convolution::Window;
-use super::{Activation, aligned, load, store};
+use super::{Activation, aligned, dispatch, load, store};
 
 /// A depthwise convolution, 3x3 or 5x5, and what is kept of its bias and activation.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +58,7 @@ impl Depthwise {
         let [rows, columns] = self.window.out(size);
         assert_eq!(input.len(), size[0] * size[1] * self.padded());
         assert_eq!(out.len(), rows * columns * self.padded());
-        Arch::new().dispatch(RunDepthwise { of: self, input, size, out, scratch });
+        dispatch(RunDepthwise { of: self, input, size, out, scratch });
     }
 
     pub(super) fn ring(&self, size: [usize; 2]) -> RingShape {
@@ -147,7 +147,8 @@ pub(super) struct DepthwiseRow<'a> {
 impl DepthwiseRow<'_> {
     /// Writes the pixels that `out` holds, each the sum over `TAPS` pixels of every row; the next one's are
     /// `STRIDE` pixels further.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(super) fn run<S: Simd, const TAPS: usize, const STRIDE: usize>(self, simd: S, out: &mut [f32]) {
         let channels = self.bias.len();
         assert!(channels > 0 && channels.is_multiple_of(S::F32_LANES) && self.step >= channels);
@@ -269,6 +270,6 @@ mod tests {
         agrees(|op| Scalar128b.vectorize(op), 4);
         agrees(|op| Scalar256b.vectorize(op), 8);
         agrees(|op| Scalar512b.vectorize(op), 16);
-        agrees(|op| Arch::new().dispatch(op), lanes());
+        agrees(|op| dispatch(op), lanes());
     }
 }

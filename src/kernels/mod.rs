@@ -40,7 +40,7 @@ pub use separable::{Separable, SeparableShape};
 pub use stem::Stem;
 pub use winograd::Winograd;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 /// What stands behind a convolution and its normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +64,31 @@ impl Activation {
     }
 }
 
+/// Runs it with the best vector instructions that there are.
+///
+/// In WebAssembly they are those that the module is compiled for: a browser that lacks them refuses all of it, so nothing has to be
+/// asked, and nothing to be downloaded that never runs.
+pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd", feature = "relaxed-simd"))]
+    return {
+        // SAFETY: the module is compiled with relaxed SIMD, which has simd128 in it.
+        let simd = unsafe { pulp::wasm::RelaxedSimd::new_unchecked() };
+        Simd::vectorize(simd, op)
+    };
+    #[cfg(all(
+        target_arch = "wasm32",
+        target_feature = "simd128",
+        not(all(target_feature = "relaxed-simd", feature = "relaxed-simd"))
+    ))]
+    return {
+        // SAFETY: the module is compiled with simd128.
+        let simd = unsafe { pulp::wasm::Simd128::new_unchecked() };
+        Simd::vectorize(simd, op)
+    };
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+    pulp::Arch::new().dispatch(op)
+}
+
 /// The length of a vector on this machine, in floats: what channels are best padded to a multiple of.
 pub fn lanes() -> usize {
     struct Lanes;
@@ -75,7 +100,7 @@ pub fn lanes() -> usize {
             S::F32_LANES
         }
     }
-    Arch::new().dispatch(Lanes)
+    dispatch(Lanes)
 }
 
 /// Bytes of a cache line.

@@ -3,10 +3,10 @@
 //! Channels are padded with zeros to a multiple of the vector length, so that no kernel has a remainder; what
 //! is computed in the padding is zero again.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use super::Activation;
 use super::product::Product;
+use super::{Activation, dispatch};
 
 /// A 1x1 convolution.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +64,7 @@ impl Pointwise {
     pub fn run(&self, input: &[f32], shortcut: Option<&[f32]>, out: &mut [f32]) {
         assert!(input.len().is_multiple_of(self.padded_in));
         assert_eq!(input.len() / self.padded_in * self.bias.len(), out.len());
-        Arch::new().dispatch(RunPointwise { of: self, input, shortcut, out });
+        dispatch(RunPointwise { of: self, input, shortcut, out });
     }
 
     /// With the only row in `rows`.

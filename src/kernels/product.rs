@@ -33,7 +33,8 @@ pub(super) struct Product<'a> {
 
 impl Product<'_> {
     /// Fills `out`: pixels of n.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     pub(super) fn run<S: Simd>(&self, simd: S, out: &mut [f32]) {
         let n = self.bias.len();
         assert!(n > 0 && n.is_multiple_of(S::F32_LANES) && out.len().is_multiple_of(n));

@@ -1,8 +1,8 @@
 //! 3x3 convolution without padding, with ReLU and pooling.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
-use super::{load, store};
+use super::{dispatch, load, store};
 
 /// Extents of one picture's convolution, and of the pooling behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +93,8 @@ pub fn conv3x3_relu_pool(shape: &ConvShape, input: &[f32], weights: &[f32], bias
     let conv = PooledConvolution::new(shape, input, weights, bias);
     assert_eq!(out.len(), shape.pooled_len());
     match shape.pool {
-        1 => Arch::new().dispatch(RunPooled::<1> { conv, out }),
-        _ => Arch::new().dispatch(RunPooled::<2> { conv, out }),
+        1 => dispatch(RunPooled::<1> { conv, out }),
+        _ => dispatch(RunPooled::<2> { conv, out }),
     }
 }
 

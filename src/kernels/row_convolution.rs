@@ -1,10 +1,10 @@
 //! Convolution with any odd kernel, stride and padding, by rows.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::product::Product;
 use super::ring::{Ring, RingShape};
-use super::{Activation, aligned};
+use super::{Activation, aligned, dispatch};
 
 /// The largest kernel.
 const LARGEST: usize = 11;
@@ -94,13 +94,7 @@ impl RowConvolution {
     /// If `input` or `out` does not fit the size, or the padding this machine.
     pub fn run(&self, input: &[f32], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
         assert_eq!(input.len(), size[0] * size[1] * self.channels);
-        Arch::new().dispatch(RunConvolution {
-            of: self,
-            picture: ConvolutionInput::Floats(input),
-            size,
-            out,
-            scratch,
-        });
+        dispatch(RunConvolution { of: self, picture: ConvolutionInput::Floats(input), size, out, scratch });
     }
 
     /// The same for a picture of bytes, which become numbers from -1 to 1 row by row, as the convolution gets
@@ -110,13 +104,7 @@ impl RowConvolution {
     /// If `input` or `out` does not fit the size, or the padding this machine.
     pub fn run_bytes(&self, input: &[u8], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
         assert_eq!(input.len(), size[0] * size[1] * self.channels);
-        Arch::new().dispatch(RunConvolution {
-            of: self,
-            picture: ConvolutionInput::Bytes(input),
-            size,
-            out,
-            scratch,
-        });
+        dispatch(RunConvolution { of: self, picture: ConvolutionInput::Bytes(input), size, out, scratch });
     }
 }
 
@@ -236,6 +224,6 @@ mod tests {
         agrees(|op| Scalar128b.vectorize(op), 4);
         agrees(|op| Scalar256b.vectorize(op), 8);
         agrees(|op| Scalar512b.vectorize(op), 16);
-        agrees(|op| Arch::new().dispatch(op), lanes());
+        agrees(|op| dispatch(op), lanes());
     }
 }

@@ -4,11 +4,11 @@
 //! Channels are padded with zeros to a multiple of the vector length, so that no kernel has a remainder: a
 //! map is `[height][width] [padded channels]`, and what the blocks compute in the padding is zero again.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::depthwise::Taps;
 use super::product::Product;
-use super::{Activation, Pointwise, aligned, load, store};
+use super::{Activation, Pointwise, aligned, dispatch, load, store};
 
 /// Output pixels that go through depthwise and pointwise convolution together: few enough for what lies
 /// between to stay in the nearest cache, many enough to fill the registers with on the smallest maps.
@@ -103,7 +103,7 @@ impl Separable {
     /// # Panics
     /// If there is no such map, `input` or `out` does not fit it, or the padding this machine.
     pub fn run(&self, input: &[f32], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
-        Arch::new().dispatch(RunSeparable { of: self, input, size, out, scratch });
+        dispatch(RunSeparable { of: self, input, size, out, scratch });
     }
 }
 
@@ -172,7 +172,8 @@ impl WithSimd for RunSeparable<'_> {
 }
 
 /// One output row of a depthwise 3x3 convolution, by the kernel's rows that lie over the picture.
-#[inline(always)]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn depthwise_row<S: Simd>(simd: S, taps: &[Taps], channels: usize, stride: usize, out: &mut [f32]) {
     let pixels = out.len() / channels;
     assert!(channels.is_multiple_of(S::F32_LANES) && out.len() == pixels * channels);
@@ -267,7 +268,8 @@ unsafe fn depthwise_tile<
 }
 
 /// The largest of each 2x2 pixels of two rows.
-#[inline(always)]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn max_pool_row<S: Simd>(simd: S, rows: [&[f32]; 2], channels: usize, out: &mut [f32]) {
     let pixels = out.len() / channels;
     assert!(channels.is_multiple_of(S::F32_LANES) && rows.iter().all(|row| row.len() >= 2 * out.len()));
@@ -375,7 +377,7 @@ mod tests {
         agrees(|op| Scalar128b.vectorize(op), 4);
         agrees(|op| Scalar256b.vectorize(op), 8);
         agrees(|op| Scalar512b.vectorize(op), 16);
-        agrees(|op| Arch::new().dispatch(op), lanes());
-        agrees(|op| Arch::new().dispatch(op), 2 * lanes());
+        agrees(|op| dispatch(op), lanes());
+        agrees(|op| dispatch(op), 2 * lanes());
     }
 }

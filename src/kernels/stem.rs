@@ -1,9 +1,9 @@
 //! The face detector's first convolution, from bytes.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::product::Product;
-use super::{Activation, aligned};
+use super::{Activation, aligned, dispatch};
 
 /// Side of the kernel.
 const KERNEL: usize = 5;
@@ -57,7 +57,7 @@ impl Stem {
     /// If a side is odd or zero, `rgb` or `out` has another length than the picture, or the padding does not
     /// fit this machine.
     pub fn run(&self, rgb: &[u8], size: [usize; 2], out: &mut [f32], scratch: &mut Vec<f32>) {
-        Arch::new().dispatch(RunStem { of: self, rgb, size, out, scratch });
+        dispatch(RunStem { of: self, rgb, size, out, scratch });
     }
 }
 
@@ -151,6 +151,6 @@ mod tests {
     fn agrees_with_the_definition_at_every_vector_length() {
         agrees(|op| Scalar128b.vectorize(op), 4);
         agrees(|op| Scalar256b.vectorize(op), 8);
-        agrees(|op| Arch::new().dispatch(op), lanes());
+        agrees(|op| dispatch(op), lanes());
     }
 }

@@ -9,11 +9,11 @@
 //! Values at the points are larger than those that they stand for, so that rounding weighs more
 //! than by the definition. The tests say how much.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::product::Product;
 use super::training::add_sums;
-use super::{Activation, ConvShape, aligned, load, store};
+use super::{Activation, ConvShape, aligned, dispatch, load, store};
 
 /// Outputs of a tile in one direction.
 const TILE: usize = 4;
@@ -147,7 +147,7 @@ impl Winograd {
         assert_eq!(self.shape.pool, 2);
         assert_eq!(input.len(), self.shape.in_len());
         assert_eq!(out.len(), self.shape.pooled_len());
-        Arch::new().dispatch(RunWinograd::<2> { of: self, input, out, sums: &mut [], scratch });
+        dispatch(RunWinograd::<2> { of: self, input, out, sums: &mut [], scratch });
     }
 
     /// The convolution alone. `sums` receives each output channel's sum, then each one's sum of squares over
@@ -159,7 +159,7 @@ impl Winograd {
         assert_eq!(input.len(), self.shape.in_len());
         assert_eq!(out.len(), self.shape.out_len());
         assert!(sums.is_empty() || sums.len() == 2 * self.shape.channels_out);
-        Arch::new().dispatch(RunWinograd::<1> { of: self, input, out, sums, scratch });
+        dispatch(RunWinograd::<1> { of: self, input, out, sums, scratch });
     }
 }
 
@@ -359,7 +359,7 @@ mod tests {
     fn agrees_with_the_definition_at_every_size() {
         let all = [(4, 4), (5, 9), (6, 6), (7, 10), (8, 12), (14, 31), (38, 38), (79, 79)];
         for &(height, width) in cases(&all, &[(5, 9)]) {
-            let difference = difference(shape(height, width), |op| Arch::new().dispatch(op));
+            let difference = difference(shape(height, width), |op| dispatch(op));
             assert!(difference < 1e-5, "{height}x{width}: {difference:e}");
         }
     }

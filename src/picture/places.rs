@@ -1,9 +1,10 @@
 //! Cutting by samples of places, each between four pixels.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::areas::RoundedMean;
 use super::{Border, Frame, Similarity};
+use crate::kernels::dispatch;
 
 /// Neighbouring pixels of a cut that are computed together. Loops over them are left to the compiler, which
 /// makes vectors of them.
@@ -21,7 +22,7 @@ impl Frame<'_> {
     pub(super) fn sample_places(&self, transform: &Similarity, width: usize, border: Border, out: &mut [u8]) {
         // Up to a hundredth above a whole factor needs no further sample.
         let grid = ((transform.scale() - 0.01).ceil().max(1.0) as usize).min(16);
-        Arch::new().dispatch(Places { frame: self, transform, grid, border, width, out });
+        dispatch(Places { frame: self, transform, grid, border, width, out });
     }
 }
 

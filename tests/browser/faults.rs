@@ -815,7 +815,7 @@ fn a_tab_that_was_frozen_goes_on() {
         assert_eq!(page.evaluate("document.documentElement.dataset.state"), "running");
         // Nor is that time one in which anybody has waited for an engine.
         page.evaluate(
-            "void import('./lib/patience.js').then(({ after }) => {
+            "void import('./lib/all.js').then(({ after }) => {
                 window.ended = [];
                 after(2000, () => ended.push('waited'));
                 after(2000, () => ended.push('called off'))();

@@ -1,14 +1,14 @@
 // What is missing in the files of languages, too much, or not as the English has it. Run in the page itself, with the paths of its scripts and
 // documents; resolves with sentences, none where all is well.
 //
-// What there is to be said: t`...` in the scripts, markup`...` and the documents, and the sentences of mien.js, lib/ and worker.js.
+// What there is to be said: t`...` in the scripts, markup`...` and the documents, and the sentences of start.js and worker.js.
 async (paths) => {
   const [{ LANGUAGES, speak, t }, { keysIn }, { markup }] = await Promise.all(
-    ['language.js', 'later/translate.js', 'lib/sealed.js'].map((path) => import(new URL(path + buildOf(), document.baseURI))),
+    ['language.js', 'later/translate.js', 'start.js'].map((path) => import(new URL(path + buildOf(), document.baseURI))),
   );
   const texts = Object.fromEntries(await Promise.all(paths.map(async (path) => [path, await (await fetch(path)).text()])));
   const scripts = paths.filter((path) => path.endsWith('.js'));
-  const programs = scripts.filter((path) => /^(lib[/]|worker[.]js|mien[.]js)/.test(path));
+  const programs = scripts.filter((path) => /^(start|worker)[.]js/.test(path));
 
   const said = new Set();
   for (const path of scripts) for (const { parts } of templates(texts[path], 't')) said.add(keyOf(parts));

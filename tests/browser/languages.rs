@@ -186,14 +186,16 @@ fn a_language_that_was_used_is_there_without_a_network_and_in_the_next_build() {
 
 // ---- all words ----
 
-/// Scripts and documents that speak to people.
+/// Scripts and documents that speak to people, as they are published. (mien.js and lib/ are in start.js, too.)
 fn sources() -> Vec<String> {
-    let www = repository().join("www");
+    let www = repository().join("dist");
     let (mut folders, mut paths) = (vec![www.clone()], Vec::<PathBuf>::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if entry.is_dir() {
-                folders.push(entry);
+                if !["about", "lib", "locales", "pkg"].iter().any(|name| entry.ends_with(name)) {
+                    folders.push(entry);
+                }
             } else {
                 paths.push(entry.strip_prefix(&www).unwrap().to_owned());
             }
@@ -202,7 +204,7 @@ fn sources() -> Vec<String> {
     let names = paths.into_iter().map(|path| path.to_str().unwrap().to_owned());
     let mut names: Vec<String> = names
         .filter(|name| name.ends_with(".js") || name.ends_with(".html"))
-        .filter(|name| !name.starts_with("locales/") && !["404.html", "sw.js"].contains(&name.as_str()))
+        .filter(|name| !["404.html", "mien.js", "sw.js"].contains(&name.as_str()))
         .collect();
     names.sort();
     names

@@ -8,7 +8,7 @@ use crate::support::poll;
 use crate::support::site::Site;
 use crate::{stays_inside, visit, without_query};
 
-const COUNTED: &str = "import(document.querySelector('link[href*=traffic]').href).then(({ traffic: { addresses, count, sent } }) => ({ addresses: Object.fromEntries(addresses), count, sent: String(sent) }))";
+const COUNTED: &str = "import(document.querySelector('script[src*=start]').src).then(({ traffic: { addresses, count, sent } }) => ({ addresses: Object.fromEntries(addresses), count, sent: String(sent) }))";
 
 fn open(page: &Page) {
     page.evaluate("document.querySelector('#watch').open = true");
@@ -102,7 +102,7 @@ fn one_request_more_is_seen() {
             "new Promise((done) => { const it = new Image(); it.onload = it.onerror = () => done(true); it.src = 'icon.svg?7'; })",
             0,
         ),
-        (&page, "import('./lib/error.js?8').then(() => true)", 0),
+        (&page, "import('./views/order.js?8').then(() => true)", 0),
         // To a site that the policy does not allow: the browser stops it, and it is counted as tried.
         (&page, "fetch('https://elsewhere.invalid/', { method: 'POST', body: '12' }).catch(() => true)", 2),
     ] {

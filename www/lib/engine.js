@@ -1,7 +1,7 @@
 import { MienError } from './error.js';
 import { after } from './patience.js';
 import { FOREIGN, readPixels, transferable } from './pixels.js';
-import { forget, hold, startSealed } from './sealed.js';
+import { forgetScripts, hold, startSealed } from './sealed.js';
 import { programOf } from './support.js';
 
 // What a GPU's engine knows of the faces is in main memory, and at hand as soon as the frame before is done with.
@@ -166,7 +166,7 @@ export class Engine {
 
 /** The next try fetches the scripts anew: they may be what is wrong. @returns {never} */
 function forgetting(error) {
-  forget();
+  forgetScripts();
   throw error;
 }
 

@@ -50,7 +50,7 @@ export function hold(path) {
 }
 
 /** Has scripts fetched anew by the next worker. */
-export function forget() {
+export function forgetScripts() {
   held.clear();
 }
 

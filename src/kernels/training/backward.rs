@@ -1,13 +1,13 @@
 //! The way back through a block.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::norm::{NormGradient, gradient_row, gradient_sums};
 use super::{Block, BlockInput, BlockKernel, BlockScratch, LARGEST, Pad, Transposed, widen};
 use crate::kernels::depthwise::{DepthwiseRow, Taps};
 use crate::kernels::product::Product;
 use crate::kernels::ring::Ring;
-use crate::kernels::{Activation, aligned, load, store};
+use crate::kernels::{Activation, aligned, dispatch, load, store};
 
 /// The gradients of a block, for one picture.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ impl Backward<'_> {
         assert_eq!(d_weight.len(), block.weight_len());
         assert!(d_input.as_ref().is_none_or(|d_input| d_input.len() == block.in_len()));
         assert!(source.through.is_none() || sums.len() == 2 * block.shape.padded_in());
-        Arch::new().dispatch(RunBackward { of: self, d_weight, d_input, sums, scratch });
+        dispatch(RunBackward { of: self, d_weight, d_input, sums, scratch });
     }
 
     /// Row `y` of the gradient at the convolution's output.
@@ -598,7 +598,7 @@ mod tests {
 
     #[test]
     fn gradients_are_adjoint_to_the_convolution() {
-        agrees(|op| Arch::new().dispatch(op), |op| Arch::new().dispatch(op));
+        agrees(|op| dispatch(op), |op| dispatch(op));
     }
 
     #[test]

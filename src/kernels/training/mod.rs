@@ -16,13 +16,13 @@ pub use backward::Backward;
 pub(super) use norm::add_sums;
 pub use norm::{NormGradient, Normalisation};
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::depthwise::{DepthwiseRow, Taps, pack_depthwise};
 use super::product::Product;
 use super::ring::{Ring, RingShape};
 use super::row_convolution::pack_kernel;
-use super::{Activation, ConvShape, Window, Winograd, aligned, lanes};
+use super::{Activation, ConvShape, Window, Winograd, aligned, dispatch, lanes};
 use norm::{activate, activate_pool, gradient_sums};
 
 /// The largest kernel.
@@ -289,13 +289,13 @@ impl Block {
                     None => {
                         let len = forward.shape().in_len();
                         let padded = aligned(input, len);
-                        Arch::new().dispatch(Pad { of: self, source, out: &mut *padded });
+                        dispatch(Pad { of: self, source, out: &mut *padded });
                         padded
                     }
                 };
                 forward.convolve(input, out, sums, winograd);
             }
-            _ => Arch::new().dispatch(Forward { of: self, source, out, sums, scratch }),
+            _ => dispatch(Forward { of: self, source, out, sums, scratch }),
         }
     }
 
@@ -543,7 +543,7 @@ pub fn normalise(shape: &BlockShape, conv_out: &[f32], norm: &Normalisation, out
     shape.check();
     norm.check(shape.padded_out());
     assert_eq!([conv_out.len(), out.len()], [shape.out_len(), shape.pooled_len()]);
-    Arch::new().dispatch(RunNormalise(shape, conv_out, norm, out));
+    dispatch(RunNormalise(shape, conv_out, norm, out));
 }
 
 /// Adds the sums over one picture that the gradients of batch normalisation are made of: of each padded
@@ -584,5 +584,5 @@ pub fn norm_gradient_sums(
     norm.check(shape.padded_out());
     assert_eq!([conv_out.len(), gradient.len()], [shape.out_len(), shape.pooled_len()]);
     assert_eq!(sums.len(), 2 * shape.padded_out());
-    Arch::new().dispatch(RunGradientSums(shape, conv_out, gradient, norm, sums));
+    dispatch(RunGradientSums(shape, conv_out, gradient, norm, sums));
 }
