@@ -4,7 +4,7 @@
 //! that a worker or service worker makes. The pipe needs no more than JSON: each message ends in a zero
 //! byte. It also ties the browser's life to the test's, for Chromium ends when its pipe closes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -40,6 +40,8 @@ struct State {
     last_network_event: Option<Instant>,
     /// Sessions of the workers that run.
     workers: Vec<String>,
+    /// Sessions that have ended: what they were asked is never answered.
+    ended: HashSet<String>,
     /// Console messages and uncaught exceptions, for the message of a failed test.
     console: Vec<String>,
 }
@@ -66,7 +68,12 @@ impl Connection {
     pub fn try_call(&self, session: &str, method: &str, params: Value) -> Result<Value, String> {
         let id = self.send(session, method, params);
         let mut answer = self
-            .wait(|state| state.answers.remove(&id))
+            .wait(|state| {
+                let ended = || {
+                    state.ended.contains(session).then(|| json!({ "error": { "message": "it has ended" } }))
+                };
+                state.answers.remove(&id).or_else(ended)
+            })
             .ok_or_else(|| format!("{method}: the browser has ended, or does not answer"))?;
         match answer.get("error") {
             Some(error) => Err(format!("{method}: {}", error["message"])),
@@ -191,6 +198,7 @@ impl Connection {
                 let mut state = self.state();
                 state.in_flight.retain(|(session, _), _| *session != gone);
                 state.workers.retain(|session| *session != gone);
+                state.ended.insert(gone);
             }
             "Runtime.consoleAPICalled" => {
                 let words = params["args"].as_array().into_iter().flatten();

@@ -12,6 +12,9 @@ use super::{repository, sample};
 /// Below a path, as GitHub Pages has it: https://user.github.io/mien/.
 const BELOW: &str = "/mien/";
 
+/// Scripts that know the others by their contents, beside the service worker.
+const KNOW: [&str; 2] = ["start.js", "lib/all.js"];
+
 pub struct Site {
     server: Child,
     origin: String,
@@ -41,10 +44,10 @@ impl Site {
         self.prepend("worker.js", script);
     }
 
-    /// Puts something before what is in a file, one of those beside the page.
+    /// Has a script do something before all that it does itself. What that names is known to nothing else.
     pub fn prepend(&self, file: &str, text: &str) {
         let own = self.read(file);
-        self.replace(file, Some(&format!("{text}\n{own}")));
+        self.replace(file, Some(&format!("{{\n{text}\n}}\n{own}")));
     }
 
     /// Puts a file of its own in the place of one below the page, `kiosk/rules.json` for one; takes it away for
@@ -52,7 +55,7 @@ impl Site {
     pub fn replace(&self, file: &str, text: Option<&str>) {
         self.write(file, text);
         // It is no more what the build knows.
-        for knows in ["sw.js", "lib/build.js"] {
+        for knows in ["sw.js"].iter().chain(&KNOW) {
             let script = self.read(knows);
             let lines = script.lines().map(|line| match line.starts_with("const DIGESTS = ") {
                 true => "const DIGESTS = {};",
@@ -81,7 +84,7 @@ impl Site {
         let texts: Vec<(String, String)> = scripts
             .filter(|file| {
                 file != "sw.js"
-                    && file != "lib/build.js"
+                    && !KNOW.contains(&file.as_str())
                     && !file.starts_with("about/")
                     && !file.starts_with("inner/")
             })
@@ -91,18 +94,24 @@ impl Site {
                 (file, text.replace(&format!("?{former}"), &format!("?{build}")))
             })
             .collect();
-        let (mut worker, mut knows) = (self.read("sw.js"), self.read("lib/build.js"));
+        let (mut worker, knows) = (self.read("sw.js"), self.read(KNOW[0]));
+        let mut replaced = vec![(format!("?{former}"), format!("?{build}"))];
         for (file, text) in texts {
             let (before, after) = (digest(self.read(&file).as_bytes()), digest(text.as_bytes()));
             // The page itself does not know its languages.
             let is_known =
                 worker.contains(&before) && (knows.contains(&before) || file.starts_with("locales/"));
             assert!(is_known, "the build knows {file}");
-            (worker, knows) = (worker.replace(&before, &after), knows.replace(&before, &after));
+            worker = worker.replace(&before, &after);
+            replaced.push((before, after));
             self.write(&file, Some(&text));
         }
-        worker = worker.replace(&digest(self.read("lib/build.js").as_bytes()), &digest(knows.as_bytes()));
-        self.write("lib/build.js", Some(&knows));
+        for script in KNOW {
+            let own = self.read(script);
+            let text = replaced.iter().fold(own.clone(), |text, (before, after)| text.replace(before, after));
+            worker = worker.replace(&digest(own.as_bytes()), &digest(text.as_bytes()));
+            self.write(script, Some(&text));
+        }
         let named = worker.replace(&line(&worker), &format!("const BUILD = '{build}';"));
         self.write("sw.js", Some(&named));
     }
