@@ -277,7 +277,7 @@ fn loading_and_closing_leaves_nothing() {
     page.open(&site.page("?engine=cpu"));
     page.evaluate(
         "(async () => {
-            const { Mien } = await import('./mien.js');
+            const { Mien } = await import(document.querySelector('script[src*=start]').src);
             const picture = await (await fetch('sample.jpg')).blob();
             window.once = async () => {
                 const mien = await Mien.load({ engine: 'cpu' });

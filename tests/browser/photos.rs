@@ -459,7 +459,7 @@ fn a_card_can_be_saved_shared_and_its_numbers_copied() {
         let size = page.evaluate("createImageBitmap(shared[0]).then(({ width, height }) => [width, height])");
         assert!(size[0].as_u64() == Some(1080) && size[1].as_u64().unwrap() > 1000, "{size}");
         press("Close");
-        assert_eq!(page.evaluate("document.querySelectorAll('dialog').length"), 0);
+        page.wait_for("!document.querySelector('dialog')");
     });
 }
 
