@@ -333,7 +333,7 @@ async function followVideo(mien, mine) {
     if (document.hidden || camera.paused || stage.video.readyState < 2) continue;
     try {
       const result = await mien.estimate(stage.video, { track: true, timestamp });
-      if (mine === session) show(result, true);
+      if (mine === session && !camera.paused) show(result, true); // or it would speak where the pause does
     } catch (error) {
       // A frame may be unreadable while the camera turns or wakes; the next one will do.
       if (error.code !== 'bad-picture') throw error;

@@ -109,7 +109,9 @@ fn the_line_leaves_the_controls_on_the_first_screen() {
             page.resize(width, height, is_phone);
             page.screenshot(); // once all has come to rest
             // However long what the meter says is.
-            page.evaluate("void (document.querySelector('#engine summary').textContent = 'WebGPU · 25.9 ms · 30 fps')");
+            page.evaluate(
+                "void (document.querySelector('#engine summary').textContent = 'WebGPU · 25.9 ms · 30 fps')",
+            );
             let below =
                 page.evaluate("document.querySelector('.dock').getBoundingClientRect().bottom - innerHeight");
             assert!(below.as_f64().unwrap() <= 0.0, "the controls end {below} pixels too low at {width}");
