@@ -14,6 +14,10 @@
 //! channels padded to the vector length ([`Separable`], [`Stem`]), and so are those of networks with padding
 //! and depthwise convolutions ([`RowConvolution`], [`Pointwise`], [`Depthwise`], [`Bottleneck`]).
 //!
+//! Functions that are inlined everywhere but in WebAssembly are those that run for a row or more: a browser
+//! compiles each function fast at first, and well once it has run much, so small ones are fast sooner
+//! (docs/measurements.md). Elsewhere they have to be part of what is compiled for the vector instructions.
+//!
 //! `unsafe` is confined to the tile functions, which read and write through raw pointers so that no bounds
 //! check stands in the innermost loop; each public function asserts the lengths that make them sound.
 
