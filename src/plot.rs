@@ -135,6 +135,88 @@ fn draw_curves(curves: &Curves, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Pa
     Ok(())
 }
 
+/// A chart among several in one figure.
+#[derive(Debug, Clone)]
+pub struct Panel {
+    /// What it is of.
+    pub title: String,
+    /// Its lines.
+    pub lines: Vec<PanelLine>,
+}
+
+/// A line of a [`Panel`].
+#[derive(Debug, Clone)]
+pub struct PanelLine {
+    /// For the legend, which the first panel has.
+    pub name: String,
+    /// Which of the colours, counted from 0.
+    pub colour: usize,
+    /// Whether it is dashed.
+    pub dashed: bool,
+    /// Pass and height.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Colours that are told apart also by those who see no red or no green (Okabe and Ito).
+const COLOURS: [RGBColor; 4] =
+    [RGBColor(213, 94, 0), RGBColor(0, 114, 178), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
+
+/// Draws panels over the passes, two a row, all of the same heights.
+///
+/// # Errors
+/// [`PlotError`] if the file can't be written.
+pub fn panels(title: &str, unit: &str, panels: &[Panel], path: &Path) -> Result<(), PlotError> {
+    let rows = panels.len().div_ceil(2);
+    draw(path, (960, 40 + 340 * rows as u32), |area| {
+        let points = || panels.iter().flat_map(|panel| &panel.lines).flat_map(|line| &line.points);
+        let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
+        let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
+        let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
+        let margin = (high - low) * 0.05;
+        let area = area.titled(title, ("sans-serif", 20))?;
+        for (i, (panel, area)) in panels.iter().zip(area.split_evenly((rows, 2))).enumerate() {
+            draw_panel(panel, unit, low - margin..high + margin, i == 0, &area)?;
+        }
+        Ok(())
+    })
+}
+
+fn draw_panel(
+    panel: &Panel,
+    unit: &str,
+    heights: std::ops::Range<f64>,
+    legend: bool,
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+) -> Painted {
+    let last = panel.lines.iter().flat_map(|line| &line.points).map(|point| point.0).fold(2.0, f64::max);
+    let mut chart = ChartBuilder::on(area)
+        .caption(&panel.title, ("sans-serif", 16))
+        .margin(10)
+        .x_label_area_size(34)
+        .y_label_area_size(44)
+        .build_cartesian_2d(1.0..last, heights)?;
+    chart.configure_mesh().x_desc("pass").y_desc(unit).light_line_style(WHITE).draw()?;
+    for line in &panel.lines {
+        let style = COLOURS[line.colour % COLOURS.len()].stroke_width(2);
+        let points = line.points.iter().copied();
+        if line.dashed {
+            let drawn = chart.draw_series(DashedLineSeries::new(points, 5, 4, style))?.label(&line.name);
+            drawn.legend(move |place| {
+                let dash = |from, to| PathElement::new([(from, 0), (to, 0)], style);
+                EmptyElement::at(place) + dash(0, 9) + dash(13, 22)
+            });
+        } else {
+            let drawn = chart.draw_series(LineSeries::new(points, style))?.label(&line.name);
+            drawn.legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+        }
+    }
+    if legend {
+        let mut labels = chart.configure_series_labels();
+        labels.legend_area_size(26).background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
+    }
+    Ok(())
+}
+
 /// Draws what something costs against what it grows with: named lines, of which the first two have colours of
 /// their own.
 ///

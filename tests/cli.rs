@@ -8,7 +8,7 @@ use std::process::Output;
 
 use assert_cmd::Command;
 use image::{RgbaImage, imageops};
-use mien::data::split::{Part, part};
+use mien::data::split::{Part, TestPictures, part};
 use mien::weights::{Precision, Weights};
 use serde_json::Value;
 
@@ -432,7 +432,9 @@ fn calibration_widens_the_range_to_the_labels() {
     let folder = tempfile::tempdir().unwrap();
     let picture = fs::read(astronaut()).unwrap();
     // Two pictures that are kept for validation, of somebody who is said to be 45.
-    let names = (0..).map(|i| format!("{i}.png")).filter(|name| part("toy", name) == Part::Validation);
+    let of =
+        |wanted| (0..).filter(move |i: &u32| part("toy", &i.to_string(), TestPictures::SetAside) == wanted);
+    let names = of(Part::Validation).map(|i| format!("{i}.png"));
     let mut tar = tar::Builder::new(fs::File::create(folder.path().join("toy-train.tar")).unwrap());
     let mut labels = "dataset,split,file,age,gender,race\n".to_owned();
     for name in names.take(2) {
@@ -440,7 +442,7 @@ fn calibration_widens_the_range_to_the_labels() {
         labels += &format!("toy,train,{name},45,F,\n");
     }
     // And three to learn from, of somebody of 70.
-    let names = (0..).map(|i| format!("{i}.png")).filter(|name| part("toy", name) == Part::Train);
+    let names = of(Part::Train).map(|i| format!("{i}.png"));
     for name in names.take(3) {
         append(&mut tar, &name, &picture);
         labels += &format!("toy,train,{name},70,F,\n");

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use mien::age::AgeLabel;
 use mien::data::labels::{Rejection, Rejections, Sample};
-use mien::data::layouts::split_name;
-use mien::data::split::{Part, part};
-use mien::data::tars::TarSet;
+use mien::data::layouts::{self, LabelledPictures, VALIDATION};
+use mien::data::split::Part;
 use mien::engine::RawEstimate;
 use mien::evaluation::{Evaluation, Prediction, Reading, Shift};
 use mien::picture::{Frame, Pixels};
@@ -26,16 +25,17 @@ use super::{EstimatorArgs, EstimatorSource, perturb};
 /// count as right anywhere inside it.
 #[derive(clap::Args)]
 pub struct EvaluateArgs {
-    /// Folder with labels.csv and <dataset>-<split>.tar
+    /// Folder with labels.csv and <dataset>-<split>.tar, or with the data set as its authors publish it
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
 
-    /// Name of the data set, as in labels.csv
+    /// Name of the data set: as in labels.csv, or as `mien prepare` knows it
     #[arg(long)]
     dataset: String,
 
-    /// Name of the split, as in labels.csv, or validation: the part of train that is not trained on [default
-    /// with --perturb and --readings: validation]
+    /// Name of the split: as in labels.csv, one of the data set's own, test where it has none (a fifth of it),
+    /// or validation: the part of train that is not trained on [default with --perturb and --readings:
+    /// validation]
     #[arg(long, required_unless_present_any = ["perturb", "readings"])]
     split: Option<String>,
 
@@ -64,9 +64,6 @@ pub struct EvaluateArgs {
     estimator: EstimatorArgs,
 }
 
-/// The split that is no tar of its own.
-const VALIDATION: &str = "validation";
-
 pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
     if let Some(folder) = &args.plots {
         make_folder(folder)?;
@@ -74,10 +71,7 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.predictions {
         expect_place(path)?;
     }
-    let set = match args.split.as_deref().unwrap_or(VALIDATION) {
-        VALIDATION => validation(&args.data, &args.dataset)?,
-        split => TarSet::open(&args.data, &args.dataset, split)?,
-    };
+    let set = layouts::open(&args.dataset, &args.data, Some(args.split.as_deref().unwrap_or(VALIDATION)))?;
     if args.perturb {
         let (shifts, rejections) = perturb::shifts(&args.estimator.load()?, &set)?;
         if rejections.total() > 0 {
@@ -132,20 +126,11 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The part of a data set's training pictures that is not trained on.
-fn validation(data: &Path, dataset: &str) -> anyhow::Result<TarSet> {
-    pictures_of(Part::Validation, data, dataset)
-}
-
-fn pictures_of(wanted: Part, data: &Path, dataset: &str) -> anyhow::Result<TarSet> {
-    let mut set = TarSet::open(data, dataset, "train")?;
-    set.samples.retain(|sample| part(dataset, &split_name(dataset, &sample.file)) == wanted);
-    Ok(set)
-}
-
 /// How old those on a data set's training pictures are.
 pub(super) fn training_ages(data: &Path, dataset: &str) -> anyhow::Result<Vec<AgeLabel>> {
-    Ok(pictures_of(Part::Train, data, dataset)?.samples.iter().map(|sample| sample.age).collect())
+    let set = layouts::open(dataset, data, None)?;
+    let learned_from = set.samples.iter().filter(|sample| set.part(sample) == Part::Train);
+    Ok(learned_from.map(|sample| sample.age).collect())
 }
 
 /// What the network says of a data set's validation pictures, as of photos, and what was left out.
@@ -154,7 +139,7 @@ pub(super) fn judged_validation(
     data: &Path,
     dataset: &str,
 ) -> anyhow::Result<(Vec<Judged>, Rejections)> {
-    each(source, &validation(data, dataset)?, |estimator, frame, sample| {
+    each(source, &layouts::open(dataset, data, Some(VALIDATION))?, |estimator, frame, sample| {
         Ok(Judged { estimate: see(estimator, frame)?.raw, age: sample.age, gender: sample.gender })
     })
 }
@@ -162,7 +147,7 @@ pub(super) fn judged_validation(
 /// What the network says of every picture, and what was left out.
 pub(super) fn predictions(
     source: &EstimatorSource,
-    set: &TarSet,
+    set: &LabelledPictures,
 ) -> anyhow::Result<(Vec<Prediction>, Rejections)> {
     each(source, set, |estimator, frame, sample| Ok(judge(estimator, frame, sample)?.0))
 }
@@ -170,7 +155,7 @@ pub(super) fn predictions(
 /// What is made of every picture, and what was left out.
 fn each<T: Send>(
     source: &EstimatorSource,
-    set: &TarSet,
+    set: &LabelledPictures,
     judge: impl Fn(&Estimator, &Frame, &Sample) -> anyhow::Result<T> + Sync,
 ) -> anyhow::Result<(Vec<T>, Rejections)> {
     let bar = super::progress_bar(set.samples.len() as u64, "pictures");

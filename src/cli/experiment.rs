@@ -4,17 +4,20 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
-use mien::data::tars::TarSet;
+use mien::data::layouts;
 use mien::engine::EngineKind;
 use mien::evaluation::Measures;
 use mien::files::write_atomically;
 use mien::net::NetworkKind;
 use mien::pipeline::estimator::Looks;
-use mien::train::experiment::{Budget, Outcome, Run, Table};
+use mien::train::experiment::table::Table;
+use mien::train::experiment::{Budget, Outcome, Recipe, Run, Stage, figure};
+use mien::train::trainer::Length;
 
 use super::answers::AnswersArgs;
 use super::device::TrainDevice;
 use super::label_errors::LabelErrorsArgs;
+use super::output::{expect_place, make_folder};
 use super::sheet::SheetArgs;
 use super::train::ProgressDisplay;
 use super::{EstimatorSource, detector_weights, evaluate, read_weights, weights_folder};
@@ -56,22 +59,42 @@ struct TableArgs {
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
 
-    /// Folder with labels.csv and <dataset>-<split>.tar: once all is trained, measure on pictures that
-    /// nothing was chosen by
+    /// Folder with labels.csv and <dataset>-<split>.tar, or with the data set as its authors publish it: once
+    /// all is trained, measure on pictures that nothing was chosen by
     #[arg(long, value_name = "DIR")]
     test_data: Option<PathBuf>,
 
-    /// Data set to measure on, as in labels.csv
+    /// Data set to measure on
     #[arg(long, default_value = "aaf")]
     test_dataset: String,
 
-    /// Split to measure on, as in labels.csv
+    /// Split to measure on
     #[arg(long, default_value = "test")]
     test_split: String,
 
     /// Also write the table to this file
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Also write it to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Of the table of networks: also draw the study's figures 4.4 and 4.5 into this folder
+    #[arg(long, value_name = "DIR")]
+    figures: Option<PathBuf>,
+
+    /// Train nothing: the table of what is done
+    #[arg(long)]
+    done: bool,
+
+    /// How cells are trained
+    #[arg(long, value_enum, default_value_t = Recipe::Ours)]
+    recipe: Recipe,
+
+    /// By the study's recipe: the share of its 100 passes
+    #[arg(long, default_value_t = 1.0, conflicts_with_all = ["pretrain_pictures", "finetune_pictures"])]
+    share: f64,
 
     /// Networks to train, of those in the table
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = NetworkKind::STUDY)]
@@ -89,25 +112,25 @@ struct TableArgs {
     #[arg(long, value_delimiter = ',', default_value = "aaf")]
     finetune_on: Vec<String>,
 
-    /// Pictures seen in pre-training
-    #[arg(long, default_value_t = 40_000)]
-    pretrain_pictures: usize,
+    /// Pictures seen in pre-training [default by our recipe: 80,000]
+    #[arg(long)]
+    pretrain_pictures: Option<usize>,
 
-    /// Pictures seen in fine-tuning
-    #[arg(long, default_value_t = 30_000)]
-    finetune_pictures: usize,
+    /// Pictures seen in fine-tuning [default by our recipe: 110,000]
+    #[arg(long)]
+    finetune_pictures: Option<usize>,
 
-    /// Pictures a step
-    #[arg(long, default_value_t = 64)]
-    batch: usize,
+    /// Pictures a step [default: the recipe's]
+    #[arg(long)]
+    batch: Option<usize>,
 
-    /// Highest learning rate of pre-training
-    #[arg(long, default_value_t = 1.5e-3)]
-    pretrain_rate: f64,
+    /// Highest learning rate of pre-training [default: the recipe's]
+    #[arg(long)]
+    pretrain_rate: Option<f64>,
 
-    /// Highest learning rate of fine-tuning
-    #[arg(long, default_value_t = 8e-4)]
-    finetune_rate: f64,
+    /// Highest learning rate of fine-tuning [default: the recipe's]
+    #[arg(long)]
+    finetune_rate: Option<f64>,
 
     /// What to train on
     #[arg(long, value_enum, default_value_t = TrainDevice::Cpu)]
@@ -129,34 +152,68 @@ pub fn run(args: ExperimentArgs) -> anyhow::Result<()> {
     }
 }
 
+/// Passes of a stage, by the study's recipe.
+const PASSES: f64 = 100.0;
+/// Pictures of a stage, by ours: three passes over UTKFace and FairFace, twelve over All-Age-Faces.
+const PICTURES: [usize; 2] = [80_000, 110_000];
+
+impl TableArgs {
+    fn budget(&self) -> anyhow::Result<Budget> {
+        let length = |pictures: Option<usize>, ours| match (pictures, self.recipe) {
+            (Some(pictures), _) => Length::Pictures(pictures),
+            (None, Recipe::Ours) => Length::Pictures(ours),
+            (None, Recipe::Study) => Length::Epochs((PASSES * self.share).round().max(1.0) as usize),
+        };
+        let budget = Budget {
+            recipe: self.recipe,
+            pretrain_on: self.pretrain_on.clone(),
+            finetune_on: self.finetune_on.clone(),
+            pretrain: length(self.pretrain_pictures, PICTURES[0]),
+            finetune: length(self.finetune_pictures, PICTURES[1]),
+            batch: self.batch.unwrap_or(self.recipe.batch()),
+            pretrain_rate: self.pretrain_rate.unwrap_or(self.recipe.rate(Stage::PreTrain)),
+            finetune_rate: self.finetune_rate.unwrap_or(self.recipe.rate(Stage::FineTune)),
+            seeds: self.seeds.clone(),
+        };
+        if [budget.pretrain, budget.finetune].contains(&Length::Pictures(0)) || budget.batch < 2 {
+            bail!("--pretrain-pictures and --finetune-pictures must be at least 1, --batch at least 2");
+        }
+        if budget.batch > 64 && !budget.batch.is_multiple_of(64) {
+            bail!("--batch above 64 must be a multiple of 64, so many are run at once");
+        }
+        if !(self.share > 0.0 && self.share <= 1.0) {
+            bail!("--share is more than 0 and at most 1");
+        }
+        Ok(budget)
+    }
+}
+
 fn run_table(table: Table, args: TableArgs) -> anyhow::Result<()> {
     super::keep_freed_memory();
-    if args.pretrain_pictures == 0 || args.finetune_pictures == 0 || args.batch < 2 {
-        bail!("--pretrain-pictures and --finetune-pictures must be at least 1, --batch at least 2");
-    }
-    let budget = Budget {
-        pretrain_on: args.pretrain_on,
-        finetune_on: args.finetune_on,
-        pretrain_pictures: args.pretrain_pictures,
-        finetune_pictures: args.finetune_pictures,
-        batch: args.batch,
-        pretrain_rate: args.pretrain_rate,
-        finetune_rate: args.finetune_rate,
-        seeds: args.seeds,
-    };
+    let budget = args.budget()?;
     let runs = table.runs(&args.models, &budget.seeds);
     if runs.is_empty() {
         bail!("none of these networks is in the table");
     }
+    if args.figures.is_some() && table != Table::Networks {
+        bail!("--figures goes with table-4-1");
+    }
+    for path in [&args.output, &args.json].into_iter().flatten() {
+        expect_place(path)?;
+    }
     let device = args.device.open()?;
     // Opened first, so that a wrong name is not found out after hours of training. Read after it.
     let test = match &args.test_data {
-        Some(folder) => Some(TarSet::open(folder, &args.test_dataset, &args.test_split)?),
+        Some(folder) => Some(layouts::open(&args.test_dataset, folder, Some(&args.test_split))?),
         None => None,
     };
     let mut outcomes: Vec<(Run, Outcome)> = Vec::with_capacity(runs.len());
     for (i, run) in runs.iter().enumerate() {
         let folder = run.folder(&args.run);
+        if args.done {
+            outcomes.extend(Outcome::load(&folder)?.map(|outcome| (run.clone(), outcome)));
+            continue;
+        }
         println!("run {} of {}: {}", i + 1, runs.len(), folder.display());
         let mut display = ProgressDisplay::new();
         let outcome = run.train(&budget, &args.data, &args.run, &device, |event| {
@@ -196,10 +253,18 @@ fn run_table(table: Table, args: TableArgs) -> anyhow::Result<()> {
         }
     }
     let test_name = test.is_some().then_some(test_name.as_str());
-    let table = table.markdown(&args.models, &budget, test_name, &outcomes);
-    print!("{table}");
-    if let Some(path) = &args.output {
-        write_atomically(path, table.as_bytes()).with_context(|| path.display().to_string())?;
+    let report = table.report(&args.models, &budget, test_name, &outcomes);
+    let markdown = report.markdown();
+    print!("{markdown}");
+    let write = |path: &Option<PathBuf>, text: String| match path {
+        Some(path) => write_atomically(path, text.as_bytes()).with_context(|| path.display().to_string()),
+        None => Ok(()),
+    };
+    write(&args.output, markdown)?;
+    write(&args.json, serde_json::to_string_pretty(&report)? + "\n")?;
+    if let Some(folder) = &args.figures {
+        make_folder(folder)?;
+        figure::draw(&args.models, &budget.seeds, &args.run, folder)?;
     }
     Ok(())
 }

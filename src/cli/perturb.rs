@@ -6,7 +6,7 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, RgbaImage, imageops};
 use mien::data::labels::{Rejection, Rejections};
-use mien::data::tars::TarSet;
+use mien::data::layouts::LabelledPictures;
 use mien::evaluation::{Prediction, Shift};
 use mien::picture::{Border, Frame, Pixels, Similarity};
 
@@ -45,7 +45,7 @@ const CHANGES: [(Change, &str); 9] = [
 const SMALL_FACE: f32 = 45.0;
 
 /// The unchanged pictures first, then each change against them, and what was left out.
-pub fn shifts(source: &EstimatorSource, set: &TarSet) -> anyhow::Result<(Vec<Shift>, Rejections)> {
+pub fn shifts(source: &EstimatorSource, set: &LabelledPictures) -> anyhow::Result<(Vec<Shift>, Rejections)> {
     let bar = super::progress_bar(set.samples.len() as u64, "pictures");
     let mut rejections = set.rejections.clone();
     let mut columns = vec![Vec::<Prediction>::new(); CHANGES.len() + 1];

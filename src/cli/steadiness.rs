@@ -6,10 +6,7 @@ use std::f32::consts::TAU;
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use mien::data::labels::Sample;
-use mien::data::layouts::split_name;
-use mien::data::split::{Part, part};
-use mien::data::tars::TarSet;
+use mien::data::layouts::{self, LabelledPictures, VALIDATION};
 use mien::picture::{Border, Frame, Pixels, Similarity};
 use mien::pipeline::estimator::Estimator;
 use mien::pipeline::video::{TrackedFace, Video};
@@ -184,9 +181,7 @@ fn number(face: &TrackedFace) -> Option<f32> {
 }
 
 pub fn run(args: SteadinessArgs) -> anyhow::Result<()> {
-    let mut set = TarSet::open(&args.data, &args.dataset, "train")?;
-    let name = |sample: &Sample| split_name(&args.dataset, &sample.file);
-    set.samples.retain(|sample| part(&args.dataset, &name(sample)) == Part::Validation);
+    let set = layouts::open(&args.dataset, &args.data, Some(VALIDATION))?;
     let source = args.estimator.load()?;
     let people = people(&set, &source.estimator()?, args.people)?;
     let noise = noise();
@@ -223,7 +218,7 @@ pub fn run(args: SteadinessArgs) -> anyhow::Result<()> {
 }
 
 /// People evenly spread over the set, and such an order that neighbours differ.
-fn people(set: &TarSet, estimator: &Estimator, count: usize) -> anyhow::Result<Vec<Person>> {
+fn people(set: &LabelledPictures, estimator: &Estimator, count: usize) -> anyhow::Result<Vec<Person>> {
     let noise = noise();
     let mut people = Vec::new();
     let samples = set.samples.len();

@@ -38,6 +38,8 @@ pub struct Sample {
     pub gender: Option<Gender>,
     /// Race as the data set words it, where it gives one.
     pub race: Option<String>,
+    /// Who is on it, where the data set says so: the same text on all pictures of that person.
+    pub person: Option<String>,
 }
 
 /// Why a row or picture is left out.

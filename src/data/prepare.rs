@@ -10,8 +10,7 @@ use rayon::prelude::*;
 use super::DataError;
 use super::crops::{CROP_LEN, CropRow, check_version, paths, read_rows, write_version};
 use super::labels::{Rejection, Rejections, Sample};
-use super::layouts::{LabelledPictures, split_name};
-use super::split::part;
+use super::layouts::LabelledPictures;
 use crate::engine::cpu::DetectionNetwork;
 use crate::engine::{Outputs, Region};
 use crate::picture::Pixels;
@@ -56,8 +55,15 @@ pub fn prepare(
     }
     let mut report = Report { kept: 0, rejections: source.rejections.clone() };
     for (i, row) in done.iter().enumerate() {
-        if source.samples.get(i).is_none_or(|sample| sample.file != row.file) {
-            let reason = format!("{} is not the input's picture {i}; name another output folder", row.file);
+        let sample = source.samples.get(i).filter(|sample| sample.file == row.file);
+        let wrong = match sample {
+            None => Some(format!("is not the input's picture {i}")),
+            // Half by one rule and half by another would put people on two sides.
+            Some(sample) if source.part(sample) != row.part => Some("is in another part than it was".into()),
+            Some(_) => None,
+        };
+        if let Some(wrong) = wrong {
+            let reason = format!("{} {wrong}; name another output folder", row.file);
             return Err(DataError::Table { path: table_path, reason });
         }
         match row.rejected {
@@ -120,7 +126,7 @@ pub fn prepare(
             let row = CropRow {
                 file: sample.file.clone(),
                 rejected,
-                part: part(dataset, &split_name(dataset, &sample.file)),
+                part: source.part(sample),
                 age_low,
                 age_high,
                 gender: sample.gender,
@@ -189,11 +195,12 @@ mod tests {
         let detector = Weights::from_bytes(&std::fs::read(weights).unwrap()).unwrap();
         let input = tempfile::tempdir().unwrap();
         let grey = image::RgbImage::from_pixel(64, 64, image::Rgb([128; 3]));
-        for i in 0..4 {
+        // None of whom is for testing.
+        for i in [0, 1, 3, 4] {
             grey.save(input.path().join(format!("{i:03}A20.png"))).unwrap();
         }
-        std::fs::write(input.path().join("004A20.jpg"), "no picture").unwrap();
-        std::fs::write(input.path().join("005A.jpg"), "no age").unwrap();
+        std::fs::write(input.path().join("006A20.jpg"), "no picture").unwrap();
+        std::fs::write(input.path().join("007A.jpg"), "no age").unwrap();
         let source = open("fg-net", input.path(), None).unwrap();
         let output = tempfile::tempdir().unwrap();
         let highest = AtomicUsize::new(0);

@@ -125,6 +125,7 @@ fn sample(row: &LabelRow) -> Result<Sample, Rejection> {
         age: parse_age(&row.age)?,
         gender: parse_gender(&row.gender)?,
         race: Some(row.race.clone()).filter(|r| !r.is_empty()),
+        person: super::layouts::person(&row.dataset, &row.file),
     })
 }
 

@@ -33,6 +33,7 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     // The aligned ones leave less around the face for the detector: only where there are no others.
     pictures.sort_by_key(|path| path.contains("aglined faces/"));
     let mut listing = list_pictures(pictures.iter().copied(), label);
+    listing.own_split = names.is_some();
     let present: HashSet<_> = pictures.iter().map(|path| stem(file_name(path))).collect();
     for _ in names.iter().flatten().filter(|name| !present.contains(name.as_str())) {
         listing.rejections.count(Rejection::MissingPicture);
@@ -44,13 +45,13 @@ fn label(path: &str) -> Result<Sample, Rejection> {
     let (number, age) = stem(path).split_once('A').ok_or(Rejection::MissingField)?;
     let number: u32 = number.parse().map_err(|_| Rejection::MissingField)?;
     let gender = if number <= LAST_FEMALE { Gender::Female } else { Gender::Male };
-    Ok(Sample { file: path.into(), age: parse_years(age)?, gender: Some(gender), race: None })
+    Ok(Sample { file: path.into(), age: parse_years(age)?, gender: Some(gender), race: None, person: None })
 }
 
 #[cfg(test)]
 mod tests {
     use crate::data::labels::Rejection;
-    use crate::data::layouts::tests::{open_all, short, tree_of, write};
+    use crate::data::layouts::tests::{open_all, open_heap, short, tree_of, write};
 
     #[test]
     fn any_depth_and_bad_names() {
@@ -62,13 +63,13 @@ mod tests {
             "1A.jpg",
             "1A101.jpg",
         ]);
-        let source = open_all("aaf", &folder, None);
+        let source = open_heap("aaf", &folder);
         let expected =
             [("07380A33.jpg", 33.0, 'F'), ("07381A80.webp", 80.0, 'M'), ("x/y/00000A02.jpg", 2.0, 'F')];
         assert_eq!(short(&source), expected);
         assert_eq!(source.rejections.to_string(), "2 missing field, 1 age outside 0..100");
         let error = super::super::open("aaf", folder.path(), Some("val")).unwrap_err().to_string();
-        assert!(error.contains("no splits of its own"), "{error}");
+        assert!(error.contains("it has train, test and validation"), "{error}");
     }
 
     #[test]

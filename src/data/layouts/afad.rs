@@ -24,12 +24,12 @@ fn label(path: &str) -> Result<Sample, Rejection> {
         "112" => Gender::Female,
         _ => return Err(Rejection::UnknownGender),
     };
-    Ok(Sample { file: path.into(), age, gender: Some(gender), race: None })
+    Ok(Sample { file: path.into(), age, gender: Some(gender), race: None, person: None })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::data::layouts::tests::{open_all, short, tree_of};
+    use crate::data::layouts::tests::{open_heap, short, tree_of};
 
     #[test]
     fn folders_and_bad_folders() {
@@ -42,11 +42,11 @@ mod tests {
             "AFAD-Full/101/111/1.jpg",
             "logo.png",
         ]);
-        let source = open_all("afad", &folder, None);
+        let source = open_heap("afad", &folder);
         let expected =
             [("AFAD-Full/15/111/292943-1.jpg", 15.0, 'M'), ("AFAD-Full/72/112/292943-1.jpg", 72.0, 'F')];
         assert_eq!(short(&source), expected);
         assert_eq!(source.rejections.to_string(), "2 missing field, 1 age outside 0..100, 1 unknown gender");
-        assert!(super::super::open("afad", folder.path(), Some("test")).is_err());
+        assert!(super::super::open("afad", folder.path(), Some("val")).is_err());
     }
 }

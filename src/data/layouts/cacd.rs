@@ -1,6 +1,6 @@
 //! CACD: `CACD2000/53_Robin_Williams_0001.jpg` is age, name and number. Gender is not labelled.
 
-use super::{DataError, Listing, Tree, choose_split, list_pictures, parse_years, stem};
+use super::{DataError, Listing, Tree, choose_split, list_pictures, parse_years, person, stem};
 use crate::data::labels::{Rejection, Sample};
 
 pub const LOOKED_FOR: &str = "pictures named age_name_number.jpg";
@@ -16,12 +16,13 @@ fn label(path: &str) -> Result<Sample, Rejection> {
     if name.is_empty() || number.parse::<u32>().is_err() {
         return Err(Rejection::MissingField);
     }
-    Ok(Sample { file: path.into(), age: parse_years(age)?, gender: None, race: None })
+    let person = person("cacd", path);
+    Ok(Sample { file: path.into(), age: parse_years(age)?, gender: None, race: None, person })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::data::layouts::tests::{open_all, short, tree_of};
+    use crate::data::layouts::tests::{open_heap, short, tree_of};
 
     #[test]
     fn names_and_bad_names() {
@@ -34,7 +35,7 @@ mod tests {
             "CACD2000/530_Robin_Williams_0001.jpg",
             "celebrity2000.mat",
         ]);
-        let source = open_all("cacd", &folder, None);
+        let source = open_heap("cacd", &folder);
         let expected =
             [("CACD2000/14_X_0002.jpg", 14.0, '-'), ("CACD2000/53_Robin_Williams_0001.jpg", 53.0, '-')];
         assert_eq!(short(&source), expected);

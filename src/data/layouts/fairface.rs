@@ -20,7 +20,7 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     let split = choose_split(tree, "fairface", &own, split)?;
     let rows = rows.iter().filter(|[file, ..]| split_of(file).is_none() || split_of(file) == split);
-    let mut listing = Listing::default();
+    let mut listing = Listing { own_split: split.is_some(), ..Listing::default() };
     listing.push_table(tree, rows.map(label).collect());
     Ok(listing)
 }
@@ -39,6 +39,7 @@ fn label([file, age, gender, race]: &[String; 4]) -> Result<Sample, Rejection> {
         age: parse_age(age)?,
         gender: parse_gender(gender)?,
         race: Some(race.clone()).filter(|race| !race.is_empty()),
+        person: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! FG-NET: `images/001A02.JPG` is subject and age; `001A43a.JPG` a further picture at that age. Gender is not
 //! labelled.
 
-use super::{DataError, Listing, Tree, choose_split, list_pictures, parse_years, stem};
+use super::{DataError, Listing, Tree, choose_split, list_pictures, parse_years, person, stem};
 use crate::data::labels::{Rejection, Sample};
 
 pub const LOOKED_FOR: &str = "pictures named 001A02.JPG or 001A43a.JPG";
@@ -17,12 +17,13 @@ fn label(path: &str) -> Result<Sample, Rejection> {
         return Err(Rejection::MissingField);
     }
     let age = age.strip_suffix(|c: char| c.is_ascii_alphabetic()).unwrap_or(age);
-    Ok(Sample { file: path.into(), age: parse_years(age)?, gender: None, race: None })
+    let person = person("fg-net", path);
+    Ok(Sample { file: path.into(), age: parse_years(age)?, gender: None, race: None, person })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::data::layouts::tests::{open_all, short, tree_of};
+    use crate::data::layouts::tests::{open_heap, short, tree_of};
 
     #[test]
     fn names_and_bad_names() {
@@ -37,7 +38,7 @@ mod tests {
             "images/001A430.JPG",
             "points/001a02.pts",
         ]);
-        let source = open_all("fg-net", &folder, None);
+        let source = open_heap("fg-net", &folder);
         let expected = [
             ("images/001A02.JPG", 2.0, '-'),
             ("images/001A43a.JPG", 43.0, '-'),

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::BufReader;
 
 use super::mat::{Column, read_struct};
-use super::{DataError, Listing, Tree, choose_split, file_name, folder, read_table};
+use super::{DataError, Listing, Tree, choose_split, file_name, folder, person, read_table};
 use crate::age::AgeLabel;
 use crate::data::labels::{Gender, Rejection, Sample, parse_age, parse_gender};
 
@@ -39,6 +39,7 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     let has = |split: &&str| tables.iter().any(|(path, _)| of_split(path, split));
     let own: Vec<_> = ["train", "valid", "test"].into_iter().filter(has).collect();
     let split = choose_split(tree, "imdb-wiki", &own, split)?;
+    listing.own_split = split.is_some();
     for (_, rows) in tables.iter().filter(|(path, _)| split.is_none_or(|split| of_split(path, split))) {
         listing.push_table(tree, rows.iter().map(clean_label).collect());
     }
@@ -49,7 +50,8 @@ fn clean_label([file, age, gender]: &[String; 3]) -> Result<Sample, Rejection> {
     if file.is_empty() {
         return Err(Rejection::MissingField);
     }
-    Ok(Sample { file: file.clone(), age: parse_age(age)?, gender: parse_gender(gender)?, race: None })
+    let (age, gender) = (parse_age(age)?, parse_gender(gender)?);
+    Ok(Sample { file: file.clone(), age, gender, race: None, person: person("imdb-wiki", file) })
 }
 
 fn read_mat(tree: &Tree, path: &str, variable: &str) -> Result<Vec<Result<Sample, Rejection>>, DataError> {
@@ -57,7 +59,7 @@ fn read_mat(tree: &Tree, path: &str, variable: &str) -> Result<Vec<Result<Sample
     let on_disk = tree.on_disk(path);
     let bad = |reason: String| DataError::Table { path: on_disk.clone(), reason };
     let file = BufReader::new(File::open(&on_disk).map_err(DataError::io(&on_disk))?);
-    let fields: Vec<_> = NUMBERS.into_iter().chain(["full_path"]).collect();
+    let fields: Vec<_> = NUMBERS.into_iter().chain(["full_path", "name"]).collect();
     let mut columns = read_struct(file, variable, &fields).map_err(|e| bad(e.to_string()))?;
     let Some(Column::Texts(paths)) = columns.remove("full_path") else {
         return Err(bad("full_path is missing or no text".into()));
@@ -69,12 +71,21 @@ fn read_mat(tree: &Tree, path: &str, variable: &str) -> Result<Vec<Result<Sample
             _ => return Err(bad(format!("{name} is missing, no numbers, or not as long as full_path"))),
         }
     }
+    // The same people are in both tables, by other numbers.
+    let names = match columns.remove("name") {
+        Some(Column::Texts(names)) if names.len() == paths.len() => names,
+        _ => Vec::new(),
+    };
+    let name =
+        |row: usize| names.get(row).map(|name| name.trim().to_lowercase()).filter(|name| !name.is_empty());
     let beside = folder(path);
     let slash = if beside.is_empty() { "" } else { "/" };
     let row = |(i, file): (usize, &String)| {
         let [born, taken, gender, score, second] = std::array::from_fn(|column| numbers[column][i]);
-        label(file, born, taken, gender, score, second)
-            .map(|sample| Sample { file: format!("{beside}{slash}{}", sample.file), ..sample })
+        label(file, born, taken, gender, score, second).map(|sample| {
+            let person = name(i).or(sample.person);
+            Sample { file: format!("{beside}{slash}{file}"), person, ..sample }
+        })
     };
     Ok(paths.iter().enumerate().map(row).collect())
 }
@@ -106,7 +117,8 @@ fn label(
         unknown if unknown.is_nan() => None,
         _ => return Err(Rejection::UnknownGender),
     };
-    Ok(Sample { file: file.into(), age: AgeLabel::Exact(age as f32), gender, race: None })
+    let person = person("imdb-wiki", file);
+    Ok(Sample { file: file.into(), age: AgeLabel::Exact(age as f32), gender, race: None, person })
 }
 
 /// Whole years from a birth day, in MATLAB's count of days from the year 0, to the end of June of the year
@@ -135,8 +147,10 @@ fn age_at_mid_year(born: f64, taken: f64) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::data::layouts::open;
-    use crate::data::layouts::tests::{open_all, short, tree_of, write};
+    use crate::data::layouts::tests::{open_all, open_heap, short, tree_of, write};
 
+    /// Rows of wiki.mat that are samples, in the order of their files.
+    const PEOPLE: [usize; 3] = [3, 9, 1];
     const WIKI: &[u8] = include_bytes!("testdata/wiki.mat");
 
     #[test]
@@ -154,19 +168,25 @@ mod tests {
         let folder =
             tree_of(&pictures.map(|path| ["wiki_crop", path].join("/")).each_ref().map(String::as_str));
         write(&folder, "wiki_crop/wiki.mat", WIKI);
-        let source = open_all("imdb-wiki", &folder, None);
+        let source = open_heap("imdb-wiki", &folder);
         let expected = [
-            ("wiki_crop/17/a.jpg", 28.0, 'M'),
             ("wiki_crop/12/c.jpg", 29.0, '-'),
             ("wiki_crop/12/é.jpg", 30.0, 'F'),
+            ("wiki_crop/17/a.jpg", 28.0, 'M'),
         ];
         assert_eq!(short(&source), expected);
         let counts = "2 missing field, 1 age outside 0..100, 1 unknown gender, 1 missing picture, 1 no face found, \
                       1 several faces of the same size";
         assert_eq!(source.rejections.to_string(), counts);
-        assert!(open("imdb-wiki", folder.path(), Some("train")).is_err());
+        // Named in the table, the first as x, the third as xxx, ...
+        let people: Vec<_> =
+            source.samples.iter().map(|sample| sample.person.clone().unwrap().len()).collect();
+        assert_eq!(people, PEOPLE);
+        assert!(open("imdb-wiki", folder.path(), Some("valid")).is_err());
         // The folder itself, and not only the one above.
-        assert_eq!(open("imdb-wiki", &folder.path().join("wiki_crop"), None).unwrap().samples.len(), 3);
+        let inside =
+            |split| open("imdb-wiki", &folder.path().join("wiki_crop"), split).unwrap().samples.len();
+        assert_eq!(inside(None) + inside(Some("test")), 3);
         write(&folder, "wiki_crop/wiki.mat", &WIKI[..WIKI.len() / 2]);
         let error = open("imdb-wiki", folder.path(), None).unwrap_err().to_string();
         assert!(error.contains("wiki.mat"), "{error}");

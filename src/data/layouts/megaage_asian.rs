@@ -11,7 +11,7 @@ pub fn list(tree: &Tree, split: Option<&str>) -> Result<Listing, DataError> {
     let lists: Vec<_> = ["train", "test"].into_iter().filter_map(lists).collect();
     let own: Vec<_> = lists.iter().map(|(split, _)| *split).collect();
     let split = choose_split(tree, "megaage-asian", &own, split)?;
-    let mut listing = Listing::default();
+    let mut listing = Listing { own_split: split.is_some(), ..Listing::default() };
     let Some((split, list)) = lists.iter().find(|(name, _)| Some(*name) == split) else { return Ok(listing) };
     let read = |path: &str| {
         let path = tree.on_disk(path);
@@ -36,7 +36,8 @@ fn label(split: &str, name: &str, age: &str) -> Result<Sample, Rejection> {
     if name.is_empty() {
         return Err(Rejection::MissingField);
     }
-    Ok(Sample { file: format!("{split}/{name}"), age: parse_years(age)?, gender: None, race: None })
+    let file = format!("{split}/{name}");
+    Ok(Sample { file, age: parse_years(age)?, gender: None, race: None, person: None })
 }
 
 #[cfg(test)]

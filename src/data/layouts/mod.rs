@@ -14,6 +14,8 @@
 //! | `cacd` | file names: age; no gender |
 //! | `fg-net` | file names: subject and age; no gender |
 //! | `megaage-asian` | list files: age; no gender |
+//! | `mufac` | file names: person, gender by role in the family, age group |
+//! | `rafdb` | a text file a picture: age group, gender, race |
 //!
 //! A bad row never stops a data set: it is left out and counted ([`Rejections`]).
 
@@ -25,6 +27,8 @@ mod fg_net;
 mod imdb_wiki;
 pub mod mat;
 mod megaage_asian;
+mod mufac;
+mod rafdb;
 mod tree;
 mod utkface;
 
@@ -33,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 use super::labels::{Rejection, Rejections, Sample, parse_age};
+use super::split::{self, Part, TestPictures};
 use super::tars::TarSet;
 use crate::age::AgeLabel;
 use tree::Tree;
@@ -44,6 +49,8 @@ pub struct LabelledPictures {
     pub samples: Vec<Sample>,
     /// Rows and pictures that were left out.
     pub rejections: Rejections,
+    dataset: String,
+    test: TestPictures,
     pictures: Pictures,
 }
 
@@ -55,6 +62,12 @@ enum Pictures {
 }
 
 impl LabelledPictures {
+    fn of_tar(mut set: TarSet, dataset: &str) -> Self {
+        let (samples, rejections) = (std::mem::take(&mut set.samples), std::mem::take(&mut set.rejections));
+        let (dataset, test) = (dataset.into(), TestPictures::SetAside);
+        Self { samples, rejections, dataset, test, pictures: Pictures::Tar(set) }
+    }
+
     /// The encoded picture of a sample. Nothing is kept in memory.
     ///
     /// # Errors
@@ -68,28 +81,48 @@ impl LabelledPictures {
             }
         }
     }
-}
 
-impl From<TarSet> for LabelledPictures {
-    fn from(mut set: TarSet) -> Self {
-        let (samples, rejections) = (std::mem::take(&mut set.samples), std::mem::take(&mut set.rejections));
-        Self { samples, rejections, pictures: Pictures::Tar(set) }
+    /// The part that a sample belongs to: with all others of the same person, where people are named.
+    pub fn part(&self, sample: &Sample) -> Part {
+        match &sample.person {
+            Some(person) => split::part(&self.dataset, person, self.test),
+            None => split::part(&self.dataset, &split_name(&self.dataset, &sample.file), self.test),
+        }
+    }
+
+    fn keep(&mut self, wanted: impl Fn(Part) -> bool) {
+        let samples = std::mem::take(&mut self.samples);
+        self.samples = samples.into_iter().filter(|sample| wanted(self.part(sample))).collect();
     }
 }
 
+/// The split that is always there: the part of the training split that nothing is learned from.
+pub const VALIDATION: &str = "validation";
+
 /// Opens a data set in the folder `input`.
 ///
-/// `split` is one of the data set's own (tars: as in `labels.csv`). Without it: the training split, or all
-/// pictures where the data set draws no line itself.
+/// `split` is one of the data set's own (tars: as in `labels.csv`), of which the first is for training and
+/// taken without one; or [`VALIDATION`]. Where the data set draws no line itself, it has a `train` and a
+/// `test` by [`split::part`].
 ///
 /// # Errors
 /// [`DataError::NotRecognised`] if the folder holds neither tars nor the data set's own layout, with what was
 /// looked for; [`DataError::NoSuchSet`] if there is no such split; [`DataError`] if a table or folder can't
 /// be read.
 pub fn open(dataset: &str, input: &Path, split: Option<&str>) -> Result<LabelledPictures, DataError> {
-    if input.join("labels.csv").is_file() {
-        return Ok(TarSet::open(input, dataset, split.unwrap_or("train"))?.into());
+    let own = split.filter(|split| *split != VALIDATION);
+    let mut pictures = if input.join("labels.csv").is_file() {
+        LabelledPictures::of_tar(TarSet::open(input, dataset, own.unwrap_or(TRAIN))?, dataset)
+    } else {
+        open_folder(dataset, input, own)?
+    };
+    if split == Some(VALIDATION) {
+        pictures.keep(|part| part == Part::Validation);
     }
+    Ok(pictures)
+}
+
+fn open_folder(dataset: &str, input: &Path, split: Option<&str>) -> Result<LabelledPictures, DataError> {
     let Some(layout) = LAYOUTS.iter().find(|layout| layout.dataset == dataset) else {
         let known: Vec<_> = LAYOUTS.iter().map(|layout| layout.dataset).collect();
         return Err(DataError::NotRecognised {
@@ -103,7 +136,7 @@ pub fn open(dataset: &str, input: &Path, split: Option<&str>) -> Result<Labelled
         });
     };
     let tree = Tree::of(input)?;
-    let Listing { samples, rejections, .. } = (layout.list)(&tree, split)?;
+    let Listing { samples, rejections, own_split, .. } = (layout.list)(&tree, split)?;
     if samples.is_empty() {
         return Err(DataError::NotRecognised {
             path: input.into(),
@@ -116,23 +149,51 @@ pub fn open(dataset: &str, input: &Path, split: Option<&str>) -> Result<Labelled
             },
         });
     }
-    Ok(LabelledPictures { samples, rejections, pictures: Pictures::Folder(input.into()) })
+    let test = if own_split { TestPictures::SetAside } else { TestPictures::Drawn };
+    let (dataset, pictures) = (dataset.into(), Pictures::Folder(input.into()));
+    let mut pictures = LabelledPictures { samples, rejections, dataset, test, pictures };
+    if test == TestPictures::Drawn {
+        pictures.keep(|part| (part == Part::Test) == (split == Some(TEST)));
+    }
+    Ok(pictures)
 }
 
-/// The name by which [`super::split::part`] knows a picture: the same whether it comes from a tar or from the
-/// original's folders.
+/// The name by which [`split::part`] knows a picture of nobody in particular: the same whether it comes from a
+/// tar or from the original's folders, and however it is encoded.
 pub fn split_name(dataset: &str, file: &str) -> String {
-    let name = file_name(file);
+    let stem = stem(file);
     match dataset {
         // train/1.jpg is train_1.webp in the tar.
         "fairface" => match folder(file) {
-            "" => name.into(),
-            folder => format!("{}_{name}", file_name(folder)),
+            "" => stem.into(),
+            folder => format!("{}_{stem}", file_name(folder)),
         },
         // A face's chip, its chip re-encoded, and the picture it was cut from: X.jpg.chip.jpg, X.webp, X.jpg.
-        "utkface" => name.split('.').next().unwrap_or(name).into(),
-        _ => name.into(),
+        "utkface" => stem.split('.').next().unwrap_or(stem).into(),
+        // Aligned, as in the tar, or not.
+        "rafdb" => format!("{}_aligned", stem.trim_end_matches("_aligned")),
+        _ => stem.into(),
     }
+}
+
+/// Who is on a picture, of the data sets that say so in its name.
+pub fn person(dataset: &str, file: &str) -> Option<String> {
+    let stem = stem(file);
+    let person = match dataset {
+        // 53_Robin_Williams_0001
+        "cacd" => stem.split_once('_')?.1.rsplit_once('_')?.0.into(),
+        // 001A02
+        "fg-net" => stem.split_once(['A', 'a'])?.0.into(),
+        // nm0000001_rm124825600_1899-5-10_1968 of the one part, 10000217_1981-05-05_2009 of the other
+        "imdb-wiki" => stem.split_once('_')?.0.into(),
+        // F0001_AGE_D_18_a1: family and role in it
+        "mufac" => {
+            let mut fields = stem.split('_');
+            format!("{}_{}", fields.next()?, fields.nth(1)?)
+        }
+        _ => return None,
+    };
+    Some(person).filter(|person: &String| !person.is_empty())
 }
 
 /// How a data set's own layout is read.
@@ -143,7 +204,7 @@ struct Layout {
     list: fn(&Tree, Option<&str>) -> Result<Listing, DataError>,
 }
 
-const LAYOUTS: [Layout; 8] = [
+const LAYOUTS: [Layout; 10] = [
     Layout { dataset: "aaf", looked_for: aaf::LOOKED_FOR, list: aaf::list },
     Layout { dataset: "utkface", looked_for: utkface::LOOKED_FOR, list: utkface::list },
     Layout { dataset: "fairface", looked_for: fairface::LOOKED_FOR, list: fairface::list },
@@ -152,6 +213,8 @@ const LAYOUTS: [Layout; 8] = [
     Layout { dataset: "cacd", looked_for: cacd::LOOKED_FOR, list: cacd::list },
     Layout { dataset: "fg-net", looked_for: fg_net::LOOKED_FOR, list: fg_net::list },
     Layout { dataset: "megaage-asian", looked_for: megaage_asian::LOOKED_FOR, list: megaage_asian::list },
+    Layout { dataset: "mufac", looked_for: mufac::LOOKED_FOR, list: mufac::list },
+    Layout { dataset: "rafdb", looked_for: rafdb::LOOKED_FOR, list: rafdb::list },
 ];
 
 /// What a layout found.
@@ -160,6 +223,8 @@ struct Listing {
     samples: Vec<Sample>,
     rejections: Rejections,
     seen: HashSet<String>,
+    /// Whether they are a split that the data set has itself.
+    own_split: bool,
 }
 
 impl Listing {
@@ -203,6 +268,10 @@ fn list_pictures<'a>(
     listing
 }
 
+/// What is asked for where a data set has no splits of its own.
+const TRAIN: &str = "train";
+const TEST: &str = "test";
+
 /// The split to read: the one asked for, else the data set's first; `None` if it has none of its own.
 fn choose_split<'a>(
     tree: &Tree,
@@ -211,13 +280,17 @@ fn choose_split<'a>(
     asked: Option<&str>,
 ) -> Result<Option<&'a str>, DataError> {
     let Some(asked) = asked else { return Ok(own.first().copied()) };
+    if own.is_empty() && [TRAIN, TEST].contains(&asked) {
+        return Ok(None);
+    }
     match own.iter().find(|name| **name == asked) {
         Some(name) => Ok(Some(name)),
         None => Err(DataError::NoSuchSet {
             path: tree.folder().into(),
             dataset: dataset.into(),
             split: asked.into(),
-            present: if own.is_empty() { "no splits of its own".into() } else { own.join(", ") },
+            present: if own.is_empty() { [TRAIN, TEST].join(", ") } else { own.join(", ") }
+                + " and validation",
         }),
     }
 }
@@ -303,6 +376,14 @@ mod tests {
         source
     }
 
+    /// All of a data set that has no splits of its own, sorted by their files.
+    pub(super) fn open_heap(dataset: &str, folder: &tempfile::TempDir) -> LabelledPictures {
+        let mut heap = open_all(dataset, folder, None);
+        heap.samples.extend(open_all(dataset, folder, Some(TEST)).samples);
+        heap.samples.sort_by(|a, b| a.file.cmp(&b.file));
+        heap
+    }
+
     /// (file, age, gender as M, F or -) of each sample.
     pub(super) fn short(source: &LabelledPictures) -> Vec<(&str, f32, char)> {
         use crate::data::labels::Gender::{Female, Male};
@@ -352,16 +433,52 @@ mod tests {
         assert!(error.contains("aaf-val") && error.contains("aaf-train"), "{error}");
     }
 
+    /// Names of the form that tells who is on them: `count` people, each several times.
+    fn of_people(dataset: &str, count: usize) -> Vec<String> {
+        let names = |person: usize| match dataset {
+            "cacd" => [14, 30].map(|age| format!("CACD2000/{age}_Some_{person}_{age:04}.jpg")),
+            "fg-net" => [2, 31].map(|age| format!("images/{person:03}A{age:02}.JPG")),
+            "mufac" => [1, 2].map(|picture| format!("F{person:04}_AGE_M_40_e{picture}.jpg")),
+            _ => unreachable!(),
+        };
+        (0..count).flat_map(names).collect()
+    }
+
+    #[test]
+    fn a_heap_is_split_80_to_20_and_nobody_is_on_two_sides() {
+        for dataset in ["cacd", "fg-net", "mufac"] {
+            let files = of_people(dataset, 400);
+            let folder = tree_of(&files.iter().map(String::as_str).collect::<Vec<_>>());
+            let [learned, tested] = [None, Some("test")].map(|split| open_all(dataset, &folder, split));
+            let validation = open_all(dataset, &folder, Some(VALIDATION));
+            // Two pictures of each, and both in one part.
+            let mut parts = std::collections::HashMap::new();
+            let tests = tested.samples.iter().map(|sample| (sample, Part::Test));
+            for (sample, part) in learned.samples.iter().map(|s| (s, learned.part(s))).chain(tests) {
+                let person = sample.person.as_ref().expect("named");
+                assert_eq!(*parts.entry(person).or_insert(part), part, "{dataset} {person}");
+            }
+            assert_eq!((parts.len(), learned.samples.len() + tested.samples.len()), (400, 800));
+            assert!((120..=200).contains(&tested.samples.len()), "{}", tested.samples.len());
+            assert!((40..=90).contains(&validation.samples.len()), "{}", validation.samples.len());
+            assert!(validation.samples.iter().all(|sample| learned.samples.contains(sample)));
+            assert_eq!(short(&open_all(dataset, &folder, Some("train"))), short(&learned));
+            let error = open(dataset, folder.path(), Some("val")).unwrap_err().to_string();
+            assert!(error.contains("it has train, test and validation"), "{error}");
+        }
+    }
+
     #[test]
     fn a_picture_is_in_the_same_part_in_every_layout() {
         for (dataset, tar, original) in [
             ("aaf", "00012A20.webp", "All-Age-Faces Dataset/original images/00012A20.jpg"),
             ("utkface", "1_0_0_2016.webp", "UTKFace/1_0_0_2016.jpg.chip.jpg"),
             ("fairface", "train_1.webp", "margin025/train/1.jpg"),
+            ("rafdb", "train_00001_aligned.webp", "basic/Image/original/train_00001.jpg"),
         ] {
             let [tar, original] = [tar, original].map(|file| split_name(dataset, file));
             assert_eq!(stem(&tar), stem(&original), "{dataset}");
         }
-        assert_eq!(split_name("cacd", "CACD2000/14_A_0001.jpg"), "14_A_0001.jpg");
+        assert_eq!(split_name("cacd", "CACD2000/14_A_0001.jpg"), "14_A_0001");
     }
 }

@@ -29,12 +29,13 @@ fn label(path: &str) -> Result<Sample, Rejection> {
         _ => return Err(Rejection::UnknownGender),
     };
     let race = race.parse().ok().and_then(|index: usize| RACES.get(index)).ok_or(Rejection::MissingField)?;
-    Ok(Sample { file: path.into(), age, gender: Some(gender), race: Some((*race).into()) })
+    let race = Some((*race).into());
+    Ok(Sample { file: path.into(), age, gender: Some(gender), race, person: None })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::data::layouts::tests::{open_all, short, tree_of};
+    use crate::data::layouts::tests::{open_heap, short, tree_of};
 
     #[test]
     fn names_and_bad_names() {
@@ -49,7 +50,7 @@ mod tests {
             "UTKFace/30_0_7_20170112.jpg.chip.jpg",
             "UTKFace/Thumbs.db",
         ]);
-        let source = open_all("utkface", &folder, None);
+        let source = open_heap("utkface", &folder);
         let expected = [
             ("UTKFace/1_0_2_20161219140623097.jpg.chip.jpg", 1.0, 'M'),
             ("UTKFace/26_1_4_20170104.jpg", 26.0, 'F'),

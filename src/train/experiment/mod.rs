@@ -1,5 +1,5 @@
-//! The study's experiments, on data sets of one's own choice: which networks are trained and how, and the
-//! tables of what came out.
+//! The study's experiments, on data sets of one's own choice: which networks are trained and how, and what came
+//! of it. [`table`] makes the tables, [`figure`] the figures.
 //!
 //! Every cell of a table is a pre-training and a fine-tuning that starts from its best weights, both ordinary
 //! runs of [`trainer`](super::trainer) in folders of their own. A folder is named for what is trained in it,
@@ -7,8 +7,10 @@
 //! equal for all cells. In both stages the pass is chosen by the validation part of the data sets of the
 //! second one; test pictures are read by whoever fills in [`Outcome::tests`], when all runs are done.
 
+pub mod figure;
+pub mod table;
+
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,8 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::loss::{ClassLoss, LossConfig};
+use self::table::class_loss_title;
+use super::loss::LossConfig;
 use super::schedule::ScheduleKind;
 use super::trainer::{BEST, Event, Length, TrainConfig, TrainError, differences, read_metrics, train};
 use crate::data::DataError;
@@ -30,28 +33,54 @@ use crate::files::write_atomically;
 use crate::net::NetworkKind;
 use crate::weights::Weights;
 
-/// One of the study's tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Table {
-    /// The three networks by two losses, pre-trained only and fine-tuned
-    Networks,
-    /// D-CNN by the gap of the soft label
-    Gaps,
-    /// D-CNN by the weights of the losses
-    Weights,
+/// How cells are trained, beside what they try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum Recipe {
+    /// As the study did: Adam, 512 pictures a step, a rate of 1e-3 that falls tenfold when 10 passes have not
+    /// helped, pictures as they are
+    Study,
+    /// As we would: AdamW, 64 pictures a step, a cosine schedule, pictures changed at random, weights averaged
+    Ours,
 }
 
+impl Recipe {
+    /// Pictures a step.
+    pub fn batch(self) -> usize {
+        match self {
+            Self::Study => 512,
+            Self::Ours => 64,
+        }
+    }
+
+    /// Highest learning rate of a stage.
+    pub fn rate(self, stage: Stage) -> f64 {
+        match (self, stage) {
+            (Self::Study, _) => 1e-3,
+            (Self::Ours, Stage::PreTrain) => 1.5e-3,
+            (Self::Ours, Stage::FineTune) => 8e-4,
+        }
+    }
+}
+
+/// Pictures that run through a network at once, at most; steps of more add up the gradients of several. More
+/// memory than of so many is not needed.
+const AT_ONCE: usize = 64;
+
 /// What is the same for all cells.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Budget {
+    /// By which recipe.
+    pub recipe: Recipe,
     /// Data sets of the first stage.
     pub pretrain_on: Vec<String>,
     /// Data sets of the second, whose validation part chooses the pass in both.
     pub finetune_on: Vec<String>,
-    /// Pictures seen in the first stage.
-    pub pretrain_pictures: usize,
-    /// Pictures seen in the second.
-    pub finetune_pictures: usize,
+    /// Length of the first stage.
+    pub pretrain: Length,
+    /// Length of the second.
+    pub finetune: Length,
     /// Pictures a step.
     pub batch: usize,
     /// Highest learning rate of the first stage.
@@ -110,195 +139,9 @@ pub struct Outcome {
 
 const OUTCOME: &str = "outcome.json";
 
-impl Table {
-    /// What its rows try, in their order; of the networks only those among `models`.
-    pub fn settings(self, models: &[NetworkKind]) -> Vec<Setting> {
-        let default = LossConfig::default;
-        let d_cnn = |loss| Setting { network: NetworkKind::DCnn, loss };
-        let all = match self {
-            Self::Networks => {
-                let losses = [ClassLoss::Kl, ClassLoss::Focal];
-                let of = |network| {
-                    losses.map(|class| Setting { network, loss: LossConfig { class, ..default() } })
-                };
-                NetworkKind::STUDY.into_iter().flat_map(of).collect()
-            }
-            Self::Gaps => [1.0, 3.0, 5.0, 7.0].map(|gap| d_cnn(LossConfig { gap, ..default() })).to_vec(),
-            Self::Weights => {
-                let heavy = LossConfig { class_weight: 30.0, gender_weight: 10.0, ..default() };
-                let none = LossConfig { class: ClassLoss::None, ..default() };
-                vec![d_cnn(heavy), d_cnn(none), d_cnn(default())]
-            }
-        };
-        all.into_iter().filter(|setting: &Setting| models.contains(&setting.network)).collect()
-    }
-
-    /// The stages whose results it shows.
-    pub fn stages(self) -> &'static [Stage] {
-        match self {
-            Self::Networks => &[Stage::PreTrain, Stage::FineTune],
-            Self::Gaps | Self::Weights => &[Stage::FineTune],
-        }
-    }
-
-    /// All runs that it needs, each behind the one that it starts from: seed by seed, so that a whole table
-    /// is there early.
-    pub fn runs(self, models: &[NetworkKind], seeds: &[u64]) -> Vec<Run> {
-        let mut runs = Vec::new();
-        for &seed in seeds {
-            for setting in self.settings(models) {
-                let run = |stage| Run { setting: setting.clone(), stage, seed };
-                runs.extend([Stage::PreTrain, Stage::FineTune].map(run));
-            }
-        }
-        runs
-    }
-
-    fn row_titles(self) -> &'static [&'static str] {
-        match self {
-            Self::Networks => &["network", "loss"],
-            Self::Gaps => &["gap"],
-            Self::Weights => &["loss weights (class, regression, gender)"],
-        }
-    }
-
-    fn row_names(self, Setting { network, loss }: &Setting) -> Vec<String> {
-        match self {
-            Self::Networks => vec![network.network().title.into(), class_loss_title(loss.class).into()],
-            Self::Gaps => vec![loss.gap.to_string()],
-            Self::Weights if loss.class == ClassLoss::None => {
-                vec![format!("no class, {}, {}", loss.regression_weight, loss.gender_weight)]
-            }
-            Self::Weights => {
-                vec![format!("{}, {}, {}", loss.class_weight, loss.regression_weight, loss.gender_weight)]
-            }
-        }
-    }
-
-    /// MAE on AFAD, fine-tuned, that the study published for a row.
-    fn study(self, Setting { network, loss }: &Setting) -> Option<f64> {
-        match (self, network, loss.class) {
-            (Self::Networks, NetworkKind::Base, ClassLoss::Kl) => Some(4.670),
-            (Self::Networks, NetworkKind::DCnn, ClassLoss::Kl) => Some(3.505),
-            (Self::Networks, NetworkKind::MCnn, ClassLoss::Kl) => Some(5.588),
-            (Self::Networks, NetworkKind::Base, ClassLoss::Focal) => Some(4.521),
-            (Self::Networks, NetworkKind::DCnn, ClassLoss::Focal) => Some(3.843),
-            (Self::Networks, NetworkKind::MCnn, ClassLoss::Focal) => Some(4.898),
-            (Self::Gaps, ..) => match loss.gap {
-                1.0 => Some(4.063),
-                3.0 => Some(3.505),
-                5.0 => Some(3.734),
-                7.0 => Some(3.756),
-                _ => None,
-            },
-            (Self::Weights, _, ClassLoss::None) => Some(4.065),
-            (Self::Weights, ..) if loss.class_weight == 30.0 => Some(4.063),
-            (Self::Weights, ..) => Some(3.505),
-            _ => None,
-        }
-    }
-
-    /// The table in Markdown, with what it was measured on. `test` is the test set among [`Outcome::tests`]
-    /// to show.
-    pub fn markdown(
-        self,
-        models: &[NetworkKind],
-        budget: &Budget,
-        test: Option<&str>,
-        outcomes: &[(Run, Outcome)],
-    ) -> String {
-        let stage_titles = self.stages().iter().flat_map(|stage| {
-            let name = stage.title();
-            [format!("{name}: MAE (years)"), "gender".into(), "validation MAE".into()]
-        });
-        let titles = self.row_titles().iter().map(|t| (*t).to_owned());
-        let titles: Vec<String> =
-            titles.chain(stage_titles).chain(["study, on AFAD: MAE".to_owned()]).collect();
-        let mut text = line(&titles);
-        text += &line(&vec!["---".to_owned(); titles.len()]).replace(' ', "");
-        for setting in self.settings(models) {
-            let mut cells = self.row_names(&setting);
-            for stage in self.stages() {
-                let found: Vec<&Outcome> = outcomes
-                    .iter()
-                    .filter(|(run, _)| run.setting == setting && run.stage == *stage)
-                    .map(|(_, outcome)| outcome)
-                    .collect();
-                let tested = found.iter().filter_map(|outcome| outcome.tests.get(test?));
-                let genders = tested.clone().filter_map(|m| m.gender_accuracy).map(|share| 100.0 * share);
-                cells.push(spread(tested.map(|m| m.mae), 2, ""));
-                cells.push(spread(genders, 1, " %"));
-                cells.push(spread(found.iter().map(|outcome| outcome.validation_mae), 2, ""));
-            }
-            cells.push(self.study(&setting).map_or("-".into(), |mae| format!("{mae:.3}")));
-            text += &line(&cells);
-        }
-        text + "\n" + &notes(budget, test, outcomes)
-    }
-}
-
-fn line(cells: &[String]) -> String {
-    format!("| {} |\n", cells.join(" | "))
-}
-
-/// Mean ± sample standard deviation; the latter of two or more values only.
-fn spread(values: impl Iterator<Item = f64>, decimals: usize, unit: &str) -> String {
-    let values: Vec<f64> = values.collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    match values.len() {
-        0 => "-".into(),
-        1 => format!("{mean:.decimals$}{unit}"),
-        _ => {
-            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-            format!("{mean:.decimals$} ± {:.decimals$}{unit}", variance.sqrt())
-        }
-    }
-}
-
-fn notes(budget: &Budget, test: Option<&str>, outcomes: &[(Run, Outcome)]) -> String {
-    let seeds: Vec<String> = budget.seeds.iter().map(u64::to_string).collect();
-    let mut text = format!(
-        "Every row: pre-trained on {} pictures drawn from {} at a highest rate of {}, then fine-tuned on {} drawn from {} at {}; \
-         {} pictures a step, cosine schedule, seeds {}. ",
-        budget.pretrain_pictures,
-        budget.pretrain_on.join(", "),
-        budget.pretrain_rate,
-        budget.finetune_pictures,
-        budget.finetune_on.join(", "),
-        budget.finetune_rate,
-        budget.batch,
-        seeds.join(", ")
-    );
-    if let Some(test) = test {
-        write!(text, "MAE and gender accuracy are of {test}").expect("strings take everything");
-        if let Some(measures) = outcomes.iter().find_map(|(_, outcome)| outcome.tests.get(test)) {
-            let Measures { n, missed, .. } = measures;
-            write!(text, ", {n} pictures, {missed} without a face found").expect("strings take everything");
-        }
-        text += ". ";
-    }
-    writeln!(
-        text,
-        "The pass was chosen by the validation part of {}. With several seeds: mean ± standard deviation over them.\n\n\
-         The study's column is as published, of other pictures (AFAD, fine-tuned), and no measure for ours: its weights were chosen by \
-         the pictures that they were tested on, some of which were trained on after an interruption. Before one, D-CNN with KL had 3.74.",
-        budget.finetune_on.join(", ")
-    )
-    .expect("strings take everything");
-    text
-}
-
-fn class_loss_title(loss: ClassLoss) -> &'static str {
-    match loss {
-        ClassLoss::Kl => "KL",
-        ClassLoss::Focal => "FL",
-        ClassLoss::None => "none",
-    }
-}
-
 impl Stage {
-    fn title(self) -> &'static str {
+    /// In tables, and as a folder's name.
+    pub fn title(self) -> &'static str {
         match self {
             Self::PreTrain => "pre-trained",
             Self::FineTune => "fine-tuned",
@@ -316,17 +159,18 @@ impl Budget {
 
     /// How `run` is trained.
     pub fn config(&self, run: &Run) -> TrainConfig {
-        let (pictures, rate) = match run.stage {
-            Stage::PreTrain => (self.pretrain_pictures, self.pretrain_rate),
-            Stage::FineTune => (self.finetune_pictures, self.finetune_rate),
+        let (length, rate) = match run.stage {
+            Stage::PreTrain => (self.pretrain, self.pretrain_rate),
+            Stage::FineTune => (self.finetune, self.finetune_rate),
         };
-        TrainConfig {
+        let at_once = self.batch.min(AT_ONCE);
+        let ours = TrainConfig {
             network: run.setting.network,
             loss: run.setting.loss.clone(),
             balance: false,
-            batch: self.batch,
-            accumulate: 1,
-            length: Length::Pictures(pictures),
+            batch: at_once,
+            accumulate: self.batch / at_once,
+            length,
             rate,
             schedule: ScheduleKind::Cosine,
             weight_decay: 0.01,
@@ -335,6 +179,17 @@ impl Budget {
             augmentation: Augmentation::default(),
             teacher_weight: 0.0,
             seed: run.seed,
+        };
+        match self.recipe {
+            Recipe::Ours => ours,
+            Recipe::Study => TrainConfig {
+                schedule: ScheduleKind::Plateau,
+                // AdamW without it is Adam.
+                weight_decay: 0.0,
+                average: 0.0,
+                augmentation: Augmentation { strength: 0.0, kinds: Vec::new() },
+                ..ours
+            },
         }
     }
 }
@@ -459,16 +314,18 @@ impl Outcome {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::table::Table;
     use super::*;
     use crate::data::toy;
 
-    fn budget() -> Budget {
+    pub(super) fn budget() -> Budget {
         Budget {
+            recipe: Recipe::Ours,
             pretrain_on: vec!["a".into(), "b".into()],
             finetune_on: vec!["b".into()],
-            pretrain_pictures: 72,
-            finetune_pictures: 20,
+            pretrain: Length::Pictures(72),
+            finetune: Length::Pictures(20),
             batch: 8,
             pretrain_rate: 1e-3,
             finetune_rate: 5e-4,
@@ -477,17 +334,16 @@ mod tests {
     }
 
     #[test]
-    fn the_grids_are_the_studys() {
-        let all = &NetworkKind::STUDY;
-        let names = |table: Table, models: &[NetworkKind]| -> Vec<String> {
-            table.settings(models).iter().map(|s| table.row_names(s).join(" ")).collect()
-        };
-        let networks = ["Base CNN KL", "Base CNN FL", "D-CNN KL", "D-CNN FL", "M-CNN KL", "M-CNN FL"];
-        assert_eq!(names(Table::Networks, all), networks);
-        assert_eq!(names(Table::Networks, &[NetworkKind::MCnn]), networks[4..]);
-        assert_eq!(names(Table::Gaps, all), ["1", "3", "5", "7"]);
-        assert_eq!(names(Table::Weights, all), ["30, 1, 10", "no class, 1, 1", "1, 1, 1"]);
-        assert_eq!(Table::Networks.runs(all, &[1, 2, 3]).len(), 3 * 6 * 2);
+    fn the_studys_recipe_is_the_studys() {
+        let study = Budget { recipe: Recipe::Study, batch: Recipe::Study.batch(), ..budget() };
+        let run = &Table::Networks.runs(&[NetworkKind::DCnn], &[1])[0];
+        let config = study.config(run);
+        assert_eq!((config.batch * config.accumulate, config.schedule), (512, ScheduleKind::Plateau));
+        assert_eq!((config.weight_decay, config.average, config.augmentation.strength), (0.0, 0.0, 0.0));
+        assert_eq!([Stage::PreTrain, Stage::FineTune].map(|stage| Recipe::Study.rate(stage)), [1e-3; 2]);
+        assert!(config.check().is_ok());
+        let ours = budget().config(run);
+        assert!(ours.average > 0.9 && ours.augmentation.strength > 0.0 && ours.accumulate == 1);
     }
 
     #[test]
@@ -510,59 +366,6 @@ mod tests {
         assert_eq!(folders.values().filter(|(_, times)| *times == 3).count(), 2 * 2);
         let first = folders.keys().next().unwrap();
         assert_eq!(first, Path::new("x/base-fl-gap-3-weights-1-1-1-seed-1/fine-tuned"));
-    }
-
-    #[test]
-    fn a_table_shows_mean_and_spread() {
-        let budget = budget();
-        let measures = |mae, gender| Measures {
-            n: 50,
-            missed: 2,
-            mae,
-            mae_stderr: 0.1,
-            bias: 0.0,
-            within_5: 0.5,
-            gender_accuracy: Some(gender),
-            range_coverage: 0.8,
-        };
-        let models = [NetworkKind::DCnn];
-        let runs = Table::Networks.runs(&models, &budget.seeds);
-        let outcomes: Vec<(Run, Outcome)> = runs
-            .into_iter()
-            .filter(|run| run.setting.loss.class == ClassLoss::Kl || run.stage == Stage::PreTrain)
-            .map(|run| {
-                let mae = run.seed as f64 + if run.stage == Stage::PreTrain { 7.0 } else { 5.0 };
-                let outcome = Outcome {
-                    config: budget.config(&run),
-                    trained_on: budget.trained_on(run.stage).to_vec(),
-                    chosen_on: budget.finetune_on.clone(),
-                    validation_mae: mae + 0.25,
-                    validation_gender: 0.9,
-                    tests: [("b-test".to_owned(), measures(mae, 0.8 + 0.01 * run.seed as f64))].into(),
-                };
-                (run, outcome)
-            })
-            .collect();
-        let text = Table::Networks.markdown(&models, &budget, Some("b-test"), &outcomes);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(
-            lines[0],
-            "| network | loss | pre-trained: MAE (years) | gender | validation MAE | fine-tuned: MAE (years) | gender \
-             | validation MAE | study, on AFAD: MAE |"
-        );
-        assert_eq!(lines[1], "|---|---|---|---|---|---|---|---|---|");
-        // The standard deviation of two values that are 1 apart is 0.71.
-        assert_eq!(
-            lines[2],
-            "| D-CNN | KL | 8.50 ± 0.71 | 81.5 ± 0.7 % | 8.75 ± 0.71 | 6.50 ± 0.71 | 81.5 ± 0.7 % | 6.75 ± 0.71 | 3.505 |"
-        );
-        assert_eq!(lines[3], "| D-CNN | FL | 8.50 ± 0.71 | 81.5 ± 0.7 % | 8.75 ± 0.71 | - | - | - | 3.843 |");
-        assert!(text.contains("72 pictures drawn from a, b at a highest rate of 0.001"), "{text}");
-        assert!(text.contains("of b-test, 50 pictures, 2 without a face found. "), "{text}");
-
-        // Without test pictures, of one seed.
-        let gaps = Table::Gaps.markdown(&models, &budget, None, &outcomes[..2]);
-        assert_eq!(gaps.lines().nth(3), Some("| 3 | - | - | 6.25 | 3.505 |"), "{gaps}");
     }
 
     #[test]
