@@ -147,6 +147,8 @@ pub struct Shift {
     pub mean_shift: f64,
     /// Its standard error.
     pub mean_shift_stderr: f64,
+    /// Mean of how much older the changed picture is estimated than the unchanged one, years.
+    pub mean_change: f64,
     /// The distance that 90 % of the pictures stay below.
     pub shift_90: f64,
     /// Share of pictures whose gender turns.
@@ -174,6 +176,7 @@ impl Shift {
             measures,
             mean_shift,
             mean_shift_stderr: (variance / n).sqrt(),
+            mean_change: pairs().map(|(p, c)| f64::from(c.age - p.age)).sum::<f64>() / n,
             shift_90: shifts[((shifts.len() - 1) as f64 * 0.9).round() as usize],
             flips,
             flips_stderr: of_share(flips, n),
@@ -183,8 +186,8 @@ impl Shift {
     /// A Markdown table, of which the first row is the unchanged pictures.
     pub fn markdown(shifts: &[Self]) -> String {
         let mut table = String::from(
-            "| change | n | missed | MAE (years) | gender | mean shift (years) | 90 % of shifts below | gender flips |\n\
-             |---|---|---|---|---|---|---|---|\n",
+            "| change | n | missed | MAE (years) | gender | mean shift (years) | older by (years) | 90 % of shifts below | gender flips |\n\
+             |---|---|---|---|---|---|---|---|---|\n",
         );
         for (i, shift) in shifts.iter().enumerate() {
             let Measures { n, missed, mae, mae_stderr, gender_accuracy, .. } = &shift.measures;
@@ -193,13 +196,17 @@ impl Shift {
             write!(table, "| {} | {n} | {missed} | {mae:.2} ± {mae_stderr:.2} | {gender} ", shift.change)
                 .expect("strings take everything");
             if i == 0 {
-                table += "| | | |\n";
+                table += "| | | | |\n";
                 continue;
             }
             let flips = percent(shift.flips, shift.flips_stderr);
             let (mean, error) = (shift.mean_shift, shift.mean_shift_stderr);
-            writeln!(table, "| {mean:.2} ± {error:.2} | {:.1} | {flips} |", shift.shift_90)
-                .expect("strings take everything");
+            writeln!(
+                table,
+                "| {mean:.2} ± {error:.2} | {:+.2} | {:.1} | {flips} |",
+                shift.mean_change, shift.shift_90
+            )
+            .expect("strings take everything");
         }
         table
     }
@@ -353,8 +360,9 @@ mod tests {
         assert!((shift.flips - 1.0 / 11.0).abs() < 1e-12);
         assert!((shift.flips_stderr - (10.0f64 / 121.0 / 11.0).sqrt()).abs() < 1e-12);
         let table = Shift::markdown(&[none, shift]);
-        assert!(table.contains("| none | 11 | 0 | 0.00 ± 0.00 | 100.0 ± 0.0 % | | | |\n"), "{table}");
-        assert!(table.contains("| 5.0 | 9.1 ± 8.7 % |\n"), "{table}");
+        assert!(table.contains("| none | 11 | 0 | 0.00 ± 0.00 | 100.0 ± 0.0 % | | | | |\n"), "{table}");
+        // One 5 years younger, one 11 older.
+        assert!(table.contains("| +0.55 | 5.0 | 9.1 ± 8.7 % |\n"), "{table}");
         assert_eq!(Shift::of("none", &[], &[]), None);
     }
 

@@ -1,5 +1,6 @@
 //! `mien bench`: how fast a training step and the networks are.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +13,7 @@ use mien::engine::burn;
 use mien::engine::cpu::{CpuPlan, CpuScratch};
 use mien::net::{NetworkKind, NetworkModule, blaze_face};
 use mien::train::bench::{StepSpeed, peak_memory, train_steps};
+use serde::Serialize;
 
 use super::{growth, steadiness};
 
@@ -55,6 +57,9 @@ enum Benchmark {
         /// Folder with all weights [default: model-weights]
         #[arg(long, value_name = "DIR")]
         weights_dir: Option<PathBuf>,
+        /// Print parameters, bytes of the file and the fused kernels' milliseconds as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// A whole picture on one thread, as it holds more faces and more pixels: time and memory, as a table and
     /// as charts
@@ -74,9 +79,9 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
             train(model, batch, steps, fused_only)?;
             beside.map_or(Ok(()), |python| beside_pytorch(&python, batch, steps))
         }
-        Benchmark::Engine { runs, weights_dir } => {
+        Benchmark::Engine { runs, weights_dir, json } => {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().context("starting a thread")?;
-            pool.install(|| engine(runs, weights_dir))
+            pool.install(|| engine(runs, weights_dir.as_deref(), json))
         }
         Benchmark::Growth(args) => growth::run(args),
         Benchmark::Steadiness(args) => steadiness::run(args),
@@ -164,11 +169,24 @@ fn said_speed(command: &mut Command) -> anyhow::Result<f64> {
     speed.trim().parse().with_context(|| format!("{name} said {speed:?}"))
 }
 
-fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
+/// How large and how fast a network is.
+#[derive(Serialize)]
+struct NetworkSize {
+    /// As Keras counts them.
+    parameters: usize,
+    /// Of the weight file.
+    bytes: u64,
+    /// One input, one thread, median.
+    ms: f64,
+}
+
+fn engine(runs: usize, weights_dir: Option<&Path>, json: bool) -> anyhow::Result<()> {
     let device = Device::flex();
-    let weights = super::detector_weights(&super::weights_folder(weights_dir.as_deref())?)?;
+    let folder = super::weights_folder(weights_dir)?;
+    let weights = super::detector_weights(&folder)?;
     let detector = NetworkModule::new(blaze_face::network(), &device).with_weights(&weights)?;
     let networks = NetworkKind::ALL.map(|kind| NetworkModule::new(kind.network(), &device));
+    let mut sizes = BTreeMap::new();
     for module in std::iter::once(detector).chain(networks) {
         let network = module.network();
         let plan = CpuPlan::new(network, &module.to_weights())?;
@@ -180,14 +198,34 @@ fn engine(runs: usize, weights_dir: Option<PathBuf>) -> anyhow::Result<()> {
             plan.run(&input, side, &mut scratch, &mut numbers);
             black_box(&numbers);
         };
-        compare(network.name, runs, run, || drop(black_box(burn::run(&module, &input, side, &device))));
+        let [fused, burn] = compare(runs, run, || drop(black_box(burn::run(&module, &input, side, &device))));
+        if json {
+            // The detector's is no network of the study's kind, and its file has another folder's name.
+            if let Some(kind) = NetworkKind::ALL.into_iter().find(|kind| kind.name() == network.name) {
+                let path = folder.join(kind.name()).join(format!("{}.safetensors", kind.name()));
+                let bytes = std::fs::metadata(&path).with_context(|| path.display().to_string())?.len();
+                let size = NetworkSize { parameters: network.parameters(), bytes, ms: rounded(fused) };
+                sizes.insert(network.title, size);
+            }
+        } else {
+            println!("{} fused: {fused:.2} ms, burn {burn:.2} ms, ratio {:.1}", network.name, burn / fused);
+        }
+    }
+    if json {
+        let by = format!("mien bench engine, median of {runs} runs, one thread");
+        println!("{}", serde_json::to_string_pretty(&serde_json::json!({ "by": by, "networks": sizes }))?);
     }
     Ok(())
 }
 
-/// Prints the median times of two ways to the same result. They take turns, so that whatever else the machine
-/// does weighs on both.
-fn compare(name: &str, runs: usize, mut fused: impl FnMut(), mut burn: impl FnMut()) {
+/// To a hundredth.
+fn rounded(ms: f64) -> f64 {
+    (100.0 * ms).round() / 100.0
+}
+
+/// The median times of two ways to the same result, in milliseconds. They take turns, so that whatever else the
+/// machine does weighs on both.
+fn compare(runs: usize, mut fused: impl FnMut(), mut burn: impl FnMut()) -> [f64; 2] {
     let mut times = [Vec::new(), Vec::new()];
     // The first run also pays for fresh memory.
     for run in 0..=runs.max(1) {
@@ -200,9 +238,8 @@ fn compare(name: &str, runs: usize, mut fused: impl FnMut(), mut burn: impl FnMu
             times[1].push(middle.elapsed().as_secs_f64() * 1e3);
         }
     }
-    let [fused, burn] = times.map(|mut times| {
+    times.map(|mut times| {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
-    });
-    println!("{name} fused: {fused:.2} ms, burn {burn:.2} ms, ratio {:.1}", burn / fused);
+    })
 }

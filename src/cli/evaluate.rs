@@ -39,9 +39,11 @@ pub struct EvaluateArgs {
     #[arg(long, required_unless_present_any = ["perturb", "readings"])]
     split: Option<String>,
 
-    /// Change every picture in nine ways, such as light and size, and say how far the estimates move
-    #[arg(long, conflicts_with_all = ["predictions", "plots"])]
-    perturb: bool,
+    /// Change every picture in several ways, and say how far the estimates move: everyday (light, size, ...) or
+    /// beauty (what beauty filters do)
+    #[arg(long, value_name = "CHANGES", num_args = 0..=1, require_equals = true, default_missing_value = "everyday",
+        value_enum, conflicts_with_all = ["predictions", "plots"])]
+    perturb: Option<perturb::Changes>,
 
     /// Read the age from the network's answer in each way there is (regression, mean, median, likeliest
     /// year), and say how far off each is
@@ -72,8 +74,8 @@ pub fn run(args: EvaluateArgs) -> anyhow::Result<()> {
         expect_place(path)?;
     }
     let set = layouts::open(&args.dataset, &args.data, Some(args.split.as_deref().unwrap_or(VALIDATION)))?;
-    if args.perturb {
-        let (shifts, rejections) = perturb::shifts(&args.estimator.load()?, &set)?;
+    if let Some(changes) = args.perturb {
+        let (shifts, rejections) = perturb::shifts(&args.estimator.load()?, &set, changes)?;
         if rejections.total() > 0 {
             eprintln!("left out: {rejections}");
         }

@@ -4,7 +4,8 @@ use std::f32::consts::PI;
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageFormat, RgbaImage, imageops};
+use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage, imageops};
+use imageproc::filter::bilateral::{GaussianEuclideanColorDistance, bilateral_filter};
 use mien::data::labels::{Rejection, Rejections};
 use mien::data::layouts::LabelledPictures;
 use mien::evaluation::{Prediction, Shift};
@@ -14,8 +15,27 @@ use super::EstimatorSource;
 use super::evaluate::judge;
 use super::output::{reasons, say};
 
+/// Which changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Changes {
+    /// What happens to pictures every day: light, size, compression, ...
+    Everyday,
+    /// What beauty filters do: skin smoothed, the picture brightened
+    Beauty,
+}
+
+impl Changes {
+    /// Them all, with their names.
+    fn all(self) -> &'static [(Change, &'static str)] {
+        match self {
+            Self::Everyday => &EVERYDAY,
+            Self::Beauty => &BEAUTY,
+        }
+    }
+}
+
 /// A change to a whole picture, before the faces are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Change {
     Mirrored,
     Darker,
@@ -26,10 +46,30 @@ enum Change {
     Turned,
     Blurred,
     Warm,
+    /// Lifted towards white by so much, the middle tones most.
+    Lifted(f32),
+    /// Smoothed where neighbours are alike, as skin is, and not over edges: by a bilateral filter whose reach is
+    /// such a share of the face's width.
+    Smoothed(f32),
+    /// Smoothed, then lifted.
+    Retouched(f32, f32),
 }
 
-/// Them all, with their names.
-const CHANGES: [(Change, &str); 9] = [
+const BEAUTY: [(Change, &str); 5] = [
+    (Change::Lifted(0.25), "brightened"),
+    (Change::Smoothed(0.015), "smoothed a little"),
+    (Change::Smoothed(0.03), "smoothed"),
+    (Change::Retouched(0.015, 0.25), "smoothed a little, brightened"),
+    (Change::Retouched(0.03, 0.25), "smoothed, brightened"),
+];
+
+/// How far apart colours may be, of 255, and still be smoothed: the bilateral filter's sigma in colour. Pores and
+/// wrinkles in soft light are; lips, brows and lashes are not.
+const SKIN_TONES: f32 = 30.0;
+/// The farthest reach of the filter in pixels: its work grows with the square.
+const FARTHEST: f32 = 12.0;
+
+const EVERYDAY: [(Change, &str); 9] = [
     (Change::Mirrored, "mirrored"),
     (Change::Darker, "darker x0.5"),
     (Change::Brighter, "brighter x1.6"),
@@ -45,10 +85,15 @@ const CHANGES: [(Change, &str); 9] = [
 const SMALL_FACE: f32 = 45.0;
 
 /// The unchanged pictures first, then each change against them, and what was left out.
-pub fn shifts(source: &EstimatorSource, set: &LabelledPictures) -> anyhow::Result<(Vec<Shift>, Rejections)> {
+pub fn shifts(
+    source: &EstimatorSource,
+    set: &LabelledPictures,
+    changes: Changes,
+) -> anyhow::Result<(Vec<Shift>, Rejections)> {
+    let changes = changes.all();
     let bar = super::progress_bar(set.samples.len() as u64, "pictures");
     let mut rejections = set.rejections.clone();
-    let mut columns = vec![Vec::<Prediction>::new(); CHANGES.len() + 1];
+    let mut columns = vec![Vec::<Prediction>::new(); changes.len() + 1];
     super::for_each_in_order(
         source,
         &set.samples,
@@ -56,7 +101,7 @@ pub fn shifts(source: &EstimatorSource, set: &LabelledPictures) -> anyhow::Resul
             let picture = Pixels::decode(&set.read(sample)?)?;
             let (plain, width) = judge(estimator, &picture.frame(), sample)?;
             let picture = picture.into_image();
-            let changed = CHANGES.iter().map(|(change, _)| {
+            let changed = changes.iter().map(|(change, _)| {
                 let changed = apply(*change, &picture, width)?;
                 let (width, height) = changed.dimensions();
                 let frame = Frame::new(width as usize, height as usize, changed.as_raw())?;
@@ -78,7 +123,7 @@ pub fn shifts(source: &EstimatorSource, set: &LabelledPictures) -> anyhow::Resul
         },
     )?;
     bar.finish_and_clear();
-    let names = std::iter::once("none").chain(CHANGES.map(|(_, name)| name));
+    let names = std::iter::once("none").chain(changes.iter().map(|(_, name)| *name));
     let shifts = names.zip(&columns).filter_map(|(name, column)| Shift::of(name, &columns[0], column));
     Ok((shifts.collect(), rejections))
 }
@@ -119,7 +164,31 @@ fn apply(change: Change, picture: &RgbaImage, face: f32) -> anyhow::Result<RgbaI
             sampled(picture, &turn, [width as usize, height as usize])?
         }
         Change::Blurred => imageops::blur(picture, width.min(height) as f32 / 120.0),
+        Change::Lifted(_) | Change::Smoothed(_) | Change::Retouched(..) => retouched(change, picture, face),
     })
+}
+
+/// As beauty filters do it.
+fn retouched(change: Change, picture: &RgbaImage, face: f32) -> RgbaImage {
+    let (reach, lift) = match change {
+        Change::Smoothed(reach) => (reach, 0.0),
+        Change::Retouched(reach, lift) => (reach, lift),
+        Change::Lifted(lift) => (0.0, lift),
+        _ => (0.0, 0.0),
+    };
+    let mut rgb: RgbImage = DynamicImage::ImageRgba8(picture.clone()).into_rgb8();
+    if reach > 0.0 {
+        let sigma = (reach * face).clamp(0.5, FARTHEST / 2.0);
+        let radius = (2.0 * sigma).ceil() as u8;
+        let tones = GaussianEuclideanColorDistance::new(SKIN_TONES);
+        rgb = bilateral_filter(&rgb, radius, sigma, tones);
+    }
+    let lifted = |value: u8| {
+        let share = f32::from(value) / 255.0;
+        (255.0 * (share + lift * 4.0 * share * (1.0 - share) * 0.5) + 0.5) as u8
+    };
+    rgb.iter_mut().for_each(|value| *value = lifted(*value));
+    DynamicImage::ImageRgb8(rgb).into_rgba8()
 }
 
 fn sampled(picture: &RgbaImage, transform: &Similarity, sides: [usize; 2]) -> anyhow::Result<RgbaImage> {
@@ -143,7 +212,7 @@ mod tests {
         });
         picture.put_pixel(60, 45, Rgba([200, 10, 10, 255]));
         let [dark, bright] = [(10, 45), (110, 45)];
-        for (change, name) in CHANGES {
+        for (change, name) in EVERYDAY {
             let changed = apply(change, &picture, 90.0).unwrap();
             let at = |(x, y): (u32, u32)| changed.get_pixel(x, y).0;
             assert!(changed != picture, "{name}");
@@ -159,6 +228,7 @@ mod tests {
                     let edge = |y| (0..120).find(|x| changed.get_pixel(*x, y)[0] > 90).unwrap();
                     assert_eq!(edge(5).abs_diff(edge(85)), 17);
                 }
+                Change::Lifted(_) | Change::Smoothed(_) | Change::Retouched(..) => unreachable!(),
                 Change::Jpeg | Change::Blurred => {
                     assert_eq!(changed.dimensions(), (120, 90));
                     assert!(at(dark)[0].abs_diff(20) < 8 && at(bright)[0].abs_diff(160) < 8, "{name}");
@@ -167,5 +237,32 @@ mod tests {
         }
         // A face that is small already stays.
         assert_eq!(apply(Change::Small, &picture, 40.0).unwrap(), picture);
+    }
+
+    #[test]
+    fn a_beauty_filter_smooths_skin_and_keeps_edges() {
+        // Skin with a fine pattern, beside something dark.
+        let picture = RgbaImage::from_fn(120, 90, |x, y| {
+            let pore = if (x + y) % 3 == 0 { 12 } else { 0 };
+            if x < 60 { Rgba([30, 30, 30, 255]) } else { Rgba([190 - pore, 150 - pore, 130 - pore, 255]) }
+        });
+        // How far neighbours on the skin differ, and how far both sides of the edge do.
+        let measure = |picture: &RgbaImage| {
+            let skin: i32 = (70..110)
+                .map(|x| i32::from(picture.get_pixel(x, 45)[0].abs_diff(picture.get_pixel(x + 1, 45)[0])))
+                .sum();
+            (skin, picture.get_pixel(62, 45)[0].abs_diff(picture.get_pixel(57, 45)[0]))
+        };
+        let (rough, edge) = measure(&picture);
+        for (change, name) in BEAUTY {
+            let changed = apply(change, &picture, 90.0).unwrap();
+            let (skin, kept) = measure(&changed);
+            let (smooths, lifts) =
+                (!matches!(change, Change::Lifted(_)), !matches!(change, Change::Smoothed(_)));
+            assert_eq!(skin < rough / 2, smooths, "{name}: {skin} of {rough}");
+            assert!(kept + 20 > edge, "{name}: {kept} of {edge}");
+            assert_eq!(changed.get_pixel(90, 45)[0] > 200, lifts, "{name}: {:?}", changed.get_pixel(90, 45));
+            assert_eq!(changed.get_pixel(90, 45)[3], 255);
+        }
     }
 }

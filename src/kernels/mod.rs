@@ -118,6 +118,25 @@ fn first_line(values: &[f32]) -> usize {
     values.as_ptr().align_offset(LINE).min(SLACK)
 }
 
+/// Bytes of a picture as the networks take them: 0 to 255 become -1 to 1.
+///
+/// # Panics
+/// If there are not as many values as bytes.
+#[inline]
+pub fn normalise(bytes: &[u8], values: &mut [f32]) {
+    assert_eq!(bytes.len(), values.len());
+    let scaled = |byte: u8| f32::from(byte) * (1.0 / 127.5) - 1.0;
+    // As many as a vector of bytes holds, for compilers that see vectors in loops of known length alone.
+    let ((bytes, last_bytes), (values, last_values)) =
+        (bytes.as_chunks::<16>(), values.as_chunks_mut::<16>());
+    for (values, bytes) in values.iter_mut().zip(bytes) {
+        *values = bytes.map(scaled);
+    }
+    for (value, byte) in last_values.iter_mut().zip(last_bytes) {
+        *value = scaled(*byte);
+    }
+}
+
 /// The first `n` floats of `buffer` that start with a cache line; it grows as needed. Whole vectors at whole
 /// vectors' places never lie across two lines then, which AVX-512 pays double for. What the floats are is
 /// left open.

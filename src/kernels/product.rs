@@ -145,16 +145,22 @@ impl Product<'_> {
                     weights = weights.wrapping_add(n);
                 }
             }
+            // Whether there is a limit is asked once a tile: browsers take several instructions to keep to one.
             let [least, most] = self.limits.map(|limit| simd.splat_f32s(limit));
             if self.limits[1] < f32::INFINITY {
                 for sum in sums.as_flattened_mut() {
                     *sum = simd.min_f32s(*sum, most);
                 }
             }
+            if self.limits[0] > f32::NEG_INFINITY {
+                for sum in sums.as_flattened_mut() {
+                    *sum = simd.max_f32s(*sum, least);
+                }
+            }
             let mut to = out.add(x * n + c);
             for sum in sums {
                 for (v, sum) in sum.into_iter().enumerate() {
-                    store(simd, to.add(v * lanes), simd.max_f32s(sum, least));
+                    store(simd, to.add(v * lanes), sum);
                 }
                 to = to.wrapping_add(n);
             }

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use super::product::Product;
 use super::ring::{Ring, RingShape};
-use super::{Activation, aligned, dispatch};
+use super::{Activation, aligned, dispatch, normalise};
 
 /// The largest kernel.
 const LARGEST: usize = 11;
@@ -149,9 +149,7 @@ impl WithSimd for RunConvolution<'_> {
                 match picture {
                     ConvolutionInput::Floats(values) => row.copy_from_slice(&values[y * in_row..][..in_row]),
                     ConvolutionInput::Bytes(bytes) => {
-                        for (value, byte) in row.iter_mut().zip(&bytes[y * in_row..][..in_row]) {
-                            *value = f32::from(*byte) * (1.0 / 127.5) - 1.0;
-                        }
+                        normalise(&bytes[y * in_row..][..in_row], &mut row[..in_row]);
                     }
                 }
             }

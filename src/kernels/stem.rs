@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::product::Product;
-use super::{Activation, aligned, dispatch};
+use super::{Activation, aligned, dispatch, normalise};
 
 /// Side of the kernel.
 const KERNEL: usize = 5;
@@ -89,9 +89,7 @@ impl WithSimd for RunStem<'_> {
                 match r.checked_sub(PAD[0]) {
                     Some(r) if r < height => {
                         let bytes = &self.rgb[r * width * CHANNELS..][..width * CHANNELS];
-                        for (value, byte) in slot[PAD[0] * CHANNELS..].iter_mut().zip(bytes) {
-                            *value = f32::from(*byte) * (1.0 / 127.5) - 1.0;
-                        }
+                        normalise(bytes, &mut slot[PAD[0] * CHANNELS..][..bytes.len()]);
                     }
                     _ => slot.fill(0.0),
                 }

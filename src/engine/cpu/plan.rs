@@ -8,7 +8,7 @@
 use super::maps;
 use crate::kernels::{
     self, Bottleneck, BottleneckScratch, ConvShape, Depthwise, Pointwise, Separable, SeparableShape, Stem,
-    Window, Winograd, aligned, conv3x3_relu_pool, dense, lanes, pack,
+    Window, Winograd, aligned, conv3x3_relu_pool, dense, lanes, normalise, pack,
 };
 use crate::net::blaze_face::{FeatureMap, VALUES};
 use crate::net::fold::{FoldedActivation, FoldedConvolution, FoldedDense, FoldedHeads, Step, fold};
@@ -198,8 +198,7 @@ impl CpuPlan {
             match kernel {
                 CpuKernel::Input => {
                     (target.side, target.channels) = (side, RGB);
-                    let values = rgb.iter().map(|v| f32::from(*v) / 127.5 - 1.0);
-                    target.map().iter_mut().zip(values).for_each(|(to, value)| *to = value);
+                    normalise(rgb, target.map());
                 }
                 CpuKernel::Stem(stem) => {
                     let len = stem.out_len([side; 2]);
