@@ -27,7 +27,9 @@ const PEOPLE: usize = 24;
 fn files(dataset: &str) -> Vec<String> {
     let of = |person: usize| match dataset {
         "aaf" => vec![format!("All-Age-Faces/original images/{:05}A{:02}.jpg", 300 * person, 20 + person)],
-        "afad" => vec![format!("AFAD-Full/{}/{}/{person}-0.jpg", 20 + person, 111 + person % 2)],
+        "afad" => {
+            vec![format!("AFAD-Full/{}/{}/{}-0.jpg", 20 + person, 111 + person % 2, 11 * person)]
+        }
         "cacd" => [20, 40].map(|age| format!("CACD2000/{age}_Some_Body{person}_{age:04}.jpg")).to_vec(),
         "fg-net" => [10, 50].map(|age| format!("images/{person:03}A{age}.JPG")).to_vec(),
         "megaage-asian" => vec![format!("{}/{person}.jpg", if person % 4 == 0 { "test" } else { "train" })],
