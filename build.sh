@@ -252,12 +252,12 @@ need_cargo_deny() {
     cargo_tool cargo-deny "$cargo_deny_version"
 }
 
-# cargo_tool NAME VERSION: a program from crates.io, in $tools/bin.
+# cargo_tool NAME VERSION: a program that Cargo has, in $tools/bin.
 cargo_tool() {
     if [[ "$("$tools/bin/$1" --version 2>/dev/null)" = "$1 $2"* ]]; then return; fi
     step "Compiling $1 $2"
     CARGO_TARGET_DIR=$tools/build CARGO_PROFILE_DEV_DEBUG=0 \
-        cargo install --quiet --locked --debug --root "$tools" "$1@$2"
+        cargo install --quiet --locked --debug --root "$tools" "$1@$2" || return 1
     rm -rf "$tools/build"
 }
 
@@ -295,7 +295,9 @@ need_other_browsers() {
         done
     fi
     export MIEN_GECKODRIVER=$tools/bin/geckodriver
-    if have firefox || have firefox-esr; then cargo_tool geckodriver "$geckodriver_version"; fi
+    if have firefox || have firefox-esr; then
+        cargo_tool geckodriver "$geckodriver_version" || note "without geckodriver the page is tried in fewer browsers"
+    fi
 }
 
 have_browser() {
