@@ -174,8 +174,8 @@ fn keyboard(Visit { browser, .. }: &mut Visit) -> Outcome {
     panic!("Tab leads to {reached:?}");
 }
 
-/// PNG, so that both decode the very same pixels; and JPEG, of which every decoder makes other ones: that of all three browsers here
-/// lets colours run smoothly from pixel to pixel, where the picture has one for four of them, and the program's does not.
+/// PNG, so that both decode the very same pixels; and JPEG, of which the program's decoder makes a little other ones than those of
+/// the browsers, as `docs/browsers.md` says.
 fn photo(Visit { browser, .. }: &mut Visit) -> Outcome {
     let folder = tempfile::tempdir().unwrap();
     let same = folder.path().join("sample.png");
