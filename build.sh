@@ -45,6 +45,9 @@ END
 # What `test` looks at licences, sources and duplicates of Cargo's packages with (deny.toml).
 cargo_deny_version=0.20.2
 
+# What `test` drives Firefox with (tests/browsers.rs), which Debian has no package of.
+geckodriver_version=0.37.1
+
 # What a visitor downloads before the first result, gzip: 1 MiB.
 first_result_budget=1048576
 # For sed -E: drops comments that have lines to themselves.
@@ -246,10 +249,15 @@ need_peers() {
 # Sets `cargo_deny`. Unoptimised, since it is compiled far longer than it runs.
 need_cargo_deny() {
     cargo_deny=$tools/bin/cargo-deny
-    if [ "$("$cargo_deny" --version 2>/dev/null)" = "cargo-deny $cargo_deny_version" ]; then return; fi
-    step "Compiling cargo-deny $cargo_deny_version"
+    cargo_tool cargo-deny "$cargo_deny_version"
+}
+
+# cargo_tool NAME VERSION: a program that Cargo has, in $tools/bin.
+cargo_tool() {
+    if [[ "$("$tools/bin/$1" --version 2>/dev/null)" = "$1 $2"* ]]; then return; fi
+    step "Compiling $1 $2"
     CARGO_TARGET_DIR=$tools/build CARGO_PROFILE_DEV_DEBUG=0 \
-        cargo install --quiet --locked --debug --root "$tools" "cargo-deny@$cargo_deny_version"
+        cargo install --quiet --locked --debug --root "$tools" "$1@$2" || return 1
     rm -rf "$tools/build"
 }
 
@@ -267,6 +275,29 @@ need_browser() {
     or say where it is, as in CHROME=/path/to/chrome ./build.sh test"
     fi
     export CHROME
+}
+
+# Optional: the browsers beside CHROME in which tests/browsers.rs looks at the page, and what drives them. Where one is missing, the
+# page is not tried there, which the test says, too. Sets and exports MIEN_GECKODRIVER.
+need_other_browsers() {
+    local missing=()
+    have chromedriver || missing+=(chromium-driver)
+    have firefox || have firefox-esr || missing+=(firefox-esr)
+    # WebKit opens windows only, and has its languages from the C library.
+    have WebKitWebDriver || missing+=(webkit2gtk-driver)
+    have Xvfb || missing+=(xvfb)
+    have localedef && [ -f /usr/share/i18n/locales/de_AT ] || missing+=(locales)
+    if [ ${#missing[@]} != 0 ] && ! apt_install "${missing[@]}"; then
+        # Not every system has all of them.
+        local package
+        for package in "${missing[@]}"; do
+            apt_install "$package" || note "without $package the page is tried in fewer browsers"
+        done
+    fi
+    export MIEN_GECKODRIVER=$tools/bin/geckodriver
+    if have firefox || have firefox-esr; then
+        cargo_tool geckodriver "$geckodriver_version" || note "without geckodriver the page is tried in fewer browsers"
+    fi
 }
 
 have_browser() {
@@ -667,6 +698,7 @@ run_tests() {
         step "Going on without npm: the workflows are not checked"
     fi
     need_cargo_deny
+    need_other_browsers
     step "Licences, sources and duplicates of the packages"
     "$cargo_deny" --locked --workspace check licenses bans sources
     step "Compiling the tests"

@@ -162,7 +162,7 @@ impl Drop for Chromium {
     }
 }
 
-fn executable() -> PathBuf {
+pub fn executable() -> PathBuf {
     if let Some(path) = std::env::var_os("CHROME") {
         return path.into();
     }
@@ -177,6 +177,6 @@ fn executable() -> PathBuf {
 }
 
 /// Chromium's sandbox refuses to work for root, which is who tests run as in containers.
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
