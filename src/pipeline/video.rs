@@ -13,7 +13,7 @@
 //! browser module to another.
 
 use super::estimator::{
-    Estimate, Estimator, EstimatorError, Face, GenderProbabilities, Stopwatch, Timings, estimate,
+    Estimate, Estimator, EstimatorError, Face, GenderProbabilities, Stopwatch, Timings, Wanted, estimate,
 };
 use super::scene::Scene;
 use super::schedule::{FrameMode, FrameSchedule, KnownFaces};
@@ -51,6 +51,20 @@ impl TrackedFace {
         let gender = GenderProbabilities { female, male: 1.0 - female };
         let estimate = Estimate { age, age_range, hills, age_distribution, gender };
         Self { id, settled, face: Face::new(detection, estimate) }
+    }
+}
+
+impl Wanted {
+    /// Those that are wanted of a video's faces, and whether there are more than wanted of the size that is: the
+    /// one who came last is left out, so that the same stay from frame to frame.
+    pub fn of<'a>(&self, faces: &'a [TrackedFace]) -> (Vec<&'a TrackedFace>, bool) {
+        let longer = |it: &TrackedFace| it.face.bbox[2].max(it.face.bbox[3]);
+        let mut chosen: Vec<_> = faces.iter().filter(|it| longer(it) >= self.smallest_face).collect();
+        let mut ids: Vec<u32> = chosen.iter().map(|it| it.id).collect();
+        ids.sort_unstable();
+        let Some(first_too_many) = ids.get(self.most_faces) else { return (chosen, false) };
+        chosen.retain(|it| it.id < *first_too_many);
+        (chosen, true)
     }
 }
 
