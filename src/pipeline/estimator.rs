@@ -358,6 +358,22 @@ impl Estimator {
 
     /// The same of some of its faces.
     ///
+    /// ```
+    /// # use mien::{engine::EngineKind, picture::Pixels, pipeline::Estimator, weights::Weights};
+    /// # let read = |path| std::fs::read(path).unwrap();
+    /// # let detector = Weights::from_bytes(&read("model-weights/blazeface/blazeface-short.safetensors")).unwrap();
+    /// # let network = Weights::from_bytes(&read("model-weights/lite/lite.safetensors")).unwrap();
+    /// # let estimator = pollster::block_on(Estimator::new(EngineKind::Cpu, &detector, &network)).unwrap();
+    /// # let photo = Pixels::decode(&read("www/sample.jpg")).unwrap();
+    /// use mien::pipeline::estimator::{Looks, Wanted};
+    /// use mien::vision::Search;
+    ///
+    /// let wanted = Wanted { looks: Looks::One, most_faces: 3, smallest_face: 40.0 };
+    /// let seen = estimator.estimate_wanted(&photo.frame(), Search::Tiled, &wanted);
+    /// let photo = pollster::block_on(seen).unwrap();
+    /// assert_eq!((photo.faces.len(), photo.remarks.turn), (1, 0));
+    /// ```
+    ///
     /// # Errors
     /// As [`Estimator::estimate`].
     pub async fn estimate_wanted(

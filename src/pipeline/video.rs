@@ -130,6 +130,24 @@ impl Video {
     /// Takes in the next frame: see [`Video::faces`]. `timestamp_ms` is its time in milliseconds from any
     /// origin.
     ///
+    /// ```
+    /// # use mien::{engine::EngineKind, picture::Pixels, pipeline::Estimator, weights::Weights};
+    /// # let read = |path| std::fs::read(path).unwrap();
+    /// # let detector = Weights::from_bytes(&read("model-weights/blazeface/blazeface-short.safetensors")).unwrap();
+    /// # let network = Weights::from_bytes(&read("model-weights/lite/lite.safetensors")).unwrap();
+    /// # let estimator = pollster::block_on(Estimator::new(EngineKind::Cpu, &detector, &network)).unwrap();
+    /// # let photo = Pixels::decode(&read("www/sample.jpg")).unwrap();
+    /// use mien::pipeline::Video;
+    ///
+    /// let mut video = Video::default();
+    /// for number in 0..20 {
+    ///     let frame = photo.frame(); // of a camera, each another one
+    ///     pollster::block_on(video.process(&estimator, &frame, f64::from(number) * 40.0)).unwrap();
+    /// }
+    /// let [face] = video.faces() else { panic!() };
+    /// assert!(face.settled && face.face.estimate.age > 20.0);
+    /// ```
+    ///
     /// # Errors
     /// [`EstimatorError`] where the engine stopped or computes wrongly.
     pub async fn process(
