@@ -389,19 +389,7 @@ assemble() {
     else
         sed -i.with '/about\/api\.html/d' "$folder/index.html" && rm "$folder/index.html.with"
     fi
-    # What has to be an address in full, and what lies at any depth: the answer to addresses that do not exist.
-    if [ -n "${MIEN_ADDRESS:-}" ]; then
-        local address=${MIEN_ADDRESS%/}/ path
-        sed -i.with -e "s|content=\"preview.jpg\"|content=\"${address}preview.jpg\"|" \
-            -e "s|^<meta property=\"og:type\"|<link rel=\"canonical\" href=\"$address\"><meta property=\"og:url\" content=\"$address\">&|" "$folder/index.html"
-        sed -i.with "s|href=\"\./|href=\"$address|g" "$folder/404.html"
-        rm "$folder"/{index,404}.html.with
-        {
-            printf '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-            for path in '' "${pages[@]}"; do printf '<url><loc>%s</loc></url>\n' "$address$path"; done
-            printf '</urlset>\n'
-        } >"$folder/sitemap.xml"
-    fi
+    if [ -n "${MIEN_ADDRESS:-}" ]; then addressed "$folder" "$MIEN_ADDRESS" "${pages[@]}"; fi
     touch "$folder/.nojekyll" # GitHub Pages: files as they are
 
     # Comments are for those who read the source, which lies beside the page.
@@ -429,6 +417,22 @@ assemble() {
     rm "$folder/sw.js.with"
     grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {.*'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/start.js" "$folder/lib/all.js" ||
         die "www/sw.js or www/lib/build.js has no lines const BUILD = ''; and const DIGESTS = {};"
+}
+
+# addressed FOLDER ADDRESS PAGE...: says in the site where it will be. What has to be an address in full, and what lies at any depth: the answer to
+# addresses that do not exist.
+addressed() {
+    local folder=$1 address=${2%/}/ path
+    shift 2
+    sed -i.with -e "s|content=\"preview.jpg\"|content=\"${address}preview.jpg\"|" \
+        -e "s|^<meta property=\"og:type\"|<link rel=\"canonical\" href=\"$address\"><meta property=\"og:url\" content=\"$address\">&|" "$folder/index.html"
+    sed -i.with "s|href=\"\./|href=\"$address|g" "$folder/404.html"
+    rm "$folder"/{index,404}.html.with
+    {
+        printf '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+        for path in '' "$@"; do printf '<url><loc>%s</loc></url>\n' "$address$path"; done
+        printf '</urlset>\n'
+    } >"$folder/sitemap.xml"
 }
 
 # join_scripts FOLDER: makes one script of those that load together, since on many a line asking takes longer than what is asked for.

@@ -72,7 +72,8 @@ fn the_program_follows_it() {
     let few = printed(&["predict", "--json", "--looks", "1", "--max-faces", "1", "www/sample.jpg"]);
     let film = format!("{folder}/film.y4m");
     let sample = imageops::grayscale(&sample);
-    let mut frames = format!("YUV4MPEG2 W{} H{} F25:1 Ip Cmono\n", sample.width(), sample.height()).into_bytes();
+    let mut frames =
+        format!("YUV4MPEG2 W{} H{} F25:1 Ip Cmono\n", sample.width(), sample.height()).into_bytes();
     for _ in 0..20 {
         frames.extend(b"FRAME\n");
         frames.extend(sample.as_raw());

@@ -12,7 +12,7 @@ export type MienSource =
 export type EngineKind = 'cpu' | 'webgpu';
 
 export interface MienOptions {
-  /** The network: 'lite' unless told; 'd-cnn', 'm-cnn' and 'base' are the study's. Its weights are weights/<model>.safetensors. */
+  /** The network: 'lite' unless told; 'd-cnn', 'm-cnn' and 'base' are the study's. Its weights are `weights/MODEL.safetensors`. */
   model?: string;
   /**
    * 'auto' (unless told) starts on the CPU and moves to WebGPU where that proves faster on a real face
@@ -27,6 +27,7 @@ export interface MienOptions {
   base?: string | URL;
   /** Closes it when aborted, also while it is still loading, which then rejects with the code 'closed'. */
   signal?: AbortSignal;
+  /** While files arrive, and when the engine starts. */
   onProgress?: (progress: Progress) => void;
   /** The same news as the event 'enginechange'. */
   onEngineChange?: (change: EngineChange) => void;
@@ -171,10 +172,10 @@ export interface Hill {
  * - `unsupported-browser`: No WebAssembly, no SIMD, no workers.
  * - `download`: The program could not be downloaded or started. Trying again may help.
  * - `weights`: The weights could not be downloaded, or are damaged. Trying again may help.
- * - `no-webgpu`: engine: 'webgpu' was asked for, and there is none.
+ * - `no-webgpu`: `engine: 'webgpu'` was asked for, and there is none.
  * - `bad-picture`: The source has no picture that can be read.
  * - `estimate`: The engine failed on this picture.
- * - `closed`: close() has been called.
+ * - `closed`: `close()` has been called.
  */
 export type MienErrorCode =
   | 'unsupported-browser'

@@ -22,7 +22,7 @@ function anchor(text) {
 }
 
 // What may be wider than a phone can be moved, by the keyboard, too.
-const movable = (html, what) => `<div class="wide" tabindex="0" role="region" aria-label="${what}">${html}</div>\n`;
+const movable = (html, what) => `<div class="wide" tabindex="0" role="group" aria-label="${what}">${html}</div>\n`;
 
 const marked = new Marked({
   renderer: {
@@ -35,11 +35,12 @@ const marked = new Marked({
       const html = this.parser.parseInline(tokens);
       return href.startsWith('#') ? `<a href="${href}">${html}</a>` : html;
     },
+    // With roles, since browsers forget those of what is laid out otherwise.
     table(token) {
       const { header } = token;
-      const row = (cells, tag) => `<tr>${cells.map(({ tokens }) => `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`).join('')}</tr>`;
+      const row = (cells, tag) => `<tr role="row">${cells.map(({ tokens }) => `<${tag} role="${tag === 'td' ? 'cell' : 'columnheader'}">${this.parser.parseInline(tokens)}</${tag}>`).join('')}</tr>`;
       const rows = token.rows.map((cells) => row(cells, 'td')).join('\n');
-      return movable(`<table><thead>${row(header, 'th')}</thead><tbody>${rows}</tbody></table>`, `Table: ${header.map(({ text }) => text).join(', ')}`);
+      return movable(`<table role="table"><thead role="rowgroup">${row(header, 'th')}</thead><tbody role="rowgroup">${rows}</tbody></table>`, `Table: ${header.map(({ text }) => text).join(', ')}`);
     },
     code({ text }) {
       const escaped = text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
@@ -85,6 +86,14 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: 0.5rem 0.75rem; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { border: 0; color: var(--soft); font-weight: 600; }
 td:last-child { min-width: 12rem; }
+/* A cell below the other, where three beside each other have no room. */
+@media (max-width: 40rem) {
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  table, tbody, tr, td { display: block; }
+  td { padding: 0 0.75rem; border: 0; overflow-wrap: anywhere; }
+  tr { padding: 0.5rem 0; border-top: 1px solid var(--line); }
+  tr:first-child { border: 0; }
+}
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 3px; }
 </style>
 </head>
