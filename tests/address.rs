@@ -42,7 +42,10 @@ fn the_site_says_where_it_is() {
     }
     // Which is shown at any depth.
     let nowhere = read("404.html");
-    assert!(nowhere.contains("href=\"https://example.org/mien/\"") && !nowhere.contains("href=\"./"), "{nowhere}");
+    assert!(
+        nowhere.contains("href=\"https://example.org/mien/\"") && !nowhere.contains("href=\"./"),
+        "{nowhere}"
+    );
     let map = read("sitemap.xml");
     let places: Vec<&str> =
         map.split("<loc>").skip(1).map(|rest| rest.split_once("</loc>").unwrap().0).collect();

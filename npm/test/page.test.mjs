@@ -160,6 +160,15 @@ describe('without a bundler', () => {
             return result;
           };
           const [all, one, large] = [await track(), await track({ maxFaces: 1 }), await track({ smallestFace: 80 })];
+          // Who was there first stays, whoever comes.
+          mien.reset();
+          context.clearRect(0, 0, width, height);
+          let last;
+          for (let timestamp = 0; timestamp < 5000; timestamp += 100) {
+            if (timestamp === 2500) context.drawImage(photo, 0, 0);
+            last = await mien.estimate(canvas, { track: true, timestamp, maxFaces: 1 });
+          }
+          answers.first = told(last);
           answers.video = [all, one, large].map(({ faces, moreFaces }) => [faces.length, moreFaces]);
           answers.refused = await Promise.all([{ looks: 3 }, { maxFaces: 0 }, { smallestFace: -1 }, { maxFaces: NaN }].map(
             (options) => mien.estimate(canvas, options).then(() => 'nothing', ({ name }) => name),
@@ -176,7 +185,7 @@ describe('without a bundler', () => {
         });
         assert.deepEqual(came, {
           all: [[10, 5], false, 2], one: [[10], true, 2], large: [[10], false, 2], small: [[10, 5], false, 1],
-          video: [[2, false], [1, true], [1, false]],
+          video: [[2, false], [1, true], [1, false]], first: [[5], true, 1],
           refused: ['TypeError', 'TypeError', 'TypeError', 'TypeError'],
           another: true, order: [0, 1, 2],
         });

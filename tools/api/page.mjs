@@ -22,7 +22,7 @@ function anchor(text) {
 }
 
 // What may be wider than a phone can be moved, by the keyboard, too.
-const movable = (html, what) => `<div class="wide" tabindex="0" role="group" aria-label="${what}">${html}</div>\n`;
+const movable = (html, what) => `<div class="table" tabindex="0" role="group" aria-label="${what}">${html}</div>\n`;
 
 const marked = new Marked({
   renderer: {
@@ -80,7 +80,7 @@ a { color: var(--accent); }
 hr { display: none; }
 code { font-size: 0.9em; }
 blockquote { padding: 0.5rem 0.75rem; border-left: 3px solid var(--accent); background: var(--card); }
-.wide { overflow-x: auto; margin: 0.75rem 0; border: 1px solid var(--line); border-radius: 10px; background: var(--card); overflow-wrap: normal; }
+.table { overflow-x: auto; margin: 0.75rem 0; border: 1px solid var(--line); border-radius: 10px; background: var(--card); overflow-wrap: normal; }
 pre { margin: 0; padding: 0.75rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 0.5rem 0.75rem; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }
