@@ -188,11 +188,11 @@ export class Mien extends EventTarget {
     this.#files.clear();
   }
 
-  async #estimateOn(engine, { image, width, height }, { smallestFace, ...options }) {
+  async #estimateOn(engine, { image, width, height }, options) {
     if (options.track) await this.#moved;
     const keep = this.#mayTryWebGpu;
     const limit = this.#timeLimit(engine.kind);
-    const { result, ms, pixels } = await engine.estimate(image, { ...options, keep, smallest: smallestFace / Math.max(width, height) }, limit);
+    const { result, ms, pixels } = await engine.estimate(image, { ...options, keep, smallest: options.smallestFace / Math.max(width, height) }, limit);
     if (result.mode !== 'skip') this.#remember(engine.kind, ms);
     if (pixels && this.#mayTryWebGpu) {
       this.#mayTryWebGpu = false;

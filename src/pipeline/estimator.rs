@@ -369,8 +369,8 @@ impl Estimator {
     /// use mien::vision::Search;
     ///
     /// let wanted = Wanted { looks: Looks::One, most_faces: 3, smallest_face: 40.0 };
-    /// let seen = estimator.estimate_wanted(&photo.frame(), Search::Tiled, &wanted);
-    /// let photo = pollster::block_on(seen).unwrap();
+    /// let frame = photo.frame();
+    /// let photo = pollster::block_on(estimator.estimate_wanted(&frame, Search::Tiled, &wanted)).unwrap();
     /// assert_eq!((photo.faces.len(), photo.remarks.turn), (1, 0));
     /// ```
     ///
