@@ -59,12 +59,12 @@ impl Wanted {
     /// one who came last is left out, so that the same stay from frame to frame.
     pub fn of<'a>(&self, faces: &'a [TrackedFace]) -> (Vec<&'a TrackedFace>, bool) {
         let longer = |it: &TrackedFace| it.face.bbox[2].max(it.face.bbox[3]);
-        let mut chosen: Vec<_> = faces.iter().filter(|it| longer(it) >= self.smallest_face).collect();
-        let mut ids: Vec<u32> = chosen.iter().map(|it| it.id).collect();
-        ids.sort_unstable();
-        let Some(first_too_many) = ids.get(self.most_faces) else { return (chosen, false) };
-        chosen.retain(|it| it.id < *first_too_many);
-        (chosen, true)
+        let is_large = |it: &&TrackedFace| longer(it) >= self.smallest_face;
+        let before = |one: &TrackedFace| faces.iter().filter(is_large).filter(|it| it.id < one.id).count();
+        let chosen: Vec<_> =
+            faces.iter().filter(is_large).filter(|it| before(it) < self.most_faces).collect();
+        let more = chosen.len() < faces.iter().filter(is_large).count();
+        (chosen, more)
     }
 }
 
