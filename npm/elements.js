@@ -12,6 +12,7 @@
 
 import { Mien, MienError } from './mien.js';
 import { Camera, CameraError, nextFrame } from './views/camera.js';
+import { isSure } from './views/words.js';
 
 // Servers import this, too, and have no elements.
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
@@ -157,15 +158,12 @@ class Shell {
   }
 }
 
-// A gender is named by the page's rule (views/words.js).
-const SURE = 0.8;
-const SURE_OF_CHILD = 0.9;
-const CHILD = 13;
-
+// A gender is named by the page's rule.
 /** @param {import('./mien.js').Face} face */
-function describe({ age, ageRange: [low, high], gender: { female, male } }) {
+function describe(face) {
+  const { age, ageRange: [low, high], gender: { female, male } } = face;
   const years = (value) => Math.round(value);
-  const gender = Math.max(female, male) < (age < CHILD ? SURE_OF_CHILD : SURE) ? 'gender not sure'
+  const gender = !isSure(face) ? 'gender not sure'
     : `${female > male ? 'female' : 'male'} ${Math.round(100 * Math.max(female, male))} %`;
   return `${years(age)} (${years(low)}–${years(high)}), ${gender}`;
 }

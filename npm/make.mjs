@@ -14,6 +14,8 @@ const www = join(root, 'www');
 
 // What takes another file's place in the package, or is in the package alone.
 const OWN = { 'lib/build.js': 'build.js', 'elements.js': 'elements.js', 'many.js': 'many.js' };
+// What has another place there than on the page.
+const MOVED = { 'json.js': 'later/json.js' };
 
 const BINARIES = [
   'pkg/mien_cpu_bg.wasm', 'pkg/mien_cpu_relaxed_bg.wasm', 'pkg/mien_gpu_bg.wasm',
@@ -37,7 +39,7 @@ const PAGES = '/** Says all of it in another language';
 
 function source(path) {
   if (OWN[path]) return read(npm, OWN[path]);
-  const text = read(www, path);
+  const text = read(www, MOVED[path] ?? path);
   if (path === 'language.js') {
     if (!text.includes(PAGES)) throw new Error(`www/${path} has no ${PAGES}`);
     return text.slice(0, text.indexOf(PAGES));
@@ -73,13 +75,14 @@ const digests = BINARIES.map((path) => {
   return `'${path}':'${digest.slice(0, 24)}'`;
 });
 
-for (const [path, text] of ['mien.js', 'elements.js', 'many.js'].reduce((found, path) => reached(path, found), new Map())) {
+for (const [path, text] of ['mien.js', 'elements.js', 'many.js', 'json.js'].reduce((found, path) => reached(path, found), new Map())) {
   const line = 'const DIGESTS = {};';
   if (path === 'lib/build.js' && !text.includes(line)) throw new Error(`npm/build.js has no line ${line}`);
   write(path, path === 'lib/build.js' ? text.replace(line, `const DIGESTS = {${digests}};`) : text);
 }
 write('mien.d.ts', read(www, 'mien.d.ts'));
-for (const types of ['elements.d.ts', 'many.d.ts']) write(types, read(npm, types));
+for (const types of ['elements.d.ts', 'many.d.ts', 'json.d.ts']) write(types, read(npm, types));
+write('result.schema.json', read(www, 'result.schema.json'));
 
 // As texts, by the paths that lib/sealed.js asks for; the worker with what it imports.
 const texts = { worker: Object.fromEntries(reached('worker.js')) };

@@ -12,7 +12,7 @@ const AT_ONCE = 2;
  * @param {import('./many.js').ManyOptions} [options]
  * @returns {Promise<import('./many.js').Outcome[]>} in the order of the sources
  */
-export async function estimateMany(mien, sources, { onProgress, signal } = {}) {
+export async function estimateMany(mien, sources, { onProgress, signal, estimate } = {}) {
   const waiting = [...sources];
   /** @type {import('./many.js').Outcome[]} */
   const outcomes = new Array(waiting.length);
@@ -32,7 +32,7 @@ export async function estimateMany(mien, sources, { onProgress, signal } = {}) {
   async function one(source) {
     try {
       const picture = typeof source === 'function' ? await source() : source;
-      return { result: await mien.estimate(picture, signal ? { signal } : {}) };
+      return { result: await mien.estimate(picture, { ...estimate, ...(signal && { signal }) }) };
     } catch (error) {
       // These would come of all others, too.
       if (signal?.aborted) throw signal.reason;

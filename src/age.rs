@@ -96,6 +96,17 @@ impl Serialize for AgeDistribution {
 
 impl AgeDistribution {
     /// From probabilities, which are made to sum to 1; `None` if they can't be (negative, not finite, all zero).
+    ///
+    /// ```
+    /// use mien::age::AgeDistribution;
+    ///
+    /// let mut years = [0.0; 100];
+    /// years[30..35].fill(1.0);
+    /// let distribution = AgeDistribution::new(years).unwrap();
+    /// let [low, high] = distribution.central_range(0.8);
+    /// assert!((distribution.median() - 32.0).abs() < 1.0 && low >= 29.0 && high <= 36.0);
+    /// assert!(distribution.hills().is_none());
+    /// ```
     pub fn new(probabilities: [f32; AGES]) -> Option<Self> {
         let sum: f32 = probabilities.iter().sum();
         let valid = sum > 0.0 && sum.is_finite() && probabilities.iter().all(|p| *p >= 0.0);

@@ -1,5 +1,28 @@
 //! Mien estimates the age and gender of the faces in a picture, on the device that shows it.
 //!
+//! ```
+//! use mien::engine::EngineKind;
+//! use mien::picture::Pixels;
+//! use mien::pipeline::Estimator;
+//! use mien::vision::Search;
+//! use mien::weights::Weights;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let weights = |path| Ok::<_, Box<dyn std::error::Error>>(Weights::from_bytes(&std::fs::read(path)?)?);
+//! let detector = weights("model-weights/blazeface/blazeface-short.safetensors")?;
+//! let network = weights("model-weights/lite/lite.safetensors")?;
+//! let photo = Pixels::decode(&std::fs::read("www/sample.jpg")?)?; // the feature `decode`
+//!
+//! // An engine on a graphics device has to be waited for, and so all of them are.
+//! let estimator = pollster::block_on(Estimator::new(EngineKind::Cpu, &detector, &network))?;
+//! let faces = pollster::block_on(estimator.estimate(&photo.frame(), Search::Tiled))?;
+//!
+//! let [low, high] = faces[0].estimate.age_range;
+//! assert!(faces.len() == 1 && low < 40.0 && high > 25.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The rooms of the house. Each uses rooms before it in this list and none after it, which `tests/rooms.rs`
 //! sees to; how a picture goes through them is in `docs/architecture.md`.
 //!

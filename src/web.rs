@@ -15,7 +15,7 @@ use crate::age::Hill;
 use crate::engine::gpu::ExternalImageSource;
 use crate::engine::{EngineKind, Picture};
 use crate::picture::{Frame, flatten};
-use crate::pipeline::estimator::{Estimator, Face, Photo, Stopwatch, Timings, WarmUp};
+use crate::pipeline::estimator::{Estimator, Face, Looks, Photo, Stopwatch, Timings, Wanted, WarmUp};
 use crate::pipeline::schedule::FrameMode;
 use crate::pipeline::video::Video;
 use crate::vision::{PhotoRemarks, Search};
@@ -117,8 +117,10 @@ impl WebEstimator {
         unsafe { Uint8Array::view_mut_raw(rgba.as_mut_ptr(), rgba.len()) }
     }
 
-    /// The faces of the picture in [`WebEstimator::pixels`]. With `track`, faces are followed from call to
-    /// call: they get an `id`, and steadier numbers. Returns what `www/mien.d.ts` calls `Result`.
+    /// The faces of the picture in [`WebEstimator::pixels`]. With a time, in milliseconds, it is the next frame of
+    /// a video, whose faces are followed from call to call: they get an `id`, and steadier numbers. `looks`,
+    /// `most_faces` and `smallest_face` are those of [`Wanted`], the last as a part of the picture's longer side.
+    /// Returns what `www/mien.d.ts` calls `Result`.
     ///
     /// # Errors
     /// An `Error` for a picture of another size than its pixels were asked for, and where the engine stopped.
@@ -126,15 +128,20 @@ impl WebEstimator {
         &self,
         width: usize,
         height: usize,
-        track: bool,
-        timestamp_ms: f64,
+        timestamp_ms: Option<f64>,
+        looks: usize,
+        most_faces: usize,
+        smallest_face: f32,
     ) -> Result<JsValue, JsError> {
         // Taken out, since a borrow must not last while something is waited for. The worker lets one call end
         // before the next begins.
         let mut rgba = self.rgba.take();
         flatten(&mut rgba);
         let result = match Frame::new(width, height, &rgba) {
-            Ok(frame) => self.see(frame.into(), track, timestamp_ms, Stopwatch::start(), 0.0, "memory").await,
+            Ok(frame) => {
+                let wanted = wanted(looks, most_faces, smallest_face);
+                self.see(frame.into(), timestamp_ms, wanted, Stopwatch::start(), 0.0, "memory").await
+            }
             Err(e) => Err(error(e)),
         };
         self.rgba.replace(rgba);
@@ -156,8 +163,10 @@ impl WebEstimator {
     pub async fn estimate_picture(
         &self,
         picture: JsValue,
-        track: bool,
-        timestamp_ms: f64,
+        timestamp_ms: Option<f64>,
+        looks: usize,
+        most_faces: usize,
+        smallest_face: f32,
     ) -> Result<JsValue, JsError> {
         let (watch, mut loading) = (Stopwatch::start(), Stopwatch::start());
         let frame = picture.dyn_into::<VideoFrame>().map(ExternalImageSource::VideoFrame);
@@ -165,11 +174,16 @@ impl WebEstimator {
         let Ok(source) = frame.or_else(bitmap) else { return Ok(JsValue::UNDEFINED) };
         match self.estimator.engine.upload(&source) {
             Some(texture) => {
-                self.see((&texture).into(), track, timestamp_ms, watch, loading.lap(), "texture").await
+                let wanted = wanted(looks, most_faces, smallest_face);
+                self.see((&texture).into(), timestamp_ms, wanted, watch, loading.lap(), "texture").await
             }
             None => Ok(JsValue::UNDEFINED),
         }
     }
+}
+
+fn wanted(looks: usize, most_faces: usize, smallest_face: f32) -> Wanted {
+    Wanted { looks: Looks::from_count(looks).unwrap_or_default(), most_faces, smallest_face }
 }
 
 impl WebEstimator {
@@ -178,31 +192,30 @@ impl WebEstimator {
     async fn see(
         &self,
         picture: Picture<'_>,
-        track: bool,
-        timestamp_ms: f64,
+        timestamp_ms: Option<f64>,
+        mut wanted: Wanted,
         mut watch: Stopwatch,
         loading: f64,
         path: &'static str,
     ) -> Result<JsValue, JsError> {
-        let (faces, mode, timings, looks, remarks) = if track {
+        let [width, height] = picture.size();
+        wanted.smallest_face *= width.max(height) as f32;
+        let (faces, mode, timings, looks, remarks) = if let Some(timestamp_ms) = timestamp_ms {
             let mut video = self.video.take();
             let report = video.process(&self.estimator, picture, timestamp_ms).await;
             self.video.replace(video);
             let report = report.map_err(error)?;
             let video = self.video.borrow();
-            let faces = video
-                .faces()
-                .iter()
-                .map(|face| WebFace::new(&face.face, face.settled, Some(face.id)))
-                .collect();
-            (faces, report.mode, report.timings, 1, PhotoRemarks::default())
+            let (faces, more_faces) = wanted.of(video.faces());
+            let faces = faces.iter().map(|it| WebFace::new(&it.face, it.settled, Some(it.id))).collect();
+            let remarks = PhotoRemarks { more_faces, ..PhotoRemarks::default() };
+            (faces, report.mode, report.timings, 1, remarks)
         } else {
             let Photo { faces, remarks, timings } =
-                self.estimator.estimate_timed(picture, Search::Tiled).await.map_err(error)?;
+                self.estimator.estimate_wanted(picture, Search::Tiled, &wanted).await.map_err(error)?;
             let faces = faces.iter().map(|face| WebFace::new(face, true, None)).collect();
-            (faces, FrameMode::Search, timings, self.estimator.looks().count(), remarks)
+            (faces, FrameMode::Search, timings, wanted.looks.count(), remarks)
         };
-        let [width, height] = picture.size();
         let Timings { detect, crop, network, track } = timings;
         let result = WebResult {
             width,

@@ -441,3 +441,50 @@ fn quiet_is_without_remarks_and_not_without_failures() {
     assert!(quiet.lines().count() == 1 && quiet.contains("c.jpg"), "{quiet}");
     assert_eq!(said(&["-q".as_ref()]), quiet);
 }
+
+#[test]
+fn as_many_faces_as_are_wanted_of_the_size_that_is() {
+    let folder = Folder::new();
+    // Twice the face, the second time at half its size.
+    let mut two = RgbaImage::new(768, 512);
+    imageops::replace(&mut two, &astronaut(), 0, 0);
+    let half = imageops::resize(&astronaut(), 256, 256, imageops::FilterType::Triangle);
+    imageops::replace(&mut two, &half, 512, 0);
+    let two = folder.put("two.png", &encoded(&two, ImageFormat::Png));
+    let faces = |options: &[&str]| {
+        let arguments: Vec<&Path> = [&["--json"], options].concat().into_iter().map(Path::new).collect();
+        let output = predict(&[&arguments[..], &[&two]].concat());
+        assert!(output.status.success(), "{}", errors(&output));
+        let line = lines(&output).remove(0);
+        let sizes: Vec<f64> =
+            line["faces"].as_array().unwrap().iter().map(|face| face["box"][3].as_f64().unwrap()).collect();
+        (sizes, line["more_faces"] == true)
+    };
+    let (all, more) = faces(&[]);
+    assert!(all.len() == 2 && !more, "{all:?}");
+    let (one, more) = faces(&["--max-faces", "1"]);
+    assert!(one == all[..1] && more, "{one:?}, {all:?}");
+    let between = format!("{:.0}", 0.75 * all[0].max(all[1]));
+    let (large, more) = faces(&["--smallest-face", &between]);
+    assert!(large.len() == 1 && large[0] == all[0].max(all[1]) && !more, "{large:?}, {all:?}");
+    assert_eq!(predict(&["--max-faces".as_ref(), "0".as_ref(), &two]).status.code(), Some(2));
+}
+
+/// By `script`, which gives a program a terminal.
+#[cfg(target_os = "linux")]
+#[test]
+fn only_terminals_get_colours() {
+    let program = env!("CARGO_BIN_EXE_mien");
+    let plain = Command::new(program).arg("--help").output().unwrap().stdout;
+    let words = String::from_utf8(plain).unwrap();
+    assert!(words.contains("Usage:") && !words.contains('\x1b'), "{words}");
+    let mut script = Command::new("script");
+    script.args(["-qec", &format!("'{program}' --help"), "/dev/null"]).env("TERM", "xterm");
+    let shown =
+        |script: &mut Command| Some(String::from_utf8_lossy(&script.output().ok()?.stdout).into_owned());
+    // Where there is no such program, there is nothing to try.
+    let Some(coloured) = shown(script.env_remove("NO_COLOR")) else { return };
+    assert!(coloured.contains("\x1b["), "{coloured}");
+    let wished = shown(script.env("NO_COLOR", "1")).unwrap();
+    assert!(!wished.contains("\x1b[1m") && wished.contains("Usage:"), "{wished}");
+}

@@ -93,7 +93,7 @@ fn frames_come_from_standard_input_and_lines_at_once() {
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
-    assert!(line.starts_with("{\"time\":0.0,"), "{line}");
+    assert!(line.starts_with("{\"schema\":1,\"time\":0.0,"), "{line}");
     drop(reader);
     // It ends with its reader, and says nothing of that.
     let _ = frames.write_all(&film[3 * one..]);

@@ -12,7 +12,7 @@ export type MienSource =
 export type EngineKind = 'cpu' | 'webgpu';
 
 export interface MienOptions {
-  /** The network: 'lite' unless told; 'd-cnn', 'm-cnn' and 'base' are the study's. Its weights are weights/<model>.safetensors. */
+  /** The network: 'lite' unless told; 'd-cnn', 'm-cnn' and 'base' are the study's. Its weights are `weights/MODEL.safetensors`. */
   model?: string;
   /**
    * 'auto' (unless told) starts on the CPU and moves to WebGPU where that proves faster on a real face
@@ -27,6 +27,7 @@ export interface MienOptions {
   base?: string | URL;
   /** Closes it when aborted, also while it is still loading, which then rejects with the code 'closed'. */
   signal?: AbortSignal;
+  /** While files arrive, and when the engine starts. */
   onProgress?: (progress: Progress) => void;
   /** The same news as the event 'enginechange'. */
   onEngineChange?: (change: EngineChange) => void;
@@ -60,6 +61,15 @@ export interface EstimateOptions {
   timestamp?: number;
   /** True for an ImageBitmap that is not needed any more: it may be used up, which spares a copy. */
   transfer?: boolean;
+  /**
+   * No more faces than these: those with the best scores, or with `track` those that are known longest. (Of a photo the others are not
+   * estimated, which saves their time.) Unless told, all: of a photo 300 at most.
+   */
+  maxFaces?: number;
+  /** No face whose box is smaller than that, by its longer side in pixels of the source. */
+  smallestFace?: number;
+  /** How often the network is shown each face of a photo: 2 unless told, once as its mirror image; 1 takes half the time, and is off by more. */
+  looks?: 1 | 2;
   /** Nobody waits for this one any more when it is aborted: it rejects with the signal's reason, and is not begun if it has not been. */
   signal?: AbortSignal;
 }
@@ -80,19 +90,21 @@ export interface Result {
    */
   path: 'texture' | 'memory';
   /** How often the network saw each face: a photo's twice, once as its mirror image, and the answers are averaged; with `track` once. */
-  looks: number;
+  looks: 1 | 2;
   /**
    * By how many degrees a photo has to be turned clockwise to be upright, as its faces have it; coordinates are those of the photo as it
    * is. 0 with `track`.
    */
   turn: 0 | 90 | 180 | 270;
-  /** Whether a photo has more faces than these 300, which are those with the best scores. */
+  /** Whether there are more faces than these: of a photo than 300, which are those with the best scores, or than `maxFaces`. */
   moreFaces: boolean;
   /** Whether several places of a photo look much like a face, but not enough: some faces may be missing. */
   mayMissFaces: boolean;
   /** Milliseconds in the engine. */
   timings: Timings;
   engine: EngineKind;
+  /** The network that estimated. */
+  model: string;
 }
 
 export interface Timings {
@@ -154,22 +166,42 @@ export interface Hill {
   share: number;
 }
 
+/**
+ * What went wrong.
+ *
+ * - `unsupported-browser`: No WebAssembly, no SIMD, no workers.
+ * - `download`: The program could not be downloaded or started. Trying again may help.
+ * - `weights`: The weights could not be downloaded, or are damaged. Trying again may help.
+ * - `no-webgpu`: `engine: 'webgpu'` was asked for, and there is none.
+ * - `bad-picture`: The source has no picture that can be read.
+ * - `estimate`: The engine failed on this picture.
+ * - `closed`: `close()` has been called.
+ */
 export type MienErrorCode =
-  /** No WebAssembly, no SIMD, no workers. */
   | 'unsupported-browser'
-  /** The program could not be downloaded or started. Trying again may help. */
   | 'download'
-  /** The weights could not be downloaded, or are damaged. Trying again may help. */
   | 'weights'
-  /** engine: 'webgpu' was asked for, and there is none. */
   | 'no-webgpu'
-  /** The source has no picture that can be read. */
   | 'bad-picture'
-  /** The engine failed on this picture. */
   | 'estimate'
-  /** close() has been called. */
   | 'closed';
 
+/**
+ * Why something did not work: `code` for programs, `message` for people.
+ *
+ * @example
+ * ```js
+ * import { Mien, MienError } from 'mien-faces';
+ *
+ * const mien = await Mien.load({ engine: 'cpu' });
+ * try {
+ *   await mien.estimate(new Blob(['no picture']));
+ * } catch (error) {
+ *   if (!(error instanceof MienError)) throw error;
+ *   console.log(error.code); // bad-picture
+ * }
+ * ```
+ */
 export class MienError extends Error {
   constructor(code: MienErrorCode, message: string, cause?: unknown);
   readonly code: MienErrorCode;
@@ -180,16 +212,45 @@ export interface MienEventMap {
   comparison: CustomEvent<Comparison>;
 }
 
+/**
+ * An estimator, in a worker of its own. Several can run side by side, as for several videos, since each remembers the faces that it follows.
+ *
+ * @example
+ * ```js
+ * import { Mien } from 'mien-faces';
+ *
+ * const mien = await Mien.load();
+ * const { faces } = await mien.estimate(document.querySelector('img'));
+ * for (const { age, ageRange, gender, box } of faces) {
+ *   console.log(typeof age, ageRange.length, gender.female + gender.male > 0.999, box.length); // number 2 true 4
+ * }
+ * mien.close();
+ * ```
+ */
 export class Mien extends EventTarget {
   private constructor();
 
-  /** Downloads the program and the weights, and starts an engine. Rejects with a MienError. */
+  /**
+   * Downloads the program and the weights, and starts an engine. Rejects with a MienError.
+   *
+   * @example
+   * ```js
+   * import { Mien } from 'mien-faces';
+   *
+   * const stages = new Set();
+   * const patience = AbortSignal.timeout(60_000);
+   * const mien = await Mien.load({ engine: 'cpu', model: 'lite', signal: patience, onProgress: ({ stage }) => stages.add(stage) });
+   * console.log(mien.engine, mien.model, [...stages].join()); // cpu lite download,start
+   * ```
+   */
   static load(options?: MienOptions): Promise<Mien>;
 
   /** Why this browser cannot run Mien, or undefined where it can. */
   static whyUnsupported(): MienError | undefined;
 
+  /** The engine in use. */
   readonly engine: EngineKind;
+  /** The name of the network in use. */
   readonly model: string;
   /** Milliseconds of one estimate, the median of the last few, for each engine that has run. */
   readonly timings: Partial<Record<EngineKind, number>>;
@@ -200,12 +261,45 @@ export class Mien extends EventTarget {
    * Finds the faces and estimates each. Runs in a worker; calls are answered in order.
    * Pictures of up to 4096 x 4096 pixels in all are read as they are, larger ones shrunk to that;
    * coordinates are those of the source either way.
+   *
+   * @example One face of a file, for which nobody waits longer than half a minute.
+   * ```js
+   * import { Mien } from 'mien-faces';
+   *
+   * const mien = await Mien.load({ engine: 'cpu' });
+   * const file = await fetch('sample.jpg').then((response) => response.blob());
+   * const { faces, looks } = await mien.estimate(file, { maxFaces: 1, smallestFace: 40, looks: 1, signal: AbortSignal.timeout(30_000) });
+   * console.log(faces.length, looks); // 1 1
+   * ```
+   *
+   * @example The frames of a video, whose faces keep a number each.
+   * ```js
+   * import { Mien } from 'mien-faces';
+   *
+   * const mien = await Mien.load({ engine: 'cpu' });
+   * const canvas = Object.assign(document.createElement('canvas'), { width: 512, height: 512 });
+   * canvas.getContext('2d').drawImage(document.querySelector('img'), 0, 0);
+   * let result;
+   * for (let timestamp = 0; timestamp < 2000; timestamp += 100) {
+   *   result = await mien.estimate(canvas, { track: true, timestamp });
+   * }
+   * const [{ id, settled }] = result.faces;
+   * console.log(typeof id, settled); // number true
+   * ```
    */
   estimate(source: MienSource, options?: EstimateOptions): Promise<Result>;
 
   /**
    * Whether the browser itself keeps the worker that sees the pictures from every connection: the worker tries one, and the browser notes in
    * its console that it refused it. Where it is false, only Mien's own code keeps it from that.
+   *
+   * @example
+   * ```js
+   * import { Mien } from 'mien-faces';
+   *
+   * const mien = await Mien.load({ engine: 'cpu' });
+   * console.log(await mien.isSealed()); // true
+   * ```
    */
   isSealed(): Promise<boolean>;
 
@@ -215,11 +309,13 @@ export class Mien extends EventTarget {
   /** Ends the workers and frees their memory. Anything under way, or asked later, rejects with 'closed'. */
   close(): void;
 
+  /** Listens to `enginechange` (another engine is in use) or `comparison` (both have run the same picture). */
   addEventListener<K extends keyof MienEventMap>(
     type: K,
     listener: (this: Mien, event: MienEventMap[K]) => void,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  /** @hidden */
   addEventListener(
     type: string,
     listener: EventListenerOrEventListenerObject | null,

@@ -21,6 +21,8 @@ import { hasWebGpu, programOf, whyUnsupported } from './lib/support.js';
 export { MienError };
 
 const ENGINES = ['auto', 'cpu', 'webgpu'];
+// All faces that there are.
+const MOST = 2 ** 32 - 1;
 // How many estimates the published milliseconds are the median of.
 const REMEMBERED = 15;
 // A GPU that has not answered for this long is lost, though the browser may never say so.
@@ -133,11 +135,12 @@ export class Mien extends EventTarget {
    * @param {import('./mien.js').EstimateOptions} [options]
    * @returns {Promise<import('./mien.js').Result>}
    */
-  async estimate(source, { track = false, timestamp = performance.now(), transfer = false, signal } = {}) {
+  async estimate(source, { track = false, timestamp = performance.now(), transfer = false, looks = 2, maxFaces = MOST, smallestFace = 0, signal } = {}) {
     this.#mustBeOpen();
     signal?.throwIfAborted();
+    if ((looks !== 1 && looks !== 2) || !(maxFaces >= 1) || !(smallestFace >= 0)) throw new TypeError('looks is 1 or 2, maxFaces at least 1, smallestFace at least 0');
     const before = this.#answered;
-    const answer = this.#inTurn(before, source, { track, timestamp, transfer, signal });
+    const answer = this.#inTurn(before, source, { track, timestamp, transfer, looks, maxFaces: Math.min(maxFaces, MOST), smallestFace, signal });
     this.#answered = Promise.allSettled([before, answer]).then(() => {}); // or each would hold what came before it
     return unlessAborted(answer, signal);
   }
@@ -189,14 +192,14 @@ export class Mien extends EventTarget {
     if (options.track) await this.#moved;
     const keep = this.#mayTryWebGpu;
     const limit = this.#timeLimit(engine.kind);
-    const { result, ms, pixels } = await engine.estimate(image, { ...options, keep }, limit);
+    const { result, ms, pixels } = await engine.estimate(image, { ...options, keep, smallest: options.smallestFace / Math.max(width, height) }, limit);
     if (result.mode !== 'skip') this.#remember(engine.kind, ms);
     if (pixels && this.#mayTryWebGpu) {
       this.#mayTryWebGpu = false;
       // A failure here leaves the CPU at work, and that is all there is to say.
       this.#tryWebGpu(pixels, options.track).catch(() => this.#drop('webgpu'));
     }
-    return { ...scaled(result, width, height), engine: engine.kind };
+    return { ...scaled(result, width, height), engine: engine.kind, model: engine.model };
   }
 
   #timeLimit(kind) {

@@ -27,7 +27,7 @@ const NEEDED = [
   'lib/build.js', 'lib/download.js', 'lib/engine.js', 'lib/error.js', 'lib/patience.js', 'lib/pixels.js', 'lib/sealed.js', 'lib/support.js', 'lib/traffic.js',
   'views/camera.js', 'views/distribution.js', 'views/order.js', 'views/overlay.js', 'views/photo.js', 'views/readout.js',
   'views/stage.js', 'views/status.js', 'views/words.js',
-  'later/album.js', 'later/card.js', 'later/changes.js', 'later/crop.js', 'later/dates.js', 'later/guess.css', 'later/guess.js', 'later/measured.js',
+  'later/album.js', 'later/card.js', 'later/changes.js', 'later/crop.js', 'later/dates.js', 'later/guess.css', 'later/guess.js', 'later/json.js', 'later/measured.js',
   'later/networks.js', 'later/occlusion.js', 'later/quality.js', 'later/see.css', 'later/see.js', 'later/shrink-worker.js',
   'later/steady.css', 'later/steady.js', 'later/strip.css', 'later/strip.js', 'later/styles.js', 'later/take.css', 'later/take.js',
   'later/translate.js', 'later/watch.js', 'later/years.css', 'later/years.js',

@@ -7,7 +7,8 @@
 //   program   wasm                           the module
 //   start     kind, detector, network        ->  { model, readsPixels }
 //   sealed                                   ->  whether it can connect to nothing
-//   estimate  frame, track, timestamp, keep  ->  { result, ms, pixels? }
+//   estimate  frame, track, timestamp, keep, looks, maxFaces, smallest
+//                                            ->  { result, ms, pixels? }
 //   probe     pixels, track                  ->  { ms, faces }
 //   reset
 //   state                                  ->  what is known of the faces that are followed, as bytes
@@ -30,6 +31,7 @@ for (const [start, names] of [[self, DOORS], [navigator, ['storage', 'storageBuc
 
 const WARM_UPS = 2;
 const PROBES = 5;
+const ALL = [2, 2 ** 32 - 1, 0]; // looks at each, of so many faces, of any size
 const FRAME_MS = 33;
 
 let module; // the script that wasm-bindgen made for the program
@@ -58,8 +60,9 @@ const handlers = {
     return connect().then(() => false, () => true);
   },
 
-  async estimate({ frame, track, timestamp, keep }) {
-    const { result, ms } = await see(frame, track, timestamp);
+  // smallest: of the faces that are wanted, by the picture's longer side.
+  async estimate({ frame, track, timestamp, keep, looks, maxFaces, smallest }) {
+    const { result, ms } = await see(frame, track ? timestamp : undefined, looks, maxFaces, smallest);
     const { width, height, faces, path } = result;
     const kept = keep && path === 'memory' && faces.length > 0;
     return { result, ms, pixels: kept ? { rgba: place(width, height).slice(), width, height } : undefined };
@@ -73,7 +76,7 @@ const handlers = {
     try {
       estimator.reset();
       for (let run = -WARM_UPS; run < PROBES; run++) {
-        const { ms, result } = await see(canReadPixels() ? await toFrame(pixels) : pixels, track, FRAME_MS * (run + WARM_UPS));
+        const { ms, result } = await see(canReadPixels() ? await toFrame(pixels) : pixels, track ? FRAME_MS * (run + WARM_UPS) : undefined, ...ALL);
         faces = result.faces.map(({ box, age, gender }) => ({ box, age, gender }));
         if (run >= 0) times.push(ms);
       }
@@ -97,15 +100,15 @@ const handlers = {
 };
 
 // Where the engine and the browser allow it, the frame goes to the graphics device as it is; else its pixels are read.
-async function see(frame, track, timestamp) {
+async function see(frame, ...options) {
   inUse = true;
   const start = performance.now();
   try {
-    let result = await seeOnDevice(frame, track, timestamp);
+    let result = await seeOnDevice(frame, ...options);
     if (!result) {
       const { width, height } = sizeOf(frame);
       await read(frame);
-      result = await estimator.estimate(width, height, track, timestamp);
+      result = await estimator.estimate(width, height, ...options);
     }
     return { result, ms: performance.now() - start };
   } finally {

@@ -20,12 +20,12 @@ describe('without a bundler', () => {
     const { version, license, exports } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
     assert.match(version, /^\d+\.\d+\.\d+$/);
     assert.equal(license, '(MIT OR Apache-2.0) AND LicenseRef-Mien-Weights');
-    for (const { types, default: script } of [exports['.'], exports['./elements']]) {
+    for (const { types, default: script } of ['.', './elements', './many', './json'].map((name) => exports[name])) {
       assert(existsSync(join(installed, types)) && existsSync(join(installed, script)));
     }
     for (const file of ['README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'notices.html', 'weights/TERMS.md']) assert(files.includes(file), file);
     // Bundlers cannot follow an address that is put together, and write their own machine's paths for a bare one.
-    for (const file of files.filter((name) => /^(mien|elements|lib\/.*|views\/.*)\.js$/.test(name) || name === 'mien.js')) {
+    for (const file of files.filter((name) => /^(mien|elements|many|json|lib\/.*|views\/.*)\.js$/.test(name))) {
       const text = readFileSync(join(installed, file), 'utf8').replace(/new URL\('\.\.\/[a-z0-9_./-]+', import\.meta\.url\)/g, '');
       assert(!text.includes('import.meta'), file);
     }
@@ -37,6 +37,7 @@ describe('without a bundler', () => {
       await visit(`${site.origin}/`, async (page, said) => {
         assertTheFace(await outcome(page));
         assertQuiet(said);
+        assert.equal(await page.evaluate(() => typeof SharedArrayBuffer), 'undefined', 'nothing has to be isolated for it');
       });
       assert(site.asked.some((path) => path.endsWith('/weights/lite.safetensors')));
       assert(!site.asked.some((path) => path.includes('mien_gpu')), 'nothing that is not needed');
@@ -95,6 +96,99 @@ describe('without a bundler', () => {
         assert.deepEqual(came.called, ['AbortError', 'TypeError', 'AbortError', 'nothing']);
         assert.equal(came.aborted, 'AbortError');
         assert.equal(came.closed, 'closed');
+      });
+    } finally {
+      await site.close();
+    }
+  });
+
+  // Each in a page of its own; what it prints stands beside it.
+  test('examples in the types', async () => {
+    const examples = ['mien', 'many', 'json', 'elements'].flatMap((name) => {
+      const text = readFileSync(join(installed, `${name}.d.ts`), 'utf8');
+      return [...text.matchAll(/^ *\* ```js\n([^]*?)\n *\* ```$/gm)].map(([, lines]) => ({ name, script: lines.replace(/^ *\* ?/gm, '') }));
+    });
+    assert(['mien', 'many', 'json', 'elements'].every((name) => examples.some((it) => it.name === name)));
+    const site = await serve([folder, join(folder, 'public')]);
+    try {
+      await visit(`${site.origin}/example.html`, async (page) => {
+        for (const { name, script } of examples) {
+          const expected = [...script.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, words]) => words);
+          assert(expected.length > 0, `says what it prints: ${script}`);
+          await page.goto(`${site.origin}/example.html`);
+          await page.waitForFunction(() => document.querySelector('img').complete);
+          const printed = await page.evaluate((text) => new Promise((done, fail) => {
+            const lines = [];
+            console.log = (...values) => lines.push(values.join(' '));
+            window.ended = () => done(lines);
+            addEventListener('error', ({ message }) => fail(new Error(message)));
+            addEventListener('unhandledrejection', ({ reason }) => fail(reason));
+            document.head.append(Object.assign(document.createElement('script'), { type: 'module', textContent: `${text}\nended();` }));
+          }), script);
+          assert.deepEqual(printed, expected, `${name}:\n${script}`);
+        }
+      }, { camera: true, permissions: ['camera'] });
+    } finally {
+      await site.close();
+    }
+  });
+
+  test('how many faces, how small, how many looks, and in which order', async () => {
+    const site = await serve([folder, join(folder, 'public')]);
+    try {
+      await visit(`${site.origin}/`, async (page) => {
+        const came = await page.evaluate(async () => {
+          await outcome;
+          const { Mien } = await import('mien-faces');
+          const mien = await Mien.load({ engine: 'cpu' });
+          const photo = await createImageBitmap(await (await fetch('sample.jpg')).blob());
+          // The face twice, the second half as large.
+          const { width, height } = photo;
+          const canvas = Object.assign(document.createElement('canvas'), { width: 1.5 * width, height });
+          const context = canvas.getContext('2d');
+          context.drawImage(photo, 0, 0);
+          context.drawImage(photo, width, 0, width / 2, height / 2);
+          const told = ({ faces, moreFaces, looks }) => [faces.map(({ box }) => Math.round(box[2] / 10)), moreFaces, looks];
+          const answers = {};
+          for (const [name, options] of Object.entries({
+            all: {}, one: { maxFaces: 1 }, large: { smallestFace: 80 }, small: { smallestFace: 40, looks: 1 },
+          })) answers[name] = told(await mien.estimate(canvas, options));
+          const track = async (options) => {
+            mien.reset();
+            let result;
+            for (let timestamp = 0; timestamp < 2500; timestamp += 100) result = await mien.estimate(canvas, { track: true, timestamp, ...options });
+            return result;
+          };
+          const [all, one, large] = [await track(), await track({ maxFaces: 1 }), await track({ smallestFace: 80 })];
+          // Who was there first stays, whoever comes.
+          mien.reset();
+          context.clearRect(0, 0, width, height);
+          let last;
+          for (let timestamp = 0; timestamp < 5000; timestamp += 100) {
+            if (timestamp === 2500) context.drawImage(photo, 0, 0);
+            last = await mien.estimate(canvas, { track: true, timestamp, maxFaces: 1 });
+          }
+          answers.first = told(last);
+          answers.video = [all, one, large].map(({ faces, moreFaces }) => [faces.length, moreFaces]);
+          answers.refused = await Promise.all([{ looks: 3 }, { maxFaces: 0 }, { smallestFace: -1 }, { maxFaces: NaN }].map(
+            (options) => mien.estimate(canvas, options).then(() => 'nothing', ({ name }) => name),
+          ));
+          const two = await mien.estimate(photo);
+          const once = await mien.estimate(photo, { looks: 1 });
+          answers.another = two.faces[0].age !== once.faces[0].age;
+          // The first takes longest.
+          const large4 = Object.assign(document.createElement('canvas'), { width: 4 * width, height: 4 * height });
+          large4.getContext('2d').drawImage(photo, 0, 0, 4 * width, 4 * height);
+          answers.order = [];
+          await Promise.all([large4, photo, new ImageData(8, 8)].map((source, index) => mien.estimate(source).then(() => answers.order.push(index))));
+          return answers;
+        });
+        assert.deepEqual(came, {
+          all: [[10, 5], false, 2], one: [[10], true, 2], large: [[10], false, 2], small: [[10, 5], false, 1],
+          video: [[2, false], [1, true], [1, false]], first: [[5], true, 1],
+          refused: ['TypeError', 'TypeError', 'TypeError', 'TypeError'],
+          another: true, order: [0, 1, 2],
+        });
       });
     } finally {
       await site.close();
@@ -328,7 +422,7 @@ test('the types fit a program that uses the package', async () => {
   const compiler = join(import.meta.dirname, 'node_modules/typescript/bin/tsc');
   const written = join(folder, 'written');
   cpSync(join(folder, 'node_modules/mien-faces'), written, { recursive: true });
-  for (const name of ['elements', 'many']) rmSync(join(written, `${name}.d.ts`));
+  for (const name of ['elements', 'many', 'json']) rmSync(join(written, `${name}.d.ts`));
   await run(process.execPath, [compiler, '-p', folder]);
   const types = join(folder, 'node_modules/mien-faces/elements.d.ts');
   const right = readFileSync(types, 'utf8');

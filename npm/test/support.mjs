@@ -31,19 +31,19 @@ export function run(program, args, options = {}) {
 
 /**
  * The folder of a small app of its own, with the packed package installed by npm and the picture in its `public`. What else an
- * app depends on lies further up, of the versions that are locked there: npm is not to look for newer ones.
+ * app depends on lies further up, of the versions that are locked there: npm is not to look for newer ones. A whole one has the picture.
  */
-export async function app(folder) {
+export async function app(folder, { whole = false } = {}) {
   const manifest = join(folder, 'package.json');
   if (existsSync(manifest)) {
     const { dependencies, devDependencies, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
     writeFileSync(manifest, JSON.stringify(rest));
   }
-  for (const old of ['node_modules', 'dist', 'public', '.next']) rmSync(join(folder, old), { recursive: true, force: true });
+  for (const old of ['node_modules', 'dist', '.next', ...(whole ? [] : ['public'])]) rmSync(join(folder, old), { recursive: true, force: true });
   const options = ['--offline', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--ignore-scripts', '--prefix', folder];
   await run('npm', ['install', ...options, PACKED]);
   assert(existsSync(join(folder, 'node_modules/mien-faces/mien.js')), 'npm has installed the package');
-  cpSync(PICTURE, join(folder, 'public/sample.jpg'));
+  if (!whole) cpSync(PICTURE, join(folder, 'public/sample.jpg'));
   return folder;
 }
 
@@ -142,14 +142,24 @@ export async function freePort() {
 
 /** Starts a server program and waits for its first answer. */
 export async function start(program, args, address, options) {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  // With all that it starts, as npm does.
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...options });
+  const end = () => process.kill(-child.pid);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
   for (let tries = 0; ; tries++) {
     const answer = await fetch(address).catch(() => undefined);
     if (answer?.ok) break;
-    if (child.exitCode !== null || tries > PATIENCE / 100) throw new Error(`${program} ${args.join(' ')} does not serve:\n${output}`);
+    if (child.exitCode !== null || tries > PATIENCE / 100) {
+      if (child.exitCode === null) end();
+      throw new Error(`${program} ${args.join(' ')} does not serve:\n${output}`);
+    }
     await new Promise((done) => setTimeout(done, 100));
   }
-  return { stop: () => new Promise((done) => child.once('close', done).kill()) };
+  return {
+    stop: () => new Promise((done) => {
+      child.once('close', done);
+      end();
+    }),
+  };
 }

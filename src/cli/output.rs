@@ -13,6 +13,9 @@ use mien::picture::is_decoding;
 /// The status of a program that its reader's end has ended, as shells see it: 128 and SIGPIPE's number.
 const READER_GONE: i32 = 141;
 
+/// The version of `www/result.schema.json`, which results as JSON follow; `www/later/json.js` has it, too.
+pub const RESULT_SCHEMA: u32 = 1;
+
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// From now on standard error has failures alone (`--quiet`).

@@ -12,14 +12,14 @@ use indicatif::ProgressBar;
 use mien::files::write_atomically;
 use mien::net::NetworkKind;
 use mien::picture::{Pixels, decode};
-use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities, Photo};
+use mien::pipeline::estimator::{Estimator, Face, GenderProbabilities, Photo, Wanted};
 use mien::vision::{PhotoRemarks, Search};
 use serde::Serialize;
 
 use super::MeansArgs;
 use super::annotate::annotate;
 use super::inputs::{Inputs, PredictJob, is_standard_input, shown, text};
-use super::output::{make_folder, reasons, say};
+use super::output::{RESULT_SCHEMA, make_folder, reasons, say};
 
 /// Estimate age and gender of every face in pictures
 #[derive(clap::Args)]
@@ -45,6 +45,14 @@ pub struct PredictArgs {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [NetworkKind::default()])]
     model: Vec<NetworkKind>,
 
+    /// The most faces of a picture: those that are surest
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    max_faces: Option<u32>,
+
+    /// The least size of a face: the longer side of its box
+    #[arg(long, value_name = "PIXELS", default_value_t = 0)]
+    smallest_face: u32,
+
     #[command(flatten)]
     means: MeansArgs,
 }
@@ -59,6 +67,7 @@ enum Form {
 
 #[derive(Serialize)]
 struct PictureLine<'a> {
+    schema: u32,
     file: &'a str,
     model: &'a str,
     width: usize,
@@ -111,7 +120,12 @@ struct Answer {
 const BYTES_A_PIXEL: u64 = 16;
 
 pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
-    let PredictArgs { paths, json, csv, annotate, model: models, means } = args;
+    let PredictArgs { paths, json, csv, annotate, model: models, max_faces, smallest_face, means } = args;
+    let wanted = Wanted {
+        looks: means.looks,
+        most_faces: max_faces.map_or(usize::MAX, |count| count as usize),
+        smallest_face: smallest_face as f32,
+    };
     ensure!(
         means.weights.is_none() || models.len() == 1,
         "--weights are those of one network; name it with --model"
@@ -135,7 +149,7 @@ pub fn run(args: PredictArgs) -> anyhow::Result<ExitCode> {
             &jobs,
             super::free_memory() / 2,
             memory,
-            |estimators, job| predict(estimators, &models, job, annotate.as_deref()),
+            |estimators, job| predict(estimators, &models, &wanted, job, annotate.as_deref()),
             |job, result| {
                 match result {
                     Ok(done) => written = bar.suspend(|| print(&job.path, &done, form)),
@@ -179,6 +193,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 fn predict(
     estimators: &[Estimator],
     models: &[NetworkKind],
+    wanted: &Wanted,
     job: &PredictJob,
     copies: Option<&Path>,
 ) -> anyhow::Result<Done> {
@@ -188,8 +203,8 @@ fn predict(
     let mut answers = Vec::new();
     for (estimator, &model) in estimators.iter().zip(models) {
         let Photo { faces, remarks, .. } =
-            pollster::block_on(estimator.estimate_timed(&frame, Search::Tiled))?;
-        answers.push(Answer { model, looks: estimator.looks().count(), remarks, faces });
+            pollster::block_on(estimator.estimate_wanted(&frame, Search::Tiled, wanted))?;
+        answers.push(Answer { model, looks: wanted.looks.count(), remarks, faces });
     }
     if let Some(folder) = copies {
         let path = folder.join(&job.copy);
@@ -238,7 +253,8 @@ fn print_words(
 fn print_json(out: &mut impl Write, path: &Path, done: &Done, answer: &Answer) -> io::Result<()> {
     let &Answer { model, looks, remarks, ref faces } = answer;
     let Done { width, height, .. } = *done;
-    let line = PictureLine { file: &text(path), model: model.name(), width, height, looks, remarks, faces };
+    let (schema, file) = (RESULT_SCHEMA, &text(path));
+    let line = PictureLine { schema, file, model: model.name(), width, height, looks, remarks, faces };
     writeln!(out, "{}", serde_json::to_string(&line)?)
 }
 

@@ -14,6 +14,7 @@ use mien::pipeline::video::{TrackedFace, Video};
 use serde::Serialize;
 
 use super::MeansArgs;
+use super::output::RESULT_SCHEMA;
 use super::predict::words;
 use frames::Frames;
 
@@ -45,6 +46,7 @@ pub struct WatchArgs {
 
 #[derive(Serialize)]
 struct FrameLine<'a> {
+    schema: u32,
     /// Seconds since the first frame.
     time: f64,
     width: usize,
@@ -85,7 +87,7 @@ pub fn run(args: WatchArgs) -> anyhow::Result<()> {
             let faces = video.faces().iter();
             let faces = faces.map(|it| FaceLine { id: it.id, settled: it.settled, face: &it.face }).collect();
             let (model, mode) = (args.model.name(), report.mode.name());
-            let line = FrameLine { time: seconds, width, height, model, mode, faces };
+            let line = FrameLine { schema: RESULT_SCHEMA, time: seconds, width, height, model, mode, faces };
             println!("{}", serde_json::to_string(&line)?);
         } else {
             for line in news(&mut said, video.faces()) {

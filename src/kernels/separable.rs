@@ -23,7 +23,7 @@ pub struct SeparableShape {
     pub channels_out: usize,
     /// 1 or 2.
     pub stride: usize,
-    /// Channels are padded to multiples of this, itself a multiple of [`lanes`].
+    /// Channels are padded to multiples of this, itself a multiple of [`lanes`](super::lanes).
     pub padding: usize,
 }
 

@@ -171,6 +171,14 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// [`FrameError`] if a side is zero or the length is not `width * height * 4`.
+    ///
+    /// ```
+    /// use mien::picture::Frame;
+    ///
+    /// let pixels = vec![255; 4 * 3 * 4];
+    /// assert_eq!(Frame::new(4, 3, &pixels).unwrap().height(), 3);
+    /// assert!(Frame::new(4, 4, &pixels).is_err());
+    /// ```
     pub fn new(width: usize, height: usize, rgba: &'a [u8]) -> Result<Self, FrameError> {
         if width == 0 || height == 0 {
             return Err(FrameError::Empty { width, height });

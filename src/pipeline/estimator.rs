@@ -87,10 +87,33 @@ impl Looks {
         }
     }
 
+    /// That many; `None` where it is neither.
+    pub fn from_count(count: usize) -> Option<Self> {
+        [Self::One, Self::Mirrored].into_iter().find(|looks| looks.count() == count)
+    }
+
     /// What the network is shown of an aligned face.
     fn regions(self, alignment: &Similarity) -> impl Iterator<Item = Region> {
         let face = alignment::aligned(alignment);
         [face, Region { mirrored: true, ..face }].into_iter().take(self.count())
+    }
+}
+
+/// Which faces of a photo are estimated, and how thoroughly. The others are found, and left out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wanted {
+    /// How often the network is shown each.
+    pub looks: Looks,
+    /// No more than these: those with the best scores; of a video's those that are known longest.
+    pub most_faces: usize,
+    /// None whose box is smaller than that, by its longer side in pixels.
+    pub smallest_face: f32,
+}
+
+impl Default for Wanted {
+    /// All of them.
+    fn default() -> Self {
+        Self { looks: Looks::default(), most_faces: usize::MAX, smallest_face: 0.0 }
     }
 }
 
@@ -277,7 +300,7 @@ impl Estimator {
         picture: impl Into<Picture<'_>>,
         alignments: &[Similarity],
     ) -> Result<Vec<RawEstimate>, EstimatorError> {
-        Ok(self.estimates(picture.into(), alignments).await?.0)
+        Ok(self.estimates(picture.into(), alignments, self.looks).await?.0)
     }
 
     /// Also how long cutting the faces out took, in milliseconds.
@@ -285,12 +308,13 @@ impl Estimator {
         &self,
         picture: Picture<'_>,
         alignments: &[Similarity],
+        looks: Looks,
     ) -> Result<(Vec<RawEstimate>, f64), EstimatorError> {
-        let regions: Vec<Region> = alignments.iter().flat_map(|face| self.looks.regions(face)).collect();
+        let regions: Vec<Region> = alignments.iter().flat_map(|face| looks.regions(face)).collect();
         let mut outputs = Outputs::default();
         self.engine.run(Task::Estimation, picture, &regions, &mut outputs).await?;
-        let looks = outputs.rows().map(estimate).collect::<Result<Vec<_>, _>>()?;
-        let estimates = looks.chunks(self.looks.count()).filter_map(RawEstimate::mean).collect();
+        let answers = outputs.rows().map(estimate).collect::<Result<Vec<_>, _>>()?;
+        let estimates = answers.chunks(looks.count()).filter_map(RawEstimate::mean).collect();
         Ok((estimates, outputs.sampling_ms()))
     }
 
@@ -329,14 +353,46 @@ impl Estimator {
         picture: impl Into<Picture<'_>>,
         search: Search,
     ) -> Result<Photo, EstimatorError> {
+        self.estimate_wanted(picture, search, &Wanted { looks: self.looks, ..Wanted::default() }).await
+    }
+
+    /// The same of some of its faces.
+    ///
+    /// ```
+    /// # use mien::{engine::EngineKind, picture::Pixels, pipeline::Estimator, weights::Weights};
+    /// # let read = |path| std::fs::read(path).unwrap();
+    /// # let detector = Weights::from_bytes(&read("model-weights/blazeface/blazeface-short.safetensors")).unwrap();
+    /// # let network = Weights::from_bytes(&read("model-weights/lite/lite.safetensors")).unwrap();
+    /// # let estimator = pollster::block_on(Estimator::new(EngineKind::Cpu, &detector, &network)).unwrap();
+    /// # let photo = Pixels::decode(&read("www/sample.jpg")).unwrap();
+    /// use mien::pipeline::estimator::{Looks, Wanted};
+    /// use mien::vision::Search;
+    ///
+    /// let wanted = Wanted { looks: Looks::One, most_faces: 3, smallest_face: 40.0 };
+    /// let frame = photo.frame();
+    /// let photo = pollster::block_on(estimator.estimate_wanted(&frame, Search::Tiled, &wanted)).unwrap();
+    /// assert_eq!((photo.faces.len(), photo.remarks.turn), (1, 0));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Estimator::estimate`].
+    pub async fn estimate_wanted(
+        &self,
+        picture: impl Into<Picture<'_>>,
+        search: Search,
+        wanted: &Wanted,
+    ) -> Result<Photo, EstimatorError> {
         let picture = picture.into();
         let mut watch = Stopwatch::start();
         let found = self.find(picture, search).await?;
-        let (remarks, detections) = (found.remarks(), found.faces);
+        let (mut remarks, mut detections) = (found.remarks(), found.faces);
+        detections.retain(|face| face.bbox.longer() >= wanted.smallest_face);
+        remarks.more_faces |= detections.len() > wanted.most_faces;
+        detections.truncate(wanted.most_faces);
         let detect = watch.lap();
         let (detections, alignments): (Vec<_>, Vec<_>) =
             detections.into_iter().filter_map(|d| Some((d, alignment::alignment(&d.landmarks)?))).unzip();
-        let (estimates, crop) = self.estimates(picture, &alignments).await?;
+        let (estimates, crop) = self.estimates(picture, &alignments, wanted.looks).await?;
         let network = (watch.lap() - crop).max(0.0);
         let face = |(detection, raw): (&Detection, &RawEstimate)| Face::new(detection, self.finish(raw));
         let faces = detections.iter().zip(&estimates).map(face).collect();

@@ -13,7 +13,7 @@
 //! browser module to another.
 
 use super::estimator::{
-    Estimate, Estimator, EstimatorError, Face, GenderProbabilities, Stopwatch, Timings, estimate,
+    Estimate, Estimator, EstimatorError, Face, GenderProbabilities, Stopwatch, Timings, Wanted, estimate,
 };
 use super::scene::Scene;
 use super::schedule::{FrameMode, FrameSchedule, KnownFaces};
@@ -51,6 +51,20 @@ impl TrackedFace {
         let gender = GenderProbabilities { female, male: 1.0 - female };
         let estimate = Estimate { age, age_range, hills, age_distribution, gender };
         Self { id, settled, face: Face::new(detection, estimate) }
+    }
+}
+
+impl Wanted {
+    /// Those that are wanted of a video's faces, and whether there are more than wanted of the size that is: the
+    /// one who came last is left out, so that the same stay from frame to frame.
+    pub fn of<'a>(&self, faces: &'a [TrackedFace]) -> (Vec<&'a TrackedFace>, bool) {
+        let longer = |it: &TrackedFace| it.face.bbox[2].max(it.face.bbox[3]);
+        let is_large = |it: &&TrackedFace| longer(it) >= self.smallest_face;
+        let before = |one: &TrackedFace| faces.iter().filter(is_large).filter(|it| it.id < one.id).count();
+        let chosen: Vec<_> =
+            faces.iter().filter(is_large).filter(|it| before(it) < self.most_faces).collect();
+        let more = chosen.len() < faces.iter().filter(is_large).count();
+        (chosen, more)
     }
 }
 
@@ -115,6 +129,24 @@ impl Video {
 
     /// Takes in the next frame: see [`Video::faces`]. `timestamp_ms` is its time in milliseconds from any
     /// origin.
+    ///
+    /// ```
+    /// # use mien::{engine::EngineKind, picture::Pixels, pipeline::Estimator, weights::Weights};
+    /// # let read = |path| std::fs::read(path).unwrap();
+    /// # let detector = Weights::from_bytes(&read("model-weights/blazeface/blazeface-short.safetensors")).unwrap();
+    /// # let network = Weights::from_bytes(&read("model-weights/lite/lite.safetensors")).unwrap();
+    /// # let estimator = pollster::block_on(Estimator::new(EngineKind::Cpu, &detector, &network)).unwrap();
+    /// # let photo = Pixels::decode(&read("www/sample.jpg")).unwrap();
+    /// use mien::pipeline::Video;
+    ///
+    /// let mut video = Video::default();
+    /// for number in 0..20 {
+    ///     let frame = photo.frame(); // of a camera, each another one
+    ///     pollster::block_on(video.process(&estimator, &frame, f64::from(number) * 40.0)).unwrap();
+    /// }
+    /// let [face] = video.faces() else { panic!() };
+    /// assert!(face.settled && face.face.estimate.age > 20.0);
+    /// ```
     ///
     /// # Errors
     /// [`EstimatorError`] where the engine stopped or computes wrongly.

@@ -450,7 +450,7 @@ fn a_card_can_be_saved_shared_and_its_numbers_copied() {
         assert!(text.contains("on my computer"), "{text}");
         press("Copy as JSON");
         page.wait_for("copied.length === 2");
-        let faces = page.evaluate("JSON.parse(copied[1]).faces.map((face) => [face.number, face.box.length, face.ageDistribution.length])");
+        let faces = page.evaluate("JSON.parse(copied[1]).faces.map((face) => [face.number, face.box.length, face.age_distribution.length])");
         assert_eq!(faces, json!([[1, 4, 100], [2, 4, 100]]));
         press("Share…");
         page.wait_for("shared.length === 1");

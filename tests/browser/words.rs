@@ -177,7 +177,7 @@ fn ages_alone_are_shown_to_those_who_wish_it() {
         page.wait_for("copied.length === 2");
         let copied = page.evaluate("copied.join()");
         let copied = copied.as_str().unwrap();
-        assert!(copied.contains("ageDistribution") && !copied.contains("male"), "{copied}");
+        assert!(copied.contains("age_distribution") && !copied.contains("male"), "{copied}");
         page.press("Escape");
         page.click("#see");
         page.wait_for("document.querySelector('dialog.see[open]')?.dataset.ready === ''");

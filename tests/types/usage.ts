@@ -13,7 +13,9 @@ export async function photo(source: MienSource): Promise<string[]> {
     onComparison: ({ cpu, webgpu }) => console.log(cpu < webgpu),
   });
   try {
-    const { width, height, faces, mode, path, timings, engine }: Result = await mien.estimate(source);
+    const options = { maxFaces: 3, smallestFace: 40, looks: 1, signal: AbortSignal.timeout(60_000) } as const;
+    const { width, height, faces, mode, path, looks, moreFaces, timings, engine, model }: Result = await mien.estimate(source, options);
+    console.log(looks === 2, moreFaces, model === mien.model);
     console.log(width * height, mode === 'search', path === 'texture', timings.total, engine === mien.engine, mien.model);
     return faces.map(words);
   } finally {
@@ -63,3 +65,6 @@ new Mien();
 void Mien.load({ engine: 'cuda' });
 // @ts-expect-error: not a picture
 void photo('portrait.jpg');
+export const thrice = (mien: Mien, picture: Blob): unknown =>
+  // @ts-expect-error: once or twice
+  mien.estimate(picture, { looks: 3 });

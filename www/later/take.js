@@ -4,6 +4,7 @@ import { t, translate } from '../language.js';
 import { markup } from '../lib/sealed.js';
 import { ageOnly, describe, summary } from '../views/words.js';
 import { drawCard, where } from './card.js';
+import { toJson } from './json.js';
 import { styles } from './styles.js';
 
 const kinds = () => ({ picture: t`With the picture`, blurred: t`Faces blurred`, hill: t`Numbers only` });
@@ -94,9 +95,7 @@ function asText({ shown }) {
   return [...(faces.length > 0 ? faces : [t`No face found.`]), t`A guess, not a measurement; made ${where()} with Mien.`].join('\n');
 }
 
-function asJson({ result: { width, height, engine }, shown }) {
-  const faces = shown.map(({ face: { gender, ...face }, number }) => (
-    { number, ...face, ...(!ageOnly && { gender }), ageDistribution: [...face.ageDistribution].map((p) => Number(p.toFixed(5))) }
-  ));
-  return JSON.stringify({ width, height, engine, faces }, null, 2);
+function asJson({ result, shown }) {
+  const faces = shown.map(({ face, number }) => ({ ...face, number, ...(ageOnly && { gender: undefined }) }));
+  return JSON.stringify(toJson({ ...result, faces }), null, 2);
 }

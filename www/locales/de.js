@@ -59,6 +59,8 @@ export default {
     '<0>Quelltext dieser Seite</0>, des Programms dahinter und dessen, was es trainiert.',
   '<0>Model card</0>: what the network learned from, how, and how far off it is.':
     '<0>Modellbeschreibung</0>: was das Netz woraus und wie gelernt hat und wie weit es danebenliegt.',
+  '<0>For other sites and programs</0>: the same estimator as a package, with examples.':
+    '<0>Für andere Seiten und Programme</0>: derselbe Schätzer als Paket, mit Beispielen (auf Englisch).',
   'The weights are for <0>non-commercial research</0>, as the collections ask; the face finder, BlazeFace, is Google’s (Apache-2.0). <1>What else is in this page</1>.':
     'Die Gewichte sind für <0>nicht kommerzielle Forschung</0>, wie es die Sammlungen verlangen; was Gesichter findet, BlazeFace, ist von Google (Apache-2.0). <1>Was sonst in dieser Seite steckt</1>.',
   '<0>Who made what</0>, the sample picture too: Eileen Collins, photographed by NASA; public domain.':

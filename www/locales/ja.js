@@ -55,6 +55,7 @@ export default {
   'Sources and terms': '出典と条件',
   '<0>Source of this page</0>, the program behind it and its trainer.': '<0>このページのソース</0>と、その元のプログラム、学習用プログラム。',
   '<0>Model card</0>: what the network learned from, how, and how far off it is.': '<0>モデルカード</0>：ネットワークが何からどう学び、どのくらい外れるか。',
+  '<0>For other sites and programs</0>: the same estimator as a package, with examples.': '<0>ほかのサイトやプログラムのために</0>：同じ推定をパッケージとして、例つき（英語）。',
   'The weights are for <0>non-commercial research</0>, as the collections ask; the face finder, BlazeFace, is Google’s (Apache-2.0). <1>What else is in this page</1>.':
     '重みは、データ集の求めにより<0>非営利の研究</0>用です。顔を見つけるBlazeFaceはGoogleのものです（Apache-2.0）。<1>このページに含まれるそのほかのもの</1>。',
   '<0>Who made what</0>, the sample picture too: Eileen Collins, photographed by NASA; public domain.':

@@ -55,6 +55,7 @@ export default {
   'Sources and terms': '출처와 조건',
   '<0>Source of this page</0>, the program behind it and its trainer.': '<0>이 페이지의 소스</0>, 그 뒤의 프로그램과 학습 프로그램.',
   '<0>Model card</0>: what the network learned from, how, and how far off it is.': '<0>모델 카드</0>: 신경망이 무엇에서 어떻게 배웠고 얼마나 빗나가는지.',
+  '<0>For other sites and programs</0>: the same estimator as a package, with examples.': '<0>다른 사이트와 프로그램용</0>: 같은 추정기를 패키지로, 예제와 함께 (영어).',
   'The weights are for <0>non-commercial research</0>, as the collections ask; the face finder, BlazeFace, is Google’s (Apache-2.0). <1>What else is in this page</1>.':
     '가중치는 모음들의 요구에 따라 <0>비상업적 연구</0>용입니다. 얼굴을 찾는 BlazeFace는 Google의 것입니다(Apache-2.0). <1>이 페이지에 든 그 밖의 것</1>.',
   '<0>Who made what</0>, the sample picture too: Eileen Collins, photographed by NASA; public domain.':

@@ -56,6 +56,8 @@ export default {
   '<0>Source of this page</0>, the program behind it and its trainer.': '<0>Mã nguồn của trang này</0>, chương trình đằng sau và phần huấn luyện.',
   '<0>Model card</0>: what the network learned from, how, and how far off it is.':
     '<0>Thẻ mô hình</0>: mạng học từ đâu, học thế nào và lệch bao nhiêu.',
+  '<0>For other sites and programs</0>: the same estimator as a package, with examples.':
+    '<0>Cho các trang và chương trình khác</0>: cùng bộ ước lượng dưới dạng gói, kèm ví dụ (tiếng Anh).',
   'The weights are for <0>non-commercial research</0>, as the collections ask; the face finder, BlazeFace, is Google’s (Apache-2.0). <1>What else is in this page</1>.':
     'Trọng số dành cho <0>nghiên cứu phi thương mại</0>, theo yêu cầu của các bộ ảnh; phần tìm khuôn mặt, BlazeFace, là của Google (Apache-2.0). <1>Những gì khác có trong trang này</1>.',
   '<0>Who made what</0>, the sample picture too: Eileen Collins, photographed by NASA; public domain.':

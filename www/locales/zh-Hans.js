@@ -54,6 +54,7 @@ export default {
   'Sources and terms': '来源与条款',
   '<0>Source of this page</0>, the program behind it and its trainer.': '<0>本页的源代码</0>、背后的程序及其训练程序。',
   '<0>Model card</0>: what the network learned from, how, and how far off it is.': '<0>模型说明</0>：网络从什么学习、怎样学习、相差多少。',
+  '<0>For other sites and programs</0>: the same estimator as a package, with examples.': '<0>供其他网站和程序使用</0>：同一估计程序的软件包，附示例（英文）。',
   'The weights are for <0>non-commercial research</0>, as the collections ask; the face finder, BlazeFace, is Google’s (Apache-2.0). <1>What else is in this page</1>.':
     '按数据集的要求，权重仅供<0>非商业研究</0>；寻找人脸的 BlazeFace 来自 Google（Apache-2.0）。<1>本页还包含什么</1>。',
   '<0>Who made what</0>, the sample picture too: Eileen Collins, photographed by NASA; public domain.': '<0>各部分的作者</0>，也包括示例图片：艾琳·柯林斯，NASA 摄；公有领域。',

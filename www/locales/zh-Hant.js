@@ -54,6 +54,7 @@ export default {
   'Sources and terms': '來源與條款',
   '<0>Source of this page</0>, the program behind it and its trainer.': '<0>本頁的原始碼</0>、背後的程式及其訓練程式。',
   '<0>Model card</0>: what the network learned from, how, and how far off it is.': '<0>模型說明</0>：網路從什麼學習、怎樣學習、相差多少。',
+  '<0>For other sites and programs</0>: the same estimator as a package, with examples.': '<0>供其他網站和程式使用</0>：同一估計程式的套件，附範例（英文）。',
   'The weights are for <0>non-commercial research</0>, as the collections ask; the face finder, BlazeFace, is Google’s (Apache-2.0). <1>What else is in this page</1>.':
     '依資料集的要求，權重僅供<0>非商業研究</0>；尋找臉孔的 BlazeFace 來自 Google（Apache-2.0）。<1>本頁還包含什麼</1>。',
   '<0>Who made what</0>, the sample picture too: Eileen Collins, photographed by NASA; public domain.': '<0>各部分的作者</0>，也包括範例圖片：艾琳·柯林斯，NASA 攝；公有領域。',

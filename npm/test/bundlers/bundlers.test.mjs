@@ -1,12 +1,12 @@
 // The packed package in small apps, as others build them, in a real browser on a real photo.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { before, describe, test } from 'node:test';
-import { app, assertQuiet, assertTheFace, filesBelow, freePort, outcome, run, serve, start, visit } from '../support.mjs';
+import { PACKED, app, assertQuiet, assertTheFace, filesBelow, freePort, outcome, run, serve, start, visit } from '../support.mjs';
 
 const require = createRequire(import.meta.url);
 const APPS = join(import.meta.dirname, 'apps');
@@ -93,10 +93,30 @@ describe('Next.js', () => {
 });
 
 describe('examples', () => {
+  for (const [name, options] of [['react', ['--strictPort']], ['vue', ['--strictPort']], ['plain', []]]) {
+    test(`${name}, by npm run dev`, async () => {
+      const folder = join(import.meta.dirname, 'examples', name);
+      const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      assert.equal(dependencies['mien-faces'], `file:../../target/package/${basename(PACKED)}`, 'what ./build.sh package makes');
+      assert(['sample.jpg', 'public/sample.jpg'].some((picture) => existsSync(join(folder, picture))), 'it has the picture that it shows');
+      await app(folder, { whole: true });
+      const port = await freePort();
+      const address = `http://localhost:${port}/`;
+      const server = await start('npm', ['run', 'dev', '--', '--port', `${port}`, ...options], address, { cwd: folder });
+      try {
+        await visit(address, async (page) => {
+          await page.waitForFunction(() => /^(Ages: )?\d\d$/.test(document.querySelector('#words')?.textContent));
+        });
+      } finally {
+        await server.stop();
+      }
+    });
+  }
+
   for (const name of ['react', 'vue']) {
-    test(`${name}, built by Vite`, async () => {
-      const folder = await app(join(import.meta.dirname, 'examples', name));
-      await run(process.execPath, [VITE, 'build'], { cwd: folder });
+    test(`${name}, by npm run build`, async () => {
+      const folder = await app(join(import.meta.dirname, 'examples', name), { whole: true });
+      await run('npm', ['run', 'build'], { cwd: folder });
       const site = await serve([join(folder, 'dist')]);
       try {
         await visit(`${site.origin}/`, async (page, said) => {

@@ -2,12 +2,15 @@
 
 import { Mien, MienError, type Result } from 'mien-faces';
 import { estimateMany } from 'mien-faces/many';
+import { toJson } from 'mien-faces/json';
 import { MienCamera, MienPhoto, type MienElementErrorCode } from 'mien-faces/elements';
 
 export async function library(photo: Blob): Promise<Result> {
   const mien = await Mien.load({ engine: 'cpu', base: new URL('https://example.org/mien/') });
   try {
-    return await mien.estimate(photo);
+    const result = await mien.estimate(photo, { maxFaces: 3, smallestFace: 40, looks: 1 });
+    console.log(toJson(result).faces[0]?.age_range[1], result.model);
+    return result;
   } catch (error) {
     if (error instanceof MienError && error.code === 'bad-picture') console.log(error.message);
     throw error;

@@ -11,7 +11,7 @@ pub(in crate::engine) const SIDE: usize = 160;
 /// [`Input`](crate::net::Input)).
 ///
 /// # Panics
-/// If `crop` is not [`SIDE`] x [`SIDE`] RGB.
+/// If `crop` is not `SIDE` x `SIDE` RGB.
 pub fn network_input(kind: NetworkKind, crop: &[u8]) -> Vec<f32> {
     let mut maker = InputMaker::default();
     maker.run(kind, crop).iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect()
@@ -30,7 +30,7 @@ impl InputMaker {
     /// From the aligned crop: `crops x side x side` RGB. Allocates nothing from the second one on.
     ///
     /// # Panics
-    /// If `crop` is not [`SIDE`] x [`SIDE`] RGB.
+    /// If `crop` is not `SIDE` x `SIDE` RGB.
     pub fn run<'a>(&'a mut self, kind: NetworkKind, crop: &'a [u8]) -> &'a [u8] {
         assert_eq!(crop.len(), SIDE * SIDE * 3);
         let input = &kind.network().input;

@@ -7,7 +7,7 @@
 //!
 //! The gradient at the input of a convolution is a convolution again, of the gradient at its output with the
 //! kernel turned by 180 degrees. At stride 2 it is four of them, one for the even and odd rows and columns
-//! each, with those of the kernel's rows and columns that meet them ([`Transposed`]).
+//! each, with those of the kernel's rows and columns that meet them (`Transposed`).
 
 mod backward;
 mod norm;
