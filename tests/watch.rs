@@ -311,27 +311,27 @@ fn nothing_is_drawn_where_that_cannot_be() {
 fn a_terminal_is_left_as_it_was() {
     use std::io::Write;
     let (folder, [film, rules]) = entrance("Hello to all");
-    let draw = |more: &str, source: &str| {
+    let shown = folder.path().join("shown");
+    let draw = |source: &str| {
         let mien = env!("CARGO_BIN_EXE_mien");
         let line = format!(
-            "trap : INT; stty cols 80 rows 25; '{mien}' watch --draw terminal --rules '{rules}' --clock 12:00 {more} '{source}'; echo status $?"
+            "trap : INT; stty cols 80 rows 25; '{mien}' watch --draw terminal --rules '{rules}' --clock 12:00 {source}; echo status $?"
         );
         let mut command = Command::new("script");
-        command
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["-qec", &line, "/dev/null"])
-            .env("SHELL", "/bin/sh");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script, of Debian's bsdutils")
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).env("SHELL", "/bin/sh");
+        command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped());
+        // A pipe would be full before anybody reads it.
+        command.stdout(fs::File::create(&shown).unwrap()).spawn().expect("script, of Debian's bsdutils")
     };
-    let check = |output: Output| {
-        let text = String::from_utf8(output.stdout).unwrap();
+    let check = || {
+        let text = fs::read_to_string(&shown).unwrap();
         let drawn = text.split_once("\x1b[?1049h\x1b[?25l").expect("a page of its own").1;
         let (drawn, after) = drawn.split_once("\x1b[?25h\x1b[?1049l").expect("and back");
         assert_eq!(after.trim(), "status 0", "nothing is drawn after it");
         drawn.to_owned()
     };
-    let child = draw("--frames 60", &film);
-    let drawn = check(child.wait_with_output().unwrap());
+    draw(&format!("--frames 60 '{film}'")).wait().unwrap();
+    let drawn = check();
     assert_eq!(drawn.matches("\x1b[H").count(), 60);
     for part in ["▀", "about ", "Hello to all", "Nobody", "\x1b[38;2;46;196;182m"] {
         assert!(drawn.contains(part), "no {part:?}");
@@ -340,15 +340,18 @@ fn a_terminal_is_left_as_it_was() {
     // A camera that goes on for ever: a pipe that stays open.
     let camera = folder.path().join("camera");
     assert!(Command::new("mkfifo").arg(&camera).status().unwrap().success());
-    let mut child = draw("- < ", camera.to_str().unwrap());
+    let mut child = draw(&format!("- < '{}'", camera.display()));
     let mut frames = fs::OpenOptions::new().write(true).open(&camera).unwrap();
     let film = walk();
     frames.write_all(&film[..film.len() / 95 * 20]).unwrap();
-    frames.flush().unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let begun = std::time::Instant::now();
+    while !fs::read_to_string(&shown).is_ok_and(|text| text.matches("\x1b[H").count() > 10) {
+        assert!(begun.elapsed().as_secs() < 30, "nothing is drawn");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
-    let drawn = check(child.wait_with_output().unwrap());
-    assert!(drawn.contains("▀"));
+    child.wait().unwrap();
+    check();
 }
 
 /// A film of so many frames, read from standard input: the most memory that it took, in MiB, as Linux has it.
