@@ -117,6 +117,8 @@ fn what_cannot_be_watched_is_said_in_one_line() {
     let other = put("film.mp4", b"\0\0\0\x18ftypmp42");
     for (arguments, words) in [
         (["nowhere.mp4"], "nowhere.mp4: No such file or directory"),
+        (["/dev/video999"], "/dev/video999: there is no such camera. "),
+        (["rtsp://203.0.113.1/stream"], "read by ffmpeg, which is not here"),
         ([folder.path().to_str().unwrap()], "that is a folder"),
         ([cut.as_str()], "it ends in the middle of a frame"),
         ([large.as_str()], "too large"),

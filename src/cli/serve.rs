@@ -279,17 +279,17 @@ mod tests {
     fn a_page_comes_over_tls_to_whoever_trusts_the_certificate() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("index.html"), "the page").unwrap();
-        let make = || Certificate::for_addresses(&[Ipv4Addr::new(192, 0, 2, 7).into()]).unwrap();
+        let make = || Certificate::for_addresses(&[Ipv4Addr::new(203, 0, 113, 7).into()]).unwrap();
         let (certificate, other) = (make(), make());
         let trusted = certificate.certificate.clone();
         let (address, _runtime) = start(dir.path(), Some(certificate), PATIENCE);
         // By its name, and by an address that it was made for.
-        for name in ["localhost", "192.0.2.7"] {
+        for name in ["localhost", "203.0.113.7"] {
             let [head, body] = ask(connect(address, &trusted, name), "/");
             assert!(head.starts_with("HTTP/1.1 200"), "{head}");
             assert_eq!(body, "the page");
         }
-        for (trusted, name) in [(&trusted, "192.0.2.8"), (&other.certificate, "localhost")] {
+        for (trusted, name) in [(&trusted, "203.0.113.8"), (&other.certificate, "localhost")] {
             let error = connect(address, trusted, name).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap_err();
             assert!(error.to_string().contains("invalid peer certificate"), "{error}");
         }
@@ -400,8 +400,8 @@ mod tests {
         let error = run(args(taken.local_addr().unwrap().port())).unwrap_err().to_string();
         assert!(error.contains("in use") && error.contains("--port"), "{error}");
 
-        let elsewhere = ServeArgs { host: Some(Ipv4Addr::new(192, 0, 2, 7).into()), ..args(0) };
+        let elsewhere = ServeArgs { host: Some(Ipv4Addr::new(203, 0, 113, 7).into()), ..args(0) };
         let error = run(elsewhere).unwrap_err().to_string();
-        assert!(error.contains("192.0.2.7 is no address of this machine"), "{error}");
+        assert!(error.contains("203.0.113.7 is no address of this machine"), "{error}");
     }
 }

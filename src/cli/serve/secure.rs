@@ -95,7 +95,7 @@ fn chosen(host: IpAddr, own: &[IpAddr], outward: Option<IpAddr>) -> Vec<IpAddr> 
 fn outward() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     // Of a network that is kept for examples.
-    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9)).ok()?;
     Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_unspecified())
 }
 
@@ -125,21 +125,21 @@ mod tests {
         assert_eq!(shown("::", outward), ["192.168.1.20", "172.17.0.1", "fd00::20"]);
         assert_eq!(shown("0.0.0.0", None), ["172.17.0.1", "192.168.1.20"]);
         assert!(reachable("127.0.0.1".parse().unwrap()).is_empty());
-        assert_eq!(reachable("192.0.2.7".parse().unwrap()), ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+        assert_eq!(reachable("203.0.113.7".parse().unwrap()), ["203.0.113.7".parse::<IpAddr>().unwrap()]);
         assert!(reachable("0.0.0.0".parse().unwrap()).iter().all(|it| !it.is_loopback()));
     }
 
     #[test]
     fn a_certificate_is_made_anew_each_time() {
-        let one = Certificate::for_addresses(&["192.0.2.7".parse().unwrap()]).unwrap();
+        let one = Certificate::for_addresses(&["203.0.113.7".parse().unwrap()]).unwrap();
         let other = Certificate::for_addresses(&[]).unwrap();
         let print = one.fingerprint();
         assert_ne!(print, other.fingerprint());
         assert_eq!((print.len(), print.matches(':').count()), (95, 31));
         // The address and the name stand in it.
         let holds = |it: &Certificate, part: &[u8]| it.certificate.windows(part.len()).any(|at| at == part);
-        assert!(holds(&one, &[192, 0, 2, 7]) && holds(&one, b"localhost"));
-        assert!(!holds(&other, &[192, 0, 2, 7]));
+        assert!(holds(&one, &[203, 0, 113, 7]) && holds(&one, b"localhost"));
+        assert!(!holds(&other, &[203, 0, 113, 7]));
     }
 
     #[test]

@@ -80,7 +80,12 @@ impl Source {
         if is_address(source) {
             return Self::by_ffmpeg(source, &[], true).with_context(shown);
         }
-        let kind = source.metadata().with_context(shown)?.file_type();
+        let kind = match source.metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound && is_camera(source) => {
+                bail!("{}: there is no such camera. {}", shown(), cameras())
+            }
+            kind => kind.with_context(shown)?.file_type(),
+        };
         ensure!(!kind.is_dir(), "{}: that is a folder; mien predict reads pictures in folders", shown());
         if !kind.is_file() {
             let camera: &[&str] = if cfg!(target_os = "linux") { &["-f", "v4l2"] } else { &[] };
@@ -175,6 +180,23 @@ impl Source {
 fn is_address(source: &Path) -> bool {
     let scheme = source.to_str().and_then(|text| text.split_once("://")).map(|(scheme, _)| scheme);
     scheme.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_alphanumeric()))
+}
+
+/// What Linux calls a camera.
+fn is_camera(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.starts_with("/dev/video"))
+}
+
+/// Which cameras there are, as a sentence.
+fn cameras() -> String {
+    let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut there: Vec<_> =
+        entries.filter(|path| is_camera(path)).map(|path| path.display().to_string()).collect();
+    there.sort();
+    match there.is_empty() {
+        true => "None is connected, or its driver is not loaded".into(),
+        false => format!("Those of this machine: {}", there.join(", ")),
+    }
 }
 
 /// Fills the slot until there are no more, or nobody wants more.
