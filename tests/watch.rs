@@ -371,7 +371,7 @@ fn peak_memory(size: [u32; 2], frames: usize) -> u64 {
     let mut film = child.stdin.take().unwrap();
     let (go_on, wait) = std::sync::mpsc::channel::<()>();
     let writer = std::thread::spawn(move || {
-        write!(film, "YUV4MPEG2 W{} H{} F25:1 Ip C420jpeg\n", size[0], size[1]).unwrap();
+        writeln!(film, "YUV4MPEG2 W{} H{} F25:1 Ip C420jpeg", size[0], size[1]).unwrap();
         for frame in 0..frames as i64 {
             // Three people who walk, so that nothing is skipped.
             let mut picture = image::GrayImage::from_pixel(size[0], size[1], image::Luma([120]));

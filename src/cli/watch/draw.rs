@@ -23,7 +23,7 @@ pub enum Draw {
 /// Somewhere to draw.
 pub enum Drawing {
     Terminal(Terminal),
-    Window(Window),
+    Window(Box<Window>),
 }
 
 impl Drawing {
@@ -34,7 +34,7 @@ impl Drawing {
     pub fn begin(draw: Draw) -> anyhow::Result<Self> {
         Ok(match draw {
             Draw::Terminal => Self::Terminal(Terminal::begin()?),
-            Draw::Window => Self::Window(Window::begin()?),
+            Draw::Window => Self::Window(Box::new(Window::begin()?)),
         })
     }
 
