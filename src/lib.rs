@@ -52,6 +52,7 @@
 //!
 //! And with the feature `cli`, on top of it all:
 //!
+//! - `screen`: the entrance screen's rules, as the page has them: who fits, and when the content changes.
 //! - `cli`: the program's commands.
 //!
 //! Features. The library alone estimates faces in pictures that are in memory already, on the CPU: no burn,
@@ -82,6 +83,8 @@ pub mod picture;
 pub mod pipeline;
 #[cfg(feature = "train")]
 pub mod plot;
+#[cfg(feature = "cli")]
+pub mod screen;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod vision;

@@ -12,23 +12,36 @@ const FRAME: Rgba<u8> = Rgba([46, 196, 182, 255]);
 const BACKGROUND: Rgba<u8> = Rgba([16, 24, 32, 255]);
 const TEXT: Rgba<u8> = Rgba([255, 255, 255, 255]);
 
-/// Draws each face's frame, and above it (or below, where there is no room) what is said of it.
-pub fn annotate(mut image: RgbaImage, faces: &[Face]) -> DynamicImage {
+/// A face's place, in pixels, and what is written there.
+pub struct Label {
+    /// Left, top, width, height.
+    pub bbox: [f32; 4],
+    pub text: String,
+}
+
+/// Draws each face's frame, and what is said of it.
+pub fn annotate(image: RgbaImage, faces: &[Face]) -> DynamicImage {
+    let labels: Vec<_> = faces.iter().map(|face| Label { bbox: face.bbox, text: words(face) }).collect();
+    // PNG keeps whatever the picture had; transparency would only hide the labels.
+    DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(draw(image, &labels)).into_rgb8())
+}
+
+/// Draws each frame, and above it (or below, where there is no room) its text.
+pub fn draw(mut image: RgbaImage, labels: &[Label]) -> RgbaImage {
     let font = FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT)
         .expect("a font that ships with the crate");
     let (width, height) = image.dimensions();
     let longest = width.max(height) as f32;
     let stroke = (longest / 400.0).ceil() as i32;
     let size = (longest / 45.0).clamp(11.0, 60.0);
-    for face in faces {
-        let [x, y, w, h] = face.bbox;
+    for Label { bbox, text } in labels {
+        let [x, y, w, h] = *bbox;
         let (left, top) = (x.round() as i32, y.round() as i32);
         for i in 0..stroke {
             let side = |length: f32| (length.round() as i32 - 2 * i).max(1) as u32;
             draw_hollow_rect_mut(&mut image, Rect::at(left + i, top + i).of_size(side(w), side(h)), FRAME);
         }
-        let text = words(face);
-        let (text_width, text_height) = text_size(size, &font, &text);
+        let (text_width, text_height) = text_size(size, &font, text);
         let (box_width, box_height) = (text_width + size as u32 / 2, text_height + size as u32 / 2);
         let above = top - box_height as i32;
         let label_top =
@@ -40,8 +53,7 @@ pub fn annotate(mut image: RgbaImage, faces: &[Face]) -> DynamicImage {
             BACKGROUND,
         );
         let inset = size as i32 / 4;
-        draw_text_mut(&mut image, TEXT, label_left + inset, label_top + inset, size, &font, &text);
+        draw_text_mut(&mut image, TEXT, label_left + inset, label_top + inset, size, &font, text);
     }
-    // PNG keeps whatever the picture had; transparency would only hide the labels.
-    DynamicImage::ImageRgb8(DynamicImage::ImageRgba8(image).into_rgb8())
+    image
 }

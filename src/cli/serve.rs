@@ -1,12 +1,15 @@
-//! `mien serve`: the built page on an address of this machine.
+//! `mien serve`: the built page on an address of this machine, or of its network.
 //!
 //! Browsers open the camera, and run service workers, only for `https:` pages and for `localhost`, so the
 //! page cannot be tried from a `file:` address. Nothing but GET and HEAD of files below one folder is served;
 //! what links in it lead to counts as being there.
 
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+mod secure;
+
+use std::io::{ErrorKind, IsTerminal};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -15,14 +18,25 @@ use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use tokio::net::TcpListener;
+use axum_server::Server;
+use axum_server::tls_rustls::RustlsAcceptor;
 use tower_http::services::{ServeDir, ServeFile};
 use tower_http::set_header::SetResponseHeaderLayer;
+
+use super::output;
+use secure::Certificate;
 
 /// Bytes of a file's name, on all systems that have a limit.
 const LONGEST_NAME: usize = 255;
 
-/// Serve the page from a folder, on this machine only unless --host says otherwise.
+/// For so long a client may say nothing, or be in the middle of a handshake or of a request's head. Browsers
+/// connect ahead, and connect again where that was too long ago.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Serve the page from a folder, on this machine only unless --https or --host says otherwise
+///
+/// With --https also other devices can open it, camera and all: a phone in the same network, for one. The certificate
+/// is made at the start, and kept nowhere; nobody vouches for it, so the browser warns.
 #[derive(clap::Args, Debug)]
 pub struct ServeArgs {
     /// The folder with the page, as `./build.sh dist` makes it
@@ -33,9 +47,13 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 8000)]
     pub port: u16,
 
-    /// Address to listen on
-    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = address)]
-    pub host: IpAddr,
+    /// Address to listen on [default: 127.0.0.1, and with --https 0.0.0.0, which is every network of this machine]
+    #[arg(long, value_parser = address)]
+    pub host: Option<IpAddr>,
+
+    /// Serve over https to the network, with a certificate made on the spot
+    #[arg(long)]
+    pub https: bool,
 
     /// Print every request on standard error
     #[arg(long)]
@@ -53,25 +71,59 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     if !dir.join("index.html").is_file() {
         bail!("there is no page in {} (no index.html). Build it with: ./build.sh dist", dir.display());
     }
+    let everywhere = if args.https { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST };
+    let listener = listen(SocketAddr::new(args.host.unwrap_or(everywhere.into()), args.port))?;
+    let address = listener.local_addr()?;
+    let certificate =
+        args.https.then(|| Certificate::for_addresses(&secure::reachable(address.ip()))).transpose()?;
+    println!("Serving {} on {}", dir.display(), url(address, args.https));
+    match &certificate {
+        Some(certificate) => tell_others(address, certificate)?,
+        None if !address.ip().is_loopback() => {
+            println!("Note: from another machine, browsers allow the camera only over https: add --https.");
+        }
+        None => {}
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let listener = listen(SocketAddr::new(args.host, args.port)).await?;
-        let address = listener.local_addr()?;
-        println!("Serving {} on {}", dir.display(), url(address));
-        if !address.ip().is_loopback() {
-            println!("Note: from another machine, browsers allow the camera only over https.");
-        }
         // Files have no state to lose, so Ctrl-C may cut what is being sent.
         tokio::select! {
-            ended = axum::serve(listener, router(dir, args.log)) => ended.context("the server stopped"),
+            ended = serve(listener, router(dir, args.log), certificate.as_ref(), PATIENCE) => ended.context("the server stopped"),
             interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for Ctrl-C"),
         }
     })
 }
 
-async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let port = address.port();
+/// What to type into a phone, and what it will say.
+fn tell_others(address: SocketAddr, certificate: &Certificate) -> anyhow::Result<()> {
+    let addresses = secure::reachable(address.ip());
+    let urls: Vec<_> = addresses.iter().map(|ip| url(SocketAddr::new(*ip, address.port()), true)).collect();
+    match urls.first() {
+        Some(first) => {
+            println!("From another device of this network: {}", urls.join("  or  "));
+            if std::io::stdout().is_terminal() {
+                print!("{}", secure::picture_of(first)?);
+            }
+        }
+        None if address.ip().is_loopback() => {
+            println!("No other device can open it, since it listens on {} alone.", address.ip())
+        }
+        None => output::remark(
+            "this machine has no address in a network, so no other device can open the page; connect it to one and start anew",
+        ),
+    }
+    println!(
+        "The browser will warn that nobody vouches for the certificate, which was made just now. Go on: in Chrome and Edge \
+         by \u{201c}Advanced\u{201d}, in Safari by \u{201c}Show Details\u{201d}, in Firefox by \u{201c}Advanced\u{2026}\u{201d}. Whoever wants to be sure to speak with \
+         this machine compares its SHA-256 fingerprint:\n{}",
+        certificate.fingerprint()
+    );
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        let (ip, port) = (address.ip(), address.port());
         match error.kind() {
             ErrorKind::AddrInUse => anyhow::anyhow!(
                 "port {port} is in use. Stop the other program, or choose a port: --port {}",
@@ -82,17 +134,49 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
                     "not allowed to listen on port {port}. Choose one above 1023, such as --port 8000"
                 )
             }
+            ErrorKind::AddrNotAvailable => anyhow::anyhow!(
+                "{ip} is no address of this machine. Take one of its own, or 0.0.0.0 for all of them: --host 0.0.0.0"
+            ),
             _ => anyhow::Error::new(error).context(format!("cannot listen on {address}")),
         }
     })
 }
 
+/// Answers whoever connects, over TLS where there is a certificate. Who sends nothing, or a request's head too
+/// slowly, is cut off after `patience`.
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    certificate: Option<&Certificate>,
+    patience: Duration,
+) -> anyhow::Result<()> {
+    let server = hurried(axum_server::from_tcp(listener)?, patience);
+    let service = router.into_make_service();
+    match certificate {
+        Some(certificate) => {
+            let acceptor = RustlsAcceptor::new(certificate.server().await?).handshake_timeout(patience);
+            server.acceptor(acceptor).serve(service).await?;
+        }
+        None => server.serve(service).await?,
+    }
+    Ok(())
+}
+
+fn hurried(server: Server<SocketAddr>, patience: Duration) -> Server<SocketAddr> {
+    let mut server = server.first_request_timeout(patience);
+    server.http_builder().http1().header_read_timeout(patience);
+    server.http_builder().http2().keep_alive_interval(patience).keep_alive_timeout(patience);
+    server
+}
+
 /// What to type into the browser. `localhost` rather than 127.0.0.1, for people read it.
-fn url(address: SocketAddr) -> String {
-    if address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
-        format!("http://localhost:{}", address.port())
+fn url(address: SocketAddr, secure: bool) -> String {
+    let (scheme, ip) = (if secure { "https" } else { "http" }, address.ip());
+    // On an address that stands for all of them, a browser finds nobody.
+    if ip == IpAddr::V4(Ipv4Addr::LOCALHOST) || ip.is_unspecified() {
+        format!("{scheme}://localhost:{}", address.port())
     } else {
-        format!("http://{address}")
+        format!("{scheme}://{address}")
     }
 }
 
@@ -136,6 +220,10 @@ async fn log_request(request: Request, next: Next) -> Response {
 mod tests {
     use super::*;
     use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
     /// The head of the answer to a GET, in lower case.
     fn get(dir: &Path, path: &str) -> String {
@@ -146,19 +234,112 @@ mod tests {
         answer(dir, path)[1].clone()
     }
 
-    fn answer(dir: &Path, path: &str) -> [String; 2] {
+    /// A server with a page for the test's time: its address.
+    fn start(
+        dir: &Path,
+        certificate: Option<Certificate>,
+        patience: Duration,
+    ) -> (SocketAddr, tokio::runtime::Runtime) {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(listen((Ipv4Addr::LOCALHOST, 0).into())).unwrap();
-        let address = listener.local_addr().unwrap();
-        let app = router(dir, false);
-        runtime.spawn(async move { axum::serve(listener, app).await });
-        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let (address, app) = (listener.local_addr().unwrap(), router(dir, false));
+        runtime.spawn(async move { serve(listener, app, certificate.as_ref(), patience).await });
+        (address, runtime)
+    }
+
+    fn ask(mut stream: impl Read + Write, path: &str) -> [String; 2] {
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         [head.into(), body.into()]
+    }
+
+    fn answer(dir: &Path, path: &str) -> [String; 2] {
+        let (address, _runtime) = start(dir, None, PATIENCE);
+        ask(TcpStream::connect(address).unwrap(), path)
+    }
+
+    /// A connection over TLS by a client that trusts this certificate alone.
+    fn connect(address: SocketAddr, trusted: &[u8], name: &str) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(trusted.to_vec())).unwrap();
+        let config = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let client = ClientConnection::new(config.into(), name).unwrap();
+        StreamOwned::new(client, TcpStream::connect(address).unwrap())
+    }
+
+    #[test]
+    fn a_page_comes_over_tls_to_whoever_trusts_the_certificate() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("index.html"), "the page").unwrap();
+        let make = || Certificate::for_addresses(&[Ipv4Addr::new(203, 0, 113, 7).into()]).unwrap();
+        let (certificate, other) = (make(), make());
+        let trusted = certificate.certificate.clone();
+        let (address, _runtime) = start(dir.path(), Some(certificate), PATIENCE);
+        // By its name, and by an address that it was made for.
+        for name in ["localhost", "203.0.113.7"] {
+            let [head, body] = ask(connect(address, &trusted, name), "/");
+            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+            assert_eq!(body, "the page");
+        }
+        for (trusted, name) in [(&trusted, "203.0.113.8"), (&other.certificate, "localhost")] {
+            let error = connect(address, trusted, name).write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap_err();
+            assert!(error.to_string().contains("invalid peer certificate"), "{error}");
+        }
+    }
+
+    /// One that says nothing, one that begins a request and stops, one that leaves off after an answer; with TLS
+    /// and without.
+    #[test]
+    fn whoever_is_too_slow_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("index.html"), "the page").unwrap();
+        let patience = Duration::from_millis(300);
+        // A read comes to its end because the other side has closed, long before the client loses patience.
+        let ends = |stream: &TcpStream| stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let is_cut = |result: std::io::Result<usize>| match result {
+            Ok(bytes) => bytes == 0,
+            Err(error) => [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof].contains(&error.kind()),
+        };
+        let whole = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        for sent in ["", "G", &whole[..20]] {
+            let (address, _runtime) = start(dir.path(), None, patience);
+            let mut stream = TcpStream::connect(address).unwrap();
+            ends(&stream);
+            stream.write_all(sent.as_bytes()).unwrap();
+            let mut said = Vec::new();
+            let result = stream.read_to_end(&mut said);
+            assert!(result.is_ok() || is_cut(result), "{sent:?} is still connected");
+            assert!(!said.starts_with(b"HTTP/1.1 200"), "{sent:?}");
+
+            let certificate = Certificate::for_addresses(&[]).unwrap();
+            let trusted = certificate.certificate.clone();
+            let (address, _runtime) = start(dir.path(), Some(certificate), patience);
+            // Before the handshake, and after it.
+            let mut stream = TcpStream::connect(address).unwrap();
+            ends(&stream);
+            assert!(is_cut(stream.read(&mut [0; 64])), "one without a handshake is still connected");
+            let mut stream = connect(address, &trusted, "localhost");
+            ends(&stream.sock);
+            stream.write_all(sent.as_bytes()).unwrap();
+            stream.flush().unwrap();
+            while stream.conn.is_handshaking() {
+                stream.conn.complete_io(&mut stream.sock).unwrap();
+            }
+            let mut said = Vec::new();
+            let result = stream.read_to_end(&mut said);
+            assert!(result.is_ok() || is_cut(result), "{sent:?} over TLS is still connected");
+        }
+        // And a whole one is answered, by the same server.
+        let (address, _runtime) = start(dir.path(), None, patience);
+        assert_eq!(ask(TcpStream::connect(address).unwrap(), "/")[1], "the page");
     }
 
     #[test]
@@ -204,8 +385,13 @@ mod tests {
     #[test]
     fn a_taken_port_and_a_missing_page_are_explained() {
         let dir = tempfile::tempdir().unwrap();
-        let args =
-            |port| ServeArgs { dir: dir.path().into(), port, host: Ipv4Addr::LOCALHOST.into(), log: false };
+        let args = |port| ServeArgs {
+            dir: dir.path().into(),
+            port,
+            host: Some(Ipv4Addr::LOCALHOST.into()),
+            https: false,
+            log: false,
+        };
         let error = run(args(0)).unwrap_err().to_string();
         assert!(error.contains("./build.sh dist"), "{error}");
 
@@ -213,5 +399,9 @@ mod tests {
         let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let error = run(args(taken.local_addr().unwrap().port())).unwrap_err().to_string();
         assert!(error.contains("in use") && error.contains("--port"), "{error}");
+
+        let elsewhere = ServeArgs { host: Some(Ipv4Addr::new(203, 0, 113, 7).into()), ..args(0) };
+        let error = run(elsewhere).unwrap_err().to_string();
+        assert!(error.contains("203.0.113.7 is no address of this machine"), "{error}");
     }
 }

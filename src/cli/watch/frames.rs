@@ -1,19 +1,14 @@
-//! Frames of a film or a camera: read as YUV4MPEG2, which ffmpeg makes of what is something else.
+//! Frames of the kind YUV4MPEG2, as pixels.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use y4m::{Colorspace, Decoder, Limits};
 
-use crate::cli::inputs::is_standard_input;
-
 /// How such a film begins.
-const MAGIC: &[u8] = b"YUV4MPEG2 ";
+pub const MAGIC: &[u8] = b"YUV4MPEG2 ";
 
 /// The most that a frame may take.
 const MOST_BYTES: usize = 512 << 20;
@@ -21,16 +16,19 @@ const MOST_BYTES: usize = 512 << 20;
 /// From so many rows on, colours are meant as ITU-R BT.709 has them; below, as BT.601.
 const HIGH_DEFINITION: usize = 720;
 
+/// Frames a second where the film does not say, as of most.
+const USUAL_RATE: f64 = 25.0;
+
 /// Reads, and counts what was read: the decoder says of every end that it is one.
 struct Counted {
-    source: BufReader<Box<dyn Read>>,
-    bytes: Rc<Cell<u64>>,
+    source: BufReader<Box<dyn Read + Send>>,
+    bytes: Arc<AtomicU64>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.source.read(buffer)?;
-        self.bytes.set(self.bytes.get() + bytes as u64);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         Ok(bytes)
     }
 }
@@ -39,117 +37,80 @@ impl Read for Counted {
 pub struct Frames {
     decoder: Decoder<Counted>,
     /// What the decoder has had, and what of it was whole frames.
-    bytes: Rc<Cell<u64>>,
+    bytes: Arc<AtomicU64>,
     whole: u64,
-    /// ffmpeg, where it is needed.
-    program: Option<Child>,
-    is_live: bool,
+}
+
+/// Why there are no frames.
+pub enum NoFrames {
+    /// There is not a byte.
+    Empty,
+    /// Of another kind, or not to be read.
+    Other(anyhow::Error),
 }
 
 impl Frames {
-    /// Opens a film, a camera, or standard input (`-`).
+    /// Reads how the film begins.
     ///
     /// # Errors
-    /// Where there is no such thing, no ffmpeg for what needs it, or the frames are of a kind that is not read.
-    pub fn open(source: &Path) -> anyhow::Result<Self> {
-        let shown = || source.display().to_string();
-        if is_standard_input(source) {
-            return Self::of(Box::new(io::stdin()), None, false).context("standard input");
-        }
-        let kind = source.metadata().with_context(shown)?.file_type();
-        ensure!(!kind.is_dir(), "{}: that is a folder; mien predict reads pictures in folders", shown());
-        let is_live = !kind.is_file();
-        if !is_live {
-            let mut start = Vec::new();
-            File::open(source)?.take(MAGIC.len() as u64).read_to_end(&mut start).with_context(shown)?;
-            if start == MAGIC {
-                return Self::of(Box::new(File::open(source)?), None, false).with_context(shown);
-            }
-        }
-        let mut command = Command::new("ffmpeg");
-        command.args(["-nostdin", "-loglevel", "error"]);
-        if is_live && cfg!(target_os = "linux") {
-            command.args(["-f", "v4l2"]);
-        }
-        command.arg("-i").arg(source).args(["-an", "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe", "-"]);
-        let mut child = match command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn() {
-            Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-                "{}: cameras and films are read by ffmpeg, which is not here. Install it (Debian: sudo apt-get install \
-                 ffmpeg), or hand over frames of the kind YUV4MPEG2",
-                shown()
-            ),
-            child => child.context("ffmpeg")?,
-        };
-        let frames = child.stdout.take().expect("it is piped");
-        Self::of(Box::new(frames), Some(child), is_live).with_context(shown)
-    }
-
-    fn of(source: Box<dyn Read>, mut program: Option<Child>, is_live: bool) -> anyhow::Result<Self> {
-        let bytes = Rc::<Cell<u64>>::default();
+    /// [`NoFrames`] where the frames are of a kind that is not read, or there are none.
+    pub fn of(source: Box<dyn Read + Send>) -> Result<Self, NoFrames> {
+        let bytes = Arc::<AtomicU64>::default();
         let source = Counted { source: BufReader::with_capacity(1 << 20, source), bytes: bytes.clone() };
         let decoder = match Decoder::new_with_limits(source, Limits { bytes: MOST_BYTES }) {
             Ok(decoder) => decoder,
-            // It has said why, on standard error.
-            Err(_) if program.as_mut().is_some_and(|it| it.wait().is_ok_and(|status| !status.success())) => {
-                bail!("ffmpeg can't read it")
-            }
-            Err(y4m::Error::EOF) if bytes.get() == 0 => bail!("there are no frames in it"),
-            Err(error) => return Err(reason(error)),
+            Err(y4m::Error::EOF) if bytes.load(Ordering::Relaxed) == 0 => return Err(NoFrames::Empty),
+            Err(error) => return Err(NoFrames::Other(reason(error))),
         };
-        let (width, height) = (decoder.get_width(), decoder.get_height());
+        let frames = Self { whole: bytes.load(Ordering::Relaxed), decoder, bytes };
+        frames.check().map_err(NoFrames::Other)?;
+        Ok(frames)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let [width, height] = self.size();
         let is_usual = width.checked_mul(height).is_some_and(|pixels| (1..=MOST_BYTES / 4).contains(&pixels));
         ensure!(is_usual, "frames of {width}x{height} pixels are not read");
-        ensure!(
-            decoder.get_colorspace().get_bit_depth() == 8,
-            "frames of {} bits a colour are not read; have ffmpeg make yuv420p of them (-pix_fmt yuv420p)",
-            decoder.get_colorspace().get_bit_depth()
-        );
-        Ok(Self { decoder, whole: bytes.get(), bytes, program, is_live })
+        let bits = self.decoder.get_colorspace().get_bit_depth();
+        if bits != 8 {
+            bail!(
+                "frames of {bits} bits a colour are not read; have ffmpeg make yuv420p of them (-pix_fmt yuv420p)"
+            );
+        }
+        Ok(())
     }
 
-    /// Frames a second, as the film says; none of a camera, whose frames are of the moment at which they come.
-    pub fn rate(&self) -> Option<f64> {
+    /// Width and height in pixels.
+    pub fn size(&self) -> [usize; 2] {
+        [self.decoder.get_width(), self.decoder.get_height()]
+    }
+
+    /// Frames a second, as the film says.
+    pub fn rate(&self) -> f64 {
         let rate = self.decoder.get_framerate();
         let rate = rate.num as f64 / rate.den as f64;
-        (!self.is_live).then(|| if rate.is_finite() && rate > 0.0 { rate } else { 25.0 })
+        if rate.is_finite() && rate > 0.0 { rate } else { USUAL_RATE }
     }
 
-    /// The next frame's pixels, as RGBA into `rgba`, and its width and height; none at the end.
+    /// The next frame's pixels, as RGBA into `rgba`; false at the end.
     ///
     /// # Errors
     /// Of reading, or where it ends in the middle of a frame.
-    pub fn next(&mut self, rgba: &mut Vec<u8>) -> anyhow::Result<Option<[usize; 2]>> {
-        let (width, height) = (self.decoder.get_width(), self.decoder.get_height());
-        let colours = Colours::of(&self.decoder);
+    pub fn next(&mut self, rgba: &mut Vec<u8>) -> anyhow::Result<bool> {
+        let (size, colours) = (self.size(), Colours::of(&self.decoder));
         match self.decoder.read_frame() {
             Ok(frame) => {
                 let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
-                colours.convert(planes, [width, height], rgba);
-                self.whole = self.bytes.get();
-                Ok(Some([width, height]))
+                colours.convert(planes, size, rgba);
+                self.whole = self.bytes.load(Ordering::Relaxed);
+                Ok(true)
             }
             Err(y4m::Error::EOF) => {
-                ensure!(self.bytes.get() == self.whole, "it ends in the middle of a frame");
-                Ok(None)
+                ensure!(self.bytes.load(Ordering::Relaxed) == self.whole, "it ends in the middle of a frame");
+                Ok(false)
             }
             Err(error) => Err(reason(error)),
         }
-    }
-
-    /// Ends the program behind it, which `is_over` where there were no more frames.
-    ///
-    /// # Errors
-    /// Where it failed before that.
-    pub fn end(self, is_over: bool) -> anyhow::Result<()> {
-        let Some(mut program) = self.program else { return Ok(()) };
-        if is_over {
-            ensure!(program.wait()?.success(), "ffmpeg could not read all of it");
-            return Ok(());
-        }
-        // It has more to send, to nobody.
-        program.kill()?;
-        program.wait()?;
-        Ok(())
     }
 }
 
@@ -215,12 +176,16 @@ mod tests {
     use super::*;
 
     fn frames(film: &[u8]) -> anyhow::Result<Vec<(usize, usize, Vec<u8>)>> {
-        let mut frames = Frames::of(Box::new(io::Cursor::new(film.to_vec())), None, false)?;
+        let mut frames = match Frames::of(Box::new(io::Cursor::new(film.to_vec()))) {
+            Ok(frames) => frames,
+            Err(NoFrames::Empty) => bail!("there are no frames in it"),
+            Err(NoFrames::Other(error)) => return Err(error),
+        };
         let (mut all, mut rgba) = (Vec::new(), Vec::new());
-        while let Some([width, height]) = frames.next(&mut rgba)? {
+        while frames.next(&mut rgba)? {
+            let [width, height] = frames.size();
             all.push((width, height, rgba.clone()));
         }
-        frames.end(true)?;
         Ok(all)
     }
 
