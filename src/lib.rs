@@ -45,7 +45,7 @@
 //!
 //! With the feature `train`, how the networks come to be and how good they are:
 //!
-//! - [`data`]: labelled faces, from eight data sets' layouts to the tensors of a training step.
+//! - [`data`]: labelled faces, from ten data sets' layouts to the tensors of a training step.
 //! - [`evaluation`]: errors on labelled pictures, in all and by decade, gender and race label.
 //! - [`plot`]: drawings of them, and of a training.
 //! - [`train`]: losses, schedule, the loop, checkpoints, calibration, the study's experiments.

@@ -10,13 +10,13 @@ use super::output::make_folder;
 
 /// Cut the aligned crops of a data set, once, for training
 ///
-/// Takes the training pictures: the data set's own training list where it has one, all pictures where it has
-/// none. Pictures with no face, or several of about the same size, are left out, and so are rows without a
+/// Takes the training pictures: the data set's own training list where it has one, four fifths of the pictures
+/// where it has none (the rest is for testing). Pictures with no face, or several of about the same size, are left out, and so are rows without a
 /// usable label. Run it again to go on after an interruption.
 #[derive(clap::Args)]
 pub struct PrepareArgs {
     /// Name of the data set: as in labels.csv, or one of aaf, utkface, fairface, afad, imdb-wiki, cacd,
-    /// fg-net, megaage-asian
+    /// fg-net, megaage-asian, mufac, rafdb
     #[arg(long)]
     dataset: String,
 
