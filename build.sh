@@ -728,7 +728,7 @@ run_tests() {
     local v4l=(--locked --release --no-default-features --features v4l --bin mien) has_v4l=false
     if has_libclang; then
         has_v4l=true
-        cargo clippy "${v4l[@]}" --tests -- -D warnings
+        cargo clippy "${v4l[@]}" -- -D warnings
     else
         step "Going on without libclang or the kernel's headers: the feature v4l is not checked"
     fi
