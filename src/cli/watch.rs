@@ -1,9 +1,14 @@
 //! `mien watch`: the faces of a camera or a film, followed from frame to frame as the page follows them.
 
+#[cfg(all(feature = "v4l", target_os = "linux"))]
+mod camera;
 mod command;
 mod contents;
 mod draw;
 mod frames;
+// Its tests need no camera, nor the feature.
+#[cfg(any(test, all(feature = "v4l", target_os = "linux")))]
+mod raw;
 mod source;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! Frames of the kind YUV4MPEG2, as pixels.
+//! Frames of the kind YUV4MPEG2, as pixels; and what brightness and differences of colour are as red, green and blue,
+//! wherever they come from.
 
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
@@ -123,8 +124,8 @@ fn reason(error: y4m::Error) -> anyhow::Error {
 }
 
 /// How brightness and two differences of colour are red, green and blue.
-#[derive(Clone, Copy)]
-struct Colours {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Colours {
     /// Pixels to a difference, in each direction; none where there are no differences.
     shared: Option<[usize; 2]>,
     /// Black, and what brightness and differences are multiplied by.
@@ -144,12 +145,19 @@ impl Colours {
         };
         let is_full =
             decoder.get_raw_params().split(|byte| *byte == b' ').any(|it| it == b"XCOLORRANGE=FULL");
-        let parts = if decoder.get_height() >= HIGH_DEFINITION { [0.2126, 0.0722] } else { [0.299, 0.114] };
+        Self::new(shared, is_full, decoder.get_height() >= HIGH_DEFINITION)
+    }
+
+    /// With so many pixels to a difference, across and down; brightness from 0 to 255 if it `is_full`, from 16 to 235 if
+    /// not; after BT.709 if it `is_709`, after BT.601 if not.
+    pub fn new(shared: Option<[usize; 2]>, is_full: bool, is_709: bool) -> Self {
+        let parts = if is_709 { [0.2126, 0.0722] } else { [0.299, 0.114] };
         let (black, scale) = if is_full { (0.0, [1.0; 2]) } else { (16.0, [255.0 / 219.0, 255.0 / 224.0]) };
         Self { shared, black, scale, parts }
     }
 
-    fn convert(&self, [y, u, v]: [&[u8]; 3], [width, height]: [usize; 2], rgba: &mut Vec<u8>) {
+    /// Planes without anything between their rows, as RGBA into `rgba`.
+    pub fn convert(&self, [y, u, v]: [&[u8]; 3], [width, height]: [usize; 2], rgba: &mut Vec<u8>) {
         let [red, blue] = self.parts;
         let green = 1.0 - red - blue;
         rgba.clear();

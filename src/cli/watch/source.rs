@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+#[cfg(all(feature = "v4l", target_os = "linux"))]
+use super::camera::{self, Camera, Refusal};
 use super::frames::{Frames, MAGIC, NoFrames};
 use crate::cli::inputs::is_standard_input;
 
@@ -87,6 +89,14 @@ impl Source {
             kind => kind.with_context(shown)?.file_type(),
         };
         ensure!(!kind.is_dir(), "{}: that is a folder; mien predict reads pictures in folders", shown());
+        #[cfg(all(feature = "v4l", target_os = "linux"))]
+        if camera::is_video(&source.metadata().with_context(shown)?) {
+            match Camera::open(source) {
+                Ok(camera) => return Ok(Self::by_camera(camera)),
+                Err(Refusal::Final(error)) => return Err(error.context(shown())),
+                Err(Refusal::Here(error)) => eprintln!("{}: {error:#}; trying ffmpeg", shown()),
+            }
+        }
         if !kind.is_file() {
             let camera: &[&str] = if cfg!(target_os = "linux") { &["-f", "v4l2"] } else { &[] };
             return Self::by_ffmpeg(source, camera, true).with_context(shown);
@@ -125,10 +135,19 @@ impl Source {
             Err(NoFrames::Other(error)) => return Err(error),
         };
         let rate = (!is_live).then(|| frames.rate());
+        let (slot, size) = (Arc::<Slot>::default(), frames.size());
+        let (filled, mut frames) = (slot.clone(), frames);
+        thread::spawn(move || read(size, |rgba| frames.next(rgba), &filled, is_live));
+        Ok(Self { slot, rate, program })
+    }
+
+    #[cfg(all(feature = "v4l", target_os = "linux"))]
+    fn by_camera(mut camera: Camera) -> Self {
         let slot = Arc::<Slot>::default();
         let filled = slot.clone();
-        thread::spawn(move || read(frames, &filled, is_live));
-        Ok(Self { slot, rate, program })
+        // It has no end but by an error.
+        thread::spawn(move || read(camera.size(), |rgba| camera.next(rgba).map(|()| true), &filled, true));
+        Self { slot, rate: None, program: None }
     }
 
     /// Frames a second of a film; none of what is live, whose frames are of the moment at which they come.
@@ -188,7 +207,7 @@ fn is_camera(path: &Path) -> bool {
 }
 
 /// Which cameras there are, as a sentence.
-fn cameras() -> String {
+pub fn cameras() -> String {
     let entries = std::fs::read_dir("/dev").into_iter().flatten().flatten().map(|entry| entry.path());
     let mut there: Vec<_> =
         entries.filter(|path| is_camera(path)).map(|path| path.display().to_string()).collect();
@@ -199,12 +218,16 @@ fn cameras() -> String {
     }
 }
 
-/// Fills the slot until there are no more, or nobody wants more.
-fn read(mut frames: Frames, slot: &Slot, is_live: bool) {
-    let [width, height] = frames.size();
+/// Fills the slot until `next`, which fills memory with a frame, has no more, or nobody wants more.
+fn read(
+    [width, height]: [usize; 2],
+    mut next: impl FnMut(&mut Vec<u8>) -> anyhow::Result<bool>,
+    slot: &Slot,
+    is_live: bool,
+) {
     for number in 0.. {
         let mut rgba = slot.state().spare.take().unwrap_or_default();
-        let more = frames.next(&mut rgba);
+        let more = next(&mut rgba);
         let mut state = slot.state();
         if let Ok(true) = more {
             let waits = |state: &mut State| !is_live && state.picture.is_some() && !state.is_closed;
