@@ -725,10 +725,8 @@ run_tests() {
     done
     cargo clippy --locked --release --package mien-fuzz --all-targets -- -D warnings
     # Cameras without ffmpeg; what is not there is not installed for them.
-    local v4l=(--locked --release --no-default-features --features v4l --bin mien) has_v4l=false
     if has_libclang; then
-        has_v4l=true
-        cargo clippy "${v4l[@]}" -- -D warnings
+        cargo clippy --locked --release --no-default-features --features v4l --bin mien -- -D warnings
     else
         step "Going on without libclang or the kernel's headers: the feature v4l is not checked"
     fi
@@ -759,7 +757,6 @@ run_tests() {
     test_kernels_as_webassembly
     step "Tests"
     cargo test --locked --release
-    if $has_v4l; then cargo test "${v4l[@]}" watch; fi
     if have npm; then
         pack_package
         # A part that takes seconds; all of it takes minutes (`package-test`).

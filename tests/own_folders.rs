@@ -32,14 +32,18 @@ fn files(dataset: &str) -> Vec<String> {
         }
         "cacd" => [20, 40].map(|age| format!("CACD2000/{age}_Some_Body{person}_{age:04}.jpg")).to_vec(),
         "fg-net" => [10, 50].map(|age| format!("images/{person:03}A{age}.JPG")).to_vec(),
-        "megaage-asian" => vec![format!("{}/{person}.jpg", if person % 4 == 0 { "test" } else { "train" })],
+        "megaage-asian" => {
+            vec![format!("{}/{person}.jpg", if person.is_multiple_of(4) { "test" } else { "train" })]
+        }
         "mufac" => [1, 2].map(|at| format!("images/F{person:04}_AGE_M_{}_e{at}.jpg", 40 + person)).to_vec(),
         "utkface" => vec![format!("UTKFace/{}_{}_2_2017{person:04}.jpg.chip.jpg", 20 + person, person % 2)],
         "rafdb" => {
-            let split = if person % 4 == 0 { "test" } else { "train" };
+            let split = if person.is_multiple_of(4) { "test" } else { "train" };
             vec![format!("basic/Image/aligned/{split}_{person:05}_aligned.jpg")]
         }
-        "fairface" => vec![format!("{}/{person}.jpg", if person % 4 == 0 { "val" } else { "train" })],
+        "fairface" => {
+            vec![format!("{}/{person}.jpg", if person.is_multiple_of(4) { "val" } else { "train" })]
+        }
         // imdb-clean's tables and the pictures of IMDB.
         "imdb-wiki" => [1, 2]
             .map(|at| format!("imdb/{:02}/nm{person:07}_rm{at}_1970-1-1_2000.jpg", person % 10))

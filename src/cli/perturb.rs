@@ -243,7 +243,7 @@ mod tests {
     fn a_beauty_filter_smooths_skin_and_keeps_edges() {
         // Skin with a fine pattern, beside something dark.
         let picture = RgbaImage::from_fn(120, 90, |x, y| {
-            let pore = if (x + y) % 3 == 0 { 12 } else { 0 };
+            let pore = if (x + y).is_multiple_of(3) { 12 } else { 0 };
             if x < 60 { Rgba([30, 30, 30, 255]) } else { Rgba([190 - pore, 150 - pore, 130 - pore, 255]) }
         });
         // How far neighbours on the skin differ, and how far both sides of the edge do.

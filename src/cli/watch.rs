@@ -44,7 +44,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// name of the content that an entrance screen would show, when it changes.
 #[derive(clap::Args, Debug)]
 pub struct WatchArgs {
-    /// A camera such as /dev/video0, a film or an address (rtsp://...), all by ffmpeg; a film of the kind YUV4MPEG2 (.y4m),
+    /// A camera such as /dev/video0, a film or an address (rtsp://...), all by ffmpeg (in builds with the feature v4l,
+    /// cameras without it); a film of the kind YUV4MPEG2 (.y4m),
     /// or - for such frames from standard input, as in `ffmpeg -i film.mp4 -f yuv4mpegpipe - | mien watch -`
     source: PathBuf,
 
