@@ -184,7 +184,7 @@ fn what_cannot_work_is_said_in_one_line() {
         ),
         (of(&annotate), "that is a file; name a folder"),
         (of(&manual), "that is a file; name a folder"),
-        (with(&[&nowhere]), "nowhere/labels.csv: No such file or directory (os error 2)"),
+        (with(&[&nowhere]), "nowhere: No such file or directory (os error 2)"),
         (with(&[&short]), "toy-test.tar: ends early; get it again"),
         (with(&[data, "--plots", &a_file]), "that is a file; name a folder"),
         (with(&[data, "--predictions", &in_nowhere]), "make it first"),
@@ -606,11 +606,12 @@ fn an_experiment_is_trained_once_and_measured_on_test_pictures() {
         );
         let output = mien(&arguments.split(' ').collect::<Vec<_>>());
         let result: Value = serde_json::from_slice(&output.stdout).unwrap();
-        result["mae"].as_f64().unwrap()
+        ["mae", "mae_stderr"].map(|name| result[name].as_f64().unwrap())
     };
-    let (first, second) = (pretrained(1), pretrained(2));
+    let ([first, first_error], [second, second_error]) = (pretrained(1), pretrained(2));
+    let (mean, error) = ((first + second) / 2.0, (first_error + second_error) / 2.0);
     let spread = (first - second).abs() / 2f64.sqrt();
-    let expected = format!("| M-CNN | KL | {:.2} ± {spread:.2} |", (first + second) / 2.0);
+    let expected = format!("| M-CNN | KL | {mean:.2} ± {error:.2} ({spread:.2}) |");
     assert!(rows[0].starts_with(&expected), "{expected} {}", rows[0]);
 
     // Nothing is trained or measured twice.

@@ -163,10 +163,13 @@ impl Drop for Chromium {
 }
 
 pub fn executable() -> PathBuf {
-    if let Some(path) = std::env::var_os("CHROME") {
-        return path.into();
+    let asked = std::env::var_os("CHROME").map(PathBuf::from);
+    // A path. A name alone is looked for, which chromedriver would not do.
+    if let Some(path) = asked.as_ref().filter(|path| path.components().count() > 1) {
+        return path.clone();
     }
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let asked = asked.as_ref().and_then(|name| name.to_str());
+    let names = [asked.unwrap_or("chromium"), "chromium-browser", "google-chrome", "google-chrome-stable"];
     let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
     let mut candidates = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     candidates.find(|path| path.is_file()).unwrap_or_else(|| {

@@ -110,6 +110,7 @@ pub const VALIDATION: &str = "validation";
 /// looked for; [`DataError::NoSuchSet`] if there is no such split; [`DataError`] if a table or folder can't
 /// be read.
 pub fn open(dataset: &str, input: &Path, split: Option<&str>) -> Result<LabelledPictures, DataError> {
+    std::fs::metadata(input).map_err(DataError::io(input))?;
     let own = split.filter(|split| *split != VALIDATION);
     let mut pictures = if input.join("labels.csv").is_file() {
         LabelledPictures::of_tar(TarSet::open(input, dataset, own.unwrap_or(TRAIN))?, dataset)
