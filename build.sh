@@ -367,7 +367,10 @@ assemble() {
             fi
         done
     done
-    mkdir -p "$folder/about"
+    # What the experiments wrote of the study.
+    mkdir -p "$folder/study" "$folder/about"
+    cp docs/study/*.json "$folder/study/"
+    about "The study" docs/study.md "$folder/about/study.html"
     about "Model card" model-weights/MODEL_CARD.md "$folder/about/model-card.html"
     about "Credits" www/CREDITS.md "$folder/about/credits.html"
     rm "$folder/CREDITS.md"
@@ -390,7 +393,7 @@ assemble() {
         rm "$folder"/{index,404}.html.with
         {
             printf '<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-            for path in '' kiosk.html about/{model-card,terms,credits,notices}.html; do printf '<url><loc>%s</loc></url>\n' "$address$path"; done
+            for path in '' kiosk.html about/{model-card,study,terms,credits,notices}.html; do printf '<url><loc>%s</loc></url>\n' "$address$path"; done
             printf '</urlset>\n'
         } >"$folder/sitemap.xml"
     fi
