@@ -202,7 +202,7 @@ fn engine(runs: usize, weights_dir: Option<&Path>, json: bool) -> anyhow::Result
         if json {
             // The detector's is no network of the study's kind, and its file has another folder's name.
             if let Some(kind) = NetworkKind::ALL.into_iter().find(|kind| kind.name() == network.name) {
-                let path = folder.join(kind.name()).join(format!("{}.safetensors", kind.name()));
+                let path = super::network_file(&folder, kind);
                 let bytes = std::fs::metadata(&path).with_context(|| path.display().to_string())?.len();
                 let size = NetworkSize { parameters: network.parameters(), bytes, ms: rounded(fused) };
                 sizes.insert(network.title, size);

@@ -66,6 +66,11 @@ pub fn after_help() -> String {
     return statuses.into();
 }
 
+/// The file of a network in the folder with all weights.
+fn network_file(folder: &Path, model: NetworkKind) -> PathBuf {
+    folder.join(format!("{0}/{0}.safetensors", model.name()))
+}
+
 /// Where weights are looked for, in this order: the folder asked for, `model-weights` here, beside the
 /// program, and in the source tree it was built from.
 fn weights_folder(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
@@ -162,12 +167,7 @@ impl MeansArgs {
         let folder = weights_folder(self.weights_dir.as_deref());
         let network = match &self.weights {
             Some(path) => read_weights(path)?,
-            None => read_weights(
-                &folder
-                    .as_ref()
-                    .map_err(|e| anyhow::anyhow!("{e}"))?
-                    .join(format!("{name}/{name}.safetensors")),
-            )?,
+            None => read_weights(&network_file(folder.as_ref().map_err(|e| anyhow::anyhow!("{e}"))?, model))?,
         };
         network.expect_network(name).with_context(|| match &self.weights {
             Some(path) => format!("{}: say which network they are of with --model", path.display()),

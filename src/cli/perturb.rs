@@ -46,21 +46,20 @@ enum Change {
     Turned,
     Blurred,
     Warm,
-    /// Lifted towards white by so much, the middle tones most.
-    Lifted(f32),
     /// Smoothed where neighbours are alike, as skin is, and not over edges: by a bilateral filter whose reach is
-    /// such a share of the face's width.
-    Smoothed(f32),
-    /// Smoothed, then lifted.
-    Retouched(f32, f32),
+    /// such a share of the face's width, 0 for none. Then lifted towards white by so much, the middle tones most.
+    Retouched {
+        reach: f32,
+        lift: f32,
+    },
 }
 
 const BEAUTY: [(Change, &str); 5] = [
-    (Change::Lifted(0.25), "brightened"),
-    (Change::Smoothed(0.015), "smoothed a little"),
-    (Change::Smoothed(0.03), "smoothed"),
-    (Change::Retouched(0.015, 0.25), "smoothed a little, brightened"),
-    (Change::Retouched(0.03, 0.25), "smoothed, brightened"),
+    (Change::Retouched { reach: 0.0, lift: 0.25 }, "brightened"),
+    (Change::Retouched { reach: 0.015, lift: 0.0 }, "smoothed a little"),
+    (Change::Retouched { reach: 0.03, lift: 0.0 }, "smoothed"),
+    (Change::Retouched { reach: 0.015, lift: 0.25 }, "smoothed a little, brightened"),
+    (Change::Retouched { reach: 0.03, lift: 0.25 }, "smoothed, brightened"),
 ];
 
 /// How far apart colours may be, of 255, and still be smoothed: the bilateral filter's sigma in colour. Pores and
@@ -164,28 +163,22 @@ fn apply(change: Change, picture: &RgbaImage, face: f32) -> anyhow::Result<RgbaI
             sampled(picture, &turn, [width as usize, height as usize])?
         }
         Change::Blurred => imageops::blur(picture, width.min(height) as f32 / 120.0),
-        Change::Lifted(_) | Change::Smoothed(_) | Change::Retouched(..) => retouched(change, picture, face),
+        Change::Retouched { reach, lift } => retouched(picture, reach * face, lift),
     })
 }
 
-/// As beauty filters do it.
-fn retouched(change: Change, picture: &RgbaImage, face: f32) -> RgbaImage {
-    let (reach, lift) = match change {
-        Change::Smoothed(reach) => (reach, 0.0),
-        Change::Retouched(reach, lift) => (reach, lift),
-        Change::Lifted(lift) => (0.0, lift),
-        _ => (0.0, 0.0),
-    };
+/// As beauty filters do it; the reach in pixels.
+fn retouched(picture: &RgbaImage, reach: f32, lift: f32) -> RgbaImage {
     let mut rgb: RgbImage = DynamicImage::ImageRgba8(picture.clone()).into_rgb8();
     if reach > 0.0 {
-        let sigma = (reach * face).clamp(0.5, FARTHEST / 2.0);
+        let sigma = reach.clamp(0.5, FARTHEST / 2.0);
         let radius = (2.0 * sigma).ceil() as u8;
         let tones = GaussianEuclideanColorDistance::new(SKIN_TONES);
         rgb = bilateral_filter(&rgb, radius, sigma, tones);
     }
     let lifted = |value: u8| {
         let share = f32::from(value) / 255.0;
-        (255.0 * (share + lift * 4.0 * share * (1.0 - share) * 0.5) + 0.5) as u8
+        (255.0 * (share + 2.0 * lift * share * (1.0 - share)) + 0.5) as u8
     };
     rgb.iter_mut().for_each(|value| *value = lifted(*value));
     DynamicImage::ImageRgb8(rgb).into_rgba8()
@@ -228,7 +221,7 @@ mod tests {
                     let edge = |y| (0..120).find(|x| changed.get_pixel(*x, y)[0] > 90).unwrap();
                     assert_eq!(edge(5).abs_diff(edge(85)), 17);
                 }
-                Change::Lifted(_) | Change::Smoothed(_) | Change::Retouched(..) => unreachable!(),
+                Change::Retouched { .. } => unreachable!(),
                 Change::Jpeg | Change::Blurred => {
                     assert_eq!(changed.dimensions(), (120, 90));
                     assert!(at(dark)[0].abs_diff(20) < 8 && at(bright)[0].abs_diff(160) < 8, "{name}");
@@ -257,8 +250,8 @@ mod tests {
         for (change, name) in BEAUTY {
             let changed = apply(change, &picture, 90.0).unwrap();
             let (skin, kept) = measure(&changed);
-            let (smooths, lifts) =
-                (!matches!(change, Change::Lifted(_)), !matches!(change, Change::Smoothed(_)));
+            let Change::Retouched { reach, lift } = change else { panic!("{name}") };
+            let (smooths, lifts) = (reach > 0.0, lift > 0.0);
             assert_eq!(skin < rough / 2, smooths, "{name}: {skin} of {rough}");
             assert!(kept + 20 > edge, "{name}: {kept} of {edge}");
             assert_eq!(changed.get_pixel(90, 45)[0] > 200, lifts, "{name}: {:?}", changed.get_pixel(90, 45));

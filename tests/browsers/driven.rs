@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::page::Estimate;
+use crate::support::page::{Estimate, LAST_RESULT};
 use crate::support::{camera_film, poll, repository};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -188,12 +188,8 @@ impl Browser {
         self.wait_for(
             "(mienApp.lastResult && mienApp.lastResult !== earlier) || (mienApp.lastError && mienApp.lastError !== earlierError)",
         );
-        let result = self.evaluate(
-            "mienApp.lastResult && mienApp.lastResult !== earlier && {
-                ...mienApp.lastResult,
-                faces: mienApp.lastResult.faces.map((face) => ({ ...face, ageDistribution: [...face.ageDistribution] })),
-            }",
-        );
+        let result =
+            self.evaluate(&format!("mienApp.lastResult && mienApp.lastResult !== earlier && {LAST_RESULT}"));
         serde_json::from_value(result)
             .unwrap_or_else(|error| panic!("no result ({error})\n{}", self.describe()))
     }

@@ -15,6 +15,12 @@ pub struct Page {
     session: String,
 }
 
+/// The page's last result, as a test can have it: an [`Estimate`].
+pub const LAST_RESULT: &str = "{
+    ...mienApp.lastResult,
+    faces: mienApp.lastResult.faces.map((face) => ({ ...face, ageDistribution: [...face.ageDistribution] })),
+}";
+
 /// `window.mienApp.lastResult`, as far as tests look at it.
 #[derive(Deserialize, Debug)]
 #[serde(rename_all = "camelCase")]
@@ -299,12 +305,7 @@ impl Page {
             "(mienApp.lastResult !== earlier && mienApp.lastResult?.faces.length > 0) ||
              (mienApp.lastError && mienApp.lastError !== earlierError)",
         );
-        let result = self.evaluate(
-            "mienApp.lastResult === earlier ? null : {
-                ...mienApp.lastResult,
-                faces: mienApp.lastResult.faces.map((face) => ({ ...face, ageDistribution: [...face.ageDistribution] })),
-            }",
-        );
+        let result = self.evaluate(&format!("mienApp.lastResult === earlier ? null : {LAST_RESULT}"));
         serde_json::from_value(result)
             .unwrap_or_else(|error| panic!("no result ({error})\n{}", self.describe()))
     }
