@@ -632,6 +632,14 @@ fn every_kind_of_source_has_white_behind_it() {
                     };
                     const ages = {};
                     for (const [name, source] of Object.entries(sources)) ages[name] = await age(source);
+                    // Where video frames can't be made, and of a canvas of another size before it.
+                    await mienApp.mien.estimate(drawn(0.6, undefined, new OffscreenCanvas(300, SIDE)));
+                    ages.resized = await age(veiled);
+                    const { VideoFrame } = window;
+                    window.VideoFrame = class { constructor() { throw new DOMException('no', 'SecurityError'); } };
+                    ages.unframed = await age(veiled);
+                    window.VideoFrame = VideoFrame;
+                    ages.framed = await age(veiled);
                     return ages;
                 })()",
             );
