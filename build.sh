@@ -414,7 +414,10 @@ assemble() {
             fi
         done
     done
-    mkdir -p "$folder/about"
+    # What the experiments wrote of the study.
+    mkdir -p "$folder/study" "$folder/about"
+    cp docs/study/*.json "$folder/study/"
+    about "The study" docs/study.md "$folder/about/study.html"
     about "Model card" model-weights/MODEL_CARD.md "$folder/about/model-card.html"
     about "Credits" www/CREDITS.md "$folder/about/credits.html"
     rm "$folder/CREDITS.md"
@@ -428,7 +431,7 @@ assemble() {
     else
         sed -i.with '/source\.tar\.gz/d' "$folder/index.html" && rm "$folder/index.html.with"
     fi
-    local pages=(kiosk.html about/{model-card,terms,credits,notices}.html)
+    local pages=(kiosk.html about/{model-card,study,terms,credits,notices}.html)
     if [ -f "$tools/npm/node_modules/marked/package.json" ]; then
         node tools/api/page.mjs "$tools/npm" docs/api.md www/style.css "$folder/about/api.html"
         pages+=(about/api.html)

@@ -147,7 +147,7 @@ pub struct Panel {
 /// A line of a [`Panel`].
 #[derive(Debug, Clone)]
 pub struct PanelLine {
-    /// For the legend, which the first panel has.
+    /// For the legend, which the last panel has.
     pub name: String,
     /// Which of the colours, counted from 0.
     pub colour: usize,
@@ -175,7 +175,7 @@ pub fn panels(title: &str, unit: &str, panels: &[Panel], path: &Path) -> Result<
         let margin = (high - low) * 0.05;
         let area = area.titled(title, ("sans-serif", 20))?;
         for (i, (panel, area)) in panels.iter().zip(area.split_evenly((rows, 2))).enumerate() {
-            draw_panel(panel, unit, low - margin..high + margin, i == 0, &area)?;
+            draw_panel(panel, unit, low - margin..high + margin, i + 1 == panels.len(), &area)?;
         }
         Ok(())
     })
@@ -195,7 +195,9 @@ fn draw_panel(
         .x_label_area_size(34)
         .y_label_area_size(44)
         .build_cartesian_2d(1.0..last, heights)?;
-    chart.configure_mesh().x_desc("pass").y_desc(unit).light_line_style(WHITE).draw()?;
+    let whole = |pass: &f64| if pass.fract() == 0.0 { format!("{pass:.0}") } else { String::new() };
+    let mut mesh = chart.configure_mesh();
+    mesh.x_label_formatter(&whole).x_desc("pass").y_desc(unit).light_line_style(WHITE).draw()?;
     for line in &panel.lines {
         let style = COLOURS[line.colour % COLOURS.len()].stroke_width(2);
         let points = line.points.iter().copied();
@@ -211,8 +213,17 @@ fn draw_panel(
         }
     }
     if legend {
+        // Where lines do not go in the end.
+        let rise = |line: &PanelLine| Some(line.points.last()?.1 - line.points.first()?.1);
+        let rises = panel.lines.iter().filter_map(rise).sum::<f64>() > 0.0;
+        let corner = if rises { SeriesLabelPosition::LowerRight } else { SeriesLabelPosition::UpperRight };
         let mut labels = chart.configure_series_labels();
-        labels.legend_area_size(26).background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
+        labels
+            .position(corner)
+            .legend_area_size(26)
+            .background_style(WHITE.mix(0.8))
+            .border_style(BLACK.mix(0.3))
+            .draw()?;
     }
     Ok(())
 }

@@ -40,6 +40,8 @@ mod record;
 mod see;
 #[path = "browser/steady.rs"]
 mod steady;
+#[path = "browser/study.rs"]
+mod study;
 #[path = "browser/updates.rs"]
 mod updates;
 #[path = "browser/watch.rs"]

@@ -198,6 +198,11 @@ fn a_table_of_the_study_comes_of_folders_alone() {
     let shown = ran(&format!("{arguments} --done"));
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(said.ends_with(&shown) && !shown.is_empty(), "{shown}");
+    // And so is a table of which one seed is not there yet, with its figures.
+    let drawn = fs::read(at("figures/figure-4-4.svg")).unwrap();
+    fs::remove_file(at("figures/figure-4-4.svg")).unwrap();
+    ran(&format!("{arguments} --done --seeds 1,2"));
+    assert_eq!(fs::read(at("figures/figure-4-4.svg")).unwrap(), drawn);
     let other = mien(&arguments.replace("--share 0.01", "--share 0.02"));
     assert!(String::from_utf8_lossy(&other.stderr).contains("other settings"));
 }

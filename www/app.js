@@ -200,10 +200,20 @@ function stampOffline() {
 
 for (const type of ['online', 'offline']) addEventListener(type, stampOffline);
 
-$('watch').addEventListener('toggle', () => {
-  const root = $('watch').querySelector('div');
-  if (root.childElementCount === 0) later('later/watch.js').then(({ watch }) => watch(root)).catch(() => {});
-});
+/** Has a part of the page filled when it is first opened; where that fails, when it is opened again. */
+function whenOpened(name, fill) {
+  $(name).addEventListener('toggle', () => {
+    const root = $(name).querySelector('div');
+    if (!$(name).open || root.childElementCount > 0) return;
+    root.textContent = '';
+    fill(root).catch(() => {
+      root.textContent = t`A part of the page could not be loaded. Is this device online?`;
+    });
+  });
+}
+
+whenOpened('watch', (root) => later('later/watch.js').then(({ watch }) => watch(root)));
+whenOpened('study', (root) => later('later/study.js').then(({ showStudy }) => showStudy(root)));
 
 /** What results bring in by themselves, so that nothing is asked for while pictures are seen. */
 function fetchParts() {

@@ -662,6 +662,38 @@ export default {
   '{0}, field “{1}”: has {2} shapes; {3} are the most.': '{0}, Feld „{1}“: hat {2} Formen; höchstens {3} gehen.',
   '{0}, field “{1}”: has to be a name of letters, digits, - and _, 40 at most.':
     '{0}, Feld „{1}“: muss ein Name aus Buchstaben, Ziffern, - und _ sein, höchstens 40 Zeichen lang.',
+
+  // ---- The study: later/study.js ----
+  'The study that Mien began with': 'Die Studie, mit der Mien begann',
+  'Base CNN, D-CNN and M-CNN are the networks of a study of small networks for Asian faces. We trained its tables anew, on other pictures: so compare the rows of a column, not the columns.':
+    'Base CNN, D-CNN und M-CNN sind die Netze einer Studie über kleine Netze für asiatische Gesichter. Wir haben ihre Tabellen neu trainiert, mit anderen Bildern: Vergleichen lassen sich also die Zeilen einer Spalte, nicht die Spalten.',
+  'The networks': 'Die Netze',
+  'How a network is told an age': 'Wie einem Netz ein Alter gesagt wird',
+  'It is not told 30, but that 30 is likeliest and its neighbours are likely, too. How far that reaches is the gap.':
+    'Ihm wird nicht 30 gesagt, sondern dass 30 am wahrscheinlichsten ist und die Nachbarn auch wahrscheinlich sind. Wie weit das reicht, ist der Abstand.',
+  'What the losses weigh': 'Was die Verluste wiegen',
+  'Three things are to be got right at once: how likely each age is, one age in years, and the gender. The study asks how much each is to count.':
+    'Drei Dinge sollen zugleich stimmen: wie wahrscheinlich jedes Alter ist, ein Alter in Jahren, und das Geschlecht. Die Studie fragt, wie viel jedes zählen soll.',
+  'The study’s questions, and our answers': 'Die Fragen der Studie und unsere Antworten',
+  'Network': 'Netz',
+  'Loss': 'Verlust',
+  'Numbers learned': 'Gelernte Zahlen',
+  'One face': 'Ein Gesicht',
+  'Off by, here': 'Daneben, hier',
+  'In the study': 'In der Studie',
+  'KL and FL are two losses for the likely ages. One face: on one thread of a computer, the last two in PyTorch; the study names them as what is too large for a phone.':
+    'KL und FL sind zwei Verluste für die wahrscheinlichen Alter. Ein Gesicht: auf einem Kern eines Rechners, die beiden letzten in PyTorch; die Studie nennt sie als zu groß für ein Telefon.',
+  'Gap: {0}': 'Abstand: {0}',
+  'How likely each age is said to be of somebody of 30': 'Wie wahrscheinlich jedes Alter bei jemandem von 30 sein soll',
+  'Of somebody of 30: {0} for 30; ages with a share: {1}.': 'Bei jemandem von 30: {0} für 30; Alter mit einem Anteil: {1}.',
+  'Gap': 'Abstand',
+  'D-CNN by the gap': 'D-CNN nach dem Abstand',
+  'D-CNN by the weights of the losses': 'D-CNN nach den Gewichten der Verluste',
+  'Ages': 'Alter',
+  'Years': 'Jahre',
+  'Off by: the mean error of the age, in years; here of {0} test pictures of All-Age-Faces after training on others of it, in the study of AFAD. With ±: the standard error of that mean.':
+    'Daneben: der mittlere Fehler des Alters in Jahren; hier von {0} Testbildern von All-Age-Faces nach dem Training mit anderen daraus, in der Studie von AFAD. Mit ±: der Standardfehler dieses Mittels.',
+  'not yet': 'noch nicht',
 };
 
 // What mien.js, lib/ and worker.js say.

@@ -621,6 +621,38 @@ export default {
   '{0}, field “{1}”: has {2} contents; {3} are the most.': '{0}、フィールド「{1}」：表示内容が{2}個ありますが、{3}個までです。',
   '{0}, field “{1}”: has {2} shapes; {3} are the most.': '{0}、フィールド「{1}」：図形が{2}個ありますが、{3}個までです。',
   '{0}, field “{1}”: has to be a name of letters, digits, - and _, 40 at most.': '{0}、フィールド「{1}」：文字、数字、-、_だけの40文字までの名前にしてください。',
+
+  // ---- The study: later/study.js ----
+  'The study that Mien began with': 'Mienの出発点になった研究',
+  'Base CNN, D-CNN and M-CNN are the networks of a study of small networks for Asian faces. We trained its tables anew, on other pictures: so compare the rows of a column, not the columns.':
+    'Base CNN、D-CNN、M-CNNは、アジア人の顔のための小さなネットワークを調べた研究のものです。その表を別の画像で学習し直しました。ですから、列どうしではなく、同じ列の行どうしを比べてください。',
+  'The networks': 'ネットワーク一覧',
+  'How a network is told an age': '年齢の教え方',
+  'It is not told 30, but that 30 is likeliest and its neighbours are likely, too. How far that reaches is the gap.':
+    '「30」と教えるのではなく、30が最もありそうで、その前後もありうると教えます。その広がりがギャップです。',
+  'What the losses weigh': '損失の重み',
+  'Three things are to be got right at once: how likely each age is, one age in years, and the gender. The study asks how much each is to count.':
+    '正しくすべきことは同時に三つあります。各年齢の確からしさ、年数としての年齢、そして性別です。それぞれをどれだけ重く見るかを研究は問うています。',
+  'The study’s questions, and our answers': '研究の問いと、私たちの答え',
+  'Network': 'ネットワーク',
+  'Loss': '損失',
+  'Numbers learned': '学習した数',
+  'One face': '顔ひとつ',
+  'Off by, here': '誤差(ここ)',
+  'In the study': '研究では',
+  'KL and FL are two losses for the likely ages. One face: on one thread of a computer, the last two in PyTorch; the study names them as what is too large for a phone.':
+    'KLとFLは年齢の確からしさのための二つの損失です。顔ひとつ:コンピューターの1スレッドでの時間で、最後の二つはPyTorchによるもの。研究が電話には大きすぎる例として挙げています。',
+  'Gap: {0}': 'ギャップ: {0}',
+  'How likely each age is said to be of somebody of 30': '30歳の人について、各年齢がどれだけ確からしいと教えるか',
+  'Of somebody of 30: {0} for 30; ages with a share: {1}.': '30歳の人の場合: 30に{0}、割り当てのある年齢の数: {1}。',
+  'Gap': 'ギャップ',
+  'D-CNN by the gap': 'ギャップごとのD-CNN',
+  'D-CNN by the weights of the losses': '損失の重みごとのD-CNN',
+  'Ages': '年齢',
+  'Years': '年数',
+  'Off by: the mean error of the age, in years; here of {0} test pictures of All-Age-Faces after training on others of it, in the study of AFAD. With ±: the standard error of that mean.':
+    '誤差は年齢の平均誤差(年)です。ここではAll-Age-Facesの別の画像で学習した後のテスト画像{0}枚、研究ではAFADのもの。±はその平均の標準誤差です。',
+  'not yet': '未実施',
 };
 
 // What mien.js, lib/ and worker.js say.

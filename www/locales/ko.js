@@ -623,6 +623,38 @@ export default {
   '{0}, field “{1}”: has {2} contents; {3} are the most.': '{0}, 필드 “{1}”: 내용이 {2}개인데, 최대 {3}개입니다.',
   '{0}, field “{1}”: has {2} shapes; {3} are the most.': '{0}, 필드 “{1}”: 도형이 {2}개인데, 최대 {3}개입니다.',
   '{0}, field “{1}”: has to be a name of letters, digits, - and _, 40 at most.': '{0}, 필드 “{1}”: 글자, 숫자, -, _로 된 40자 이하의 이름이어야 합니다.',
+
+  // ---- The study: later/study.js ----
+  'The study that Mien began with': 'Mien의 출발점이 된 연구',
+  'Base CNN, D-CNN and M-CNN are the networks of a study of small networks for Asian faces. We trained its tables anew, on other pictures: so compare the rows of a column, not the columns.':
+    'Base CNN, D-CNN, M-CNN은 아시아인 얼굴을 위한 작은 신경망을 다룬 연구의 신경망입니다. 그 표를 다른 사진으로 다시 학습했으므로, 열끼리가 아니라 한 열의 행끼리 비교해 주세요.',
+  'The networks': '신경망 목록',
+  'How a network is told an age': '신경망에 나이를 알려 주는 방법',
+  'It is not told 30, but that 30 is likeliest and its neighbours are likely, too. How far that reaches is the gap.':
+    '30이라고 알려 주는 것이 아니라, 30이 가장 그럴듯하고 그 이웃도 그럴듯하다고 알려 줍니다. 그것이 미치는 범위가 간격입니다.',
+  'What the losses weigh': '손실의 무게',
+  'Three things are to be got right at once: how likely each age is, one age in years, and the gender. The study asks how much each is to count.':
+    '세 가지를 함께 맞혀야 합니다. 각 나이의 가능성, 햇수로 나타낸 나이, 그리고 성별입니다. 연구는 각각을 얼마나 중요하게 볼지 묻습니다.',
+  'The study’s questions, and our answers': '연구의 질문과 우리의 답',
+  'Network': '신경망',
+  'Loss': '손실',
+  'Numbers learned': '학습한 수',
+  'One face': '얼굴 하나',
+  'Off by, here': '오차(여기)',
+  'In the study': '연구에서',
+  'KL and FL are two losses for the likely ages. One face: on one thread of a computer, the last two in PyTorch; the study names them as what is too large for a phone.':
+    'KL과 FL은 나이의 가능성을 위한 두 가지 손실입니다. 얼굴 하나: 컴퓨터의 스레드 하나로 잰 시간이며, 마지막 둘은 PyTorch로 잰 것입니다. 연구는 이 둘을 전화기에는 너무 큰 예로 듭니다.',
+  'Gap: {0}': '간격: {0}',
+  'How likely each age is said to be of somebody of 30': '30세인 사람에 대해 각 나이가 얼마나 그럴듯하다고 알려 주는지',
+  'Of somebody of 30: {0} for 30; ages with a share: {1}.': '30세인 사람의 경우: 30에 {0}, 몫이 있는 나이의 수: {1}.',
+  'Gap': '간격',
+  'D-CNN by the gap': '간격별 D-CNN',
+  'D-CNN by the weights of the losses': '손실의 무게별 D-CNN',
+  'Ages': '나이',
+  'Years': '햇수',
+  'Off by: the mean error of the age, in years; here of {0} test pictures of All-Age-Faces after training on others of it, in the study of AFAD. With ±: the standard error of that mean.':
+    '오차는 나이의 평균 오차(년)입니다. 여기서는 All-Age-Faces의 다른 사진으로 학습한 뒤의 시험 사진 {0}장, 연구에서는 AFAD의 것입니다. ±는 그 평균의 표준 오차입니다.',
+  'not yet': '아직 없음',
 };
 
 // What mien.js, lib/ and worker.js say.

@@ -652,6 +652,38 @@ export default {
   '{0}, field “{1}”: has {2} shapes; {3} are the most.': '{0}, trường “{1}”: có {2} hình; nhiều nhất là {3}.',
   '{0}, field “{1}”: has to be a name of letters, digits, - and _, 40 at most.':
     '{0}, trường “{1}”: phải là tên gồm chữ, số, - và _, nhiều nhất 40 ký tự.',
+
+  // ---- The study: later/study.js ----
+  'The study that Mien began with': 'Nghiên cứu mà Mien bắt đầu từ đó',
+  'Base CNN, D-CNN and M-CNN are the networks of a study of small networks for Asian faces. We trained its tables anew, on other pictures: so compare the rows of a column, not the columns.':
+    'Base CNN, D-CNN và M-CNN là các mạng của một nghiên cứu về những mạng nhỏ cho khuôn mặt người châu Á. Chúng tôi huấn luyện lại các bảng của nó, trên những ảnh khác: vì vậy hãy so các hàng trong một cột, đừng so các cột với nhau.',
+  'The networks': 'Các mạng',
+  'How a network is told an age': 'Cách cho mạng biết tuổi',
+  'It is not told 30, but that 30 is likeliest and its neighbours are likely, too. How far that reaches is the gap.':
+    'Mạng không được cho biết là 30, mà là 30 có khả năng nhất và các tuổi bên cạnh cũng có khả năng. Khoảng lan ra xa đến đâu gọi là độ rộng.',
+  'What the losses weigh': 'Các hàm mất mát nặng bao nhiêu',
+  'Three things are to be got right at once: how likely each age is, one age in years, and the gender. The study asks how much each is to count.':
+    'Ba điều phải đúng cùng lúc: mỗi tuổi có khả năng bao nhiêu, một tuổi tính bằng năm, và giới tính. Nghiên cứu hỏi mỗi điều nên được tính nặng bao nhiêu.',
+  'The study’s questions, and our answers': 'Các câu hỏi của nghiên cứu và câu trả lời của chúng tôi',
+  'Network': 'Mạng',
+  'Loss': 'Mất mát',
+  'Numbers learned': 'Số đã học',
+  'One face': 'Một khuôn mặt',
+  'Off by, here': 'Sai lệch, ở đây',
+  'In the study': 'Trong nghiên cứu',
+  'KL and FL are two losses for the likely ages. One face: on one thread of a computer, the last two in PyTorch; the study names them as what is too large for a phone.':
+    'KL và FL là hai hàm mất mát cho các tuổi có khả năng. Một khuôn mặt: trên một luồng của máy tính, hai mạng cuối bằng PyTorch; nghiên cứu nêu chúng như những mạng quá lớn cho điện thoại.',
+  'Gap: {0}': 'Độ rộng: {0}',
+  'How likely each age is said to be of somebody of 30': 'Với một người 30 tuổi, mỗi tuổi được cho là có khả năng bao nhiêu',
+  'Of somebody of 30: {0} for 30; ages with a share: {1}.': 'Với một người 30 tuổi: {0} cho 30; số tuổi có phần: {1}.',
+  'Gap': 'Độ rộng',
+  'D-CNN by the gap': 'D-CNN theo độ rộng',
+  'D-CNN by the weights of the losses': 'D-CNN theo trọng số của các hàm mất mát',
+  'Ages': 'Các tuổi',
+  'Years': 'Số năm',
+  'Off by: the mean error of the age, in years; here of {0} test pictures of All-Age-Faces after training on others of it, in the study of AFAD. With ±: the standard error of that mean.':
+    'Sai lệch: sai số trung bình của tuổi, tính bằng năm; ở đây trên {0} ảnh kiểm tra của All-Age-Faces sau khi huấn luyện trên các ảnh khác của bộ này, trong nghiên cứu trên AFAD. Với ±: sai số chuẩn của giá trị trung bình đó.',
+  'not yet': 'chưa có',
 };
 
 // What mien.js, lib/ and worker.js say.

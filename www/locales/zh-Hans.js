@@ -611,6 +611,38 @@ export default {
   '{0}, field “{1}”: has {2} contents; {3} are the most.': '{0}，字段“{1}”：有 {2} 项内容；最多 {3} 项。',
   '{0}, field “{1}”: has {2} shapes; {3} are the most.': '{0}，字段“{1}”：有 {2} 个图形；最多 {3} 个。',
   '{0}, field “{1}”: has to be a name of letters, digits, - and _, 40 at most.': '{0}，字段“{1}”：名称只能由字母、数字、- 和 _ 组成，最多 40 个字符。',
+
+  // ---- The study: later/study.js ----
+  'The study that Mien began with': 'Mien 由之开始的研究',
+  'Base CNN, D-CNN and M-CNN are the networks of a study of small networks for Asian faces. We trained its tables anew, on other pictures: so compare the rows of a column, not the columns.':
+    'Base CNN、D-CNN 和 M-CNN 是一项研究中的网络，该研究针对亚洲人脸的小型网络。我们用别的图片重新训练了它的各个表格：所以请比较同一列中的各行，而不要比较各列。',
+  'The networks': '各个网络',
+  'How a network is told an age': '怎样把年龄告诉网络',
+  'It is not told 30, but that 30 is likeliest and its neighbours are likely, too. How far that reaches is the gap.':
+    '告诉它的不是“30”，而是 30 最有可能、相邻的年龄也有可能。延伸的远近就是间距。',
+  'What the losses weigh': '各项损失的权重',
+  'Three things are to be got right at once: how likely each age is, one age in years, and the gender. The study asks how much each is to count.':
+    '有三件事要同时做对：每个年龄的可能性、以岁数表示的年龄，以及性别。研究要问的是各占多少分量。',
+  'The study’s questions, and our answers': '研究的问题和我们的回答',
+  'Network': '网络',
+  'Loss': '损失',
+  'Numbers learned': '学到的数',
+  'One face': '一张脸',
+  'Off by, here': '误差（这里）',
+  'In the study': '研究中',
+  'KL and FL are two losses for the likely ages. One face: on one thread of a computer, the last two in PyTorch; the study names them as what is too large for a phone.':
+    'KL 和 FL 是针对各年龄可能性的两种损失。一张脸：在电脑的一个线程上的时间，最后两个用 PyTorch；研究举它们为例，说明对手机来说太大。',
+  'Gap: {0}': '间距：{0}',
+  'How likely each age is said to be of somebody of 30': '对于 30 岁的人，每个年龄被说成有多大可能',
+  'Of somebody of 30: {0} for 30; ages with a share: {1}.': '对于 30 岁的人：30 占 {0}；有份额的年龄数：{1}。',
+  'Gap': '间距',
+  'D-CNN by the gap': 'D-CNN，按间距',
+  'D-CNN by the weights of the losses': 'D-CNN，按损失的权重',
+  'Ages': '各年龄',
+  'Years': '岁数',
+  'Off by: the mean error of the age, in years; here of {0} test pictures of All-Age-Faces after training on others of it, in the study of AFAD. With ±: the standard error of that mean.':
+    '误差指年龄的平均误差，以岁计；这里是用 All-Age-Faces 的其他图片训练之后，在它的 {0} 张测试图片上测得的，研究中则是 AFAD。± 为该平均值的标准误差。',
+  'not yet': '尚未',
 };
 
 // What mien.js, lib/ and worker.js say.

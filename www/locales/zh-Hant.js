@@ -612,6 +612,38 @@ export default {
   '{0}, field “{1}”: has {2} contents; {3} are the most.': '{0}，欄位「{1}」：有 {2} 項內容；最多 {3} 項。',
   '{0}, field “{1}”: has {2} shapes; {3} are the most.': '{0}，欄位「{1}」：有 {2} 個圖形；最多 {3} 個。',
   '{0}, field “{1}”: has to be a name of letters, digits, - and _, 40 at most.': '{0}，欄位「{1}」：名稱只能由字母、數字、- 和 _ 組成，最多 40 個字元。',
+
+  // ---- The study: later/study.js ----
+  'The study that Mien began with': 'Mien 由之開始的研究',
+  'Base CNN, D-CNN and M-CNN are the networks of a study of small networks for Asian faces. We trained its tables anew, on other pictures: so compare the rows of a column, not the columns.':
+    'Base CNN、D-CNN 和 M-CNN 是一項研究中的網路，該研究針對亞洲人臉的小型網路。我們用別的圖片重新訓練了它的各個表格：所以請比較同一欄中的各列，而不要比較各欄。',
+  'The networks': '各個網路',
+  'How a network is told an age': '怎樣把年齡告訴網路',
+  'It is not told 30, but that 30 is likeliest and its neighbours are likely, too. How far that reaches is the gap.':
+    '告訴它的不是「30」，而是 30 最有可能、相鄰的年齡也有可能。延伸的遠近就是間距。',
+  'What the losses weigh': '各項損失的權重',
+  'Three things are to be got right at once: how likely each age is, one age in years, and the gender. The study asks how much each is to count.':
+    '有三件事要同時做對：每個年齡的可能性、以歲數表示的年齡，以及性別。研究要問的是各占多少分量。',
+  'The study’s questions, and our answers': '研究的問題和我們的回答',
+  'Network': '網路',
+  'Loss': '損失',
+  'Numbers learned': '學到的數',
+  'One face': '一張臉',
+  'Off by, here': '誤差（這裡）',
+  'In the study': '研究中',
+  'KL and FL are two losses for the likely ages. One face: on one thread of a computer, the last two in PyTorch; the study names them as what is too large for a phone.':
+    'KL 和 FL 是針對各年齡可能性的兩種損失。一張臉：在電腦的一個執行緒上的時間，最後兩個用 PyTorch；研究舉它們為例，說明對手機來說太大。',
+  'Gap: {0}': '間距：{0}',
+  'How likely each age is said to be of somebody of 30': '對於 30 歲的人，每個年齡被說成有多大可能',
+  'Of somebody of 30: {0} for 30; ages with a share: {1}.': '對於 30 歲的人：30 占 {0}；有份額的年齡數：{1}。',
+  'Gap': '間距',
+  'D-CNN by the gap': 'D-CNN，依間距',
+  'D-CNN by the weights of the losses': 'D-CNN，依損失的權重',
+  'Ages': '各年齡',
+  'Years': '歲數',
+  'Off by: the mean error of the age, in years; here of {0} test pictures of All-Age-Faces after training on others of it, in the study of AFAD. With ±: the standard error of that mean.':
+    '誤差指年齡的平均誤差，以歲計；這裡是用 All-Age-Faces 的其他圖片訓練之後，在它的 {0} 張測試圖片上測得的，研究中則是 AFAD。± 為該平均值的標準誤差。',
+  'not yet': '尚未',
 };
 
 // What mien.js, lib/ and worker.js say.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::table::{Table, class_loss_title};
-use super::{Run, Setting, Stage};
+use super::{Outcome, Run, Setting, Stage};
 use crate::net::NetworkKind;
 use crate::plot::{self, Panel, PanelLine};
 use crate::train::loss::ClassLoss;
@@ -14,10 +14,10 @@ use crate::train::trainer::{EpochMetrics, TrainError, read_metrics};
 pub const FILES: [&str; 2] = ["figure-4-4.svg", "figure-4-5.svg"];
 
 /// Draws both of the runs in `experiment` into `folder`: a row of panels for each stage. A line is the mean over
-/// `seeds`.
+/// those of `seeds` that are done.
 ///
 /// # Errors
-/// [`TrainError`] if a run has no log, or a figure can't be written.
+/// [`TrainError`] if a log can't be read, or a figure can't be written.
 pub fn draw(
     models: &[NetworkKind],
     seeds: &[u64],
@@ -63,16 +63,20 @@ pub fn draw(
     Ok(())
 }
 
-/// The log of a run, pass by pass the mean over its seeds; as long as the shortest of them.
+/// The log of a run, pass by pass the mean over its seeds that are done; as long as the shortest of them.
 fn mean_log(
     setting: &Setting,
     stage: Stage,
     seeds: &[u64],
     experiment: &Path,
 ) -> Result<Vec<EpochMetrics>, TrainError> {
-    let log =
-        |seed: &u64| read_metrics(&Run { setting: setting.clone(), stage, seed: *seed }.folder(experiment));
-    let logs = seeds.iter().map(log).collect::<Result<Vec<_>, _>>()?;
+    let mut logs = Vec::new();
+    for &seed in seeds {
+        let folder = Run { setting: setting.clone(), stage, seed }.folder(experiment);
+        if Outcome::load(&folder)?.is_some() {
+            logs.push(read_metrics(&folder)?);
+        }
+    }
     let passes = logs.iter().map(Vec::len).min().unwrap_or(0);
     let mean = |pass: usize, of: fn(&EpochMetrics) -> f64| {
         logs.iter().map(|log| of(&log[pass])).sum::<f64>() / logs.len() as f64
