@@ -415,9 +415,9 @@ assemble() {
         done
     done
     # What the experiments wrote of the study.
-    mkdir -p "$folder/study" "$folder/about"
+    mkdir -p "$folder/study" "$folder/about/study"
     cp docs/study/*.json "$folder/study/"
-    about "The study" docs/study.md "$folder/about/study.html"
+    cp docs/study/*.svg "$folder/about/study/"
     about "Model card" model-weights/MODEL_CARD.md "$folder/about/model-card.html"
     about "Credits" www/CREDITS.md "$folder/about/credits.html"
     rm "$folder/CREDITS.md"
@@ -433,9 +433,13 @@ assemble() {
     fi
     local pages=(kiosk.html about/{model-card,study,terms,credits,notices}.html)
     if [ -f "$tools/npm/node_modules/marked/package.json" ]; then
-        node tools/api/page.mjs "$tools/npm" docs/api.md www/style.css "$folder/about/api.html"
+        node tools/api/page.mjs "$tools/npm" docs/api.md www/style.css "$folder/about/api.html" "the API" \
+            "The estimator of this page for other sites and programs: its functions, options and results, with examples."
+        node tools/api/page.mjs "$tools/npm" docs/study.md www/style.css "$folder/about/study.html" "the study" \
+            "The study that Mien's networks come from, trained anew: its tables, figures and questions."
         pages+=(about/api.html)
     else
+        about "The study" docs/study.md "$folder/about/study.html"
         sed -i.with '/about\/api\.html/d' "$folder/index.html" && rm "$folder/index.html.with"
     fi
     if [ -n "${MIEN_ADDRESS:-}" ]; then addressed "$folder" "$MIEN_ADDRESS" "${pages[@]}"; fi

@@ -1,12 +1,12 @@
-// docs/api.md as a page in the look of the site: its colours are those of www/style.css.
+// A page of docs/ in the look of the site: its colours are those of www/style.css.
 //
-//   node page.mjs PACKAGES MARKDOWN STYLES PAGE: with marked, of the packages in that folder.
+//   node page.mjs PACKAGES MARKDOWN STYLES PAGE TITLE DESCRIPTION: with marked, of the packages in that folder.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [, , packages, markdown, styles, page] = process.argv;
+const [, , packages, markdown, styles, page, title, description] = process.argv;
 const { Marked } = await import(pathToFileURL(resolve(join(packages, 'node_modules/marked/lib/marked.esm.js'))));
 
 // The colours by light and by dark, which come first there.
@@ -22,7 +22,7 @@ function anchor(text) {
 }
 
 // What may be wider than a phone can be moved, by the keyboard, too.
-const movable = (html, what) => `<div class="table" tabindex="0" role="group" aria-label="${what}">${html}</div>\n`;
+const movable = (html, what, kind = 'table') => `<div class="${kind}" tabindex="0" role="group" aria-label="${what}">${html}</div>\n`;
 
 const marked = new Marked({
   renderer: {
@@ -40,7 +40,7 @@ const marked = new Marked({
       const { header } = token;
       const row = (cells, tag) => `<tr role="row">${cells.map(({ tokens }) => `<${tag} role="${tag === 'td' ? 'cell' : 'columnheader'}">${this.parser.parseInline(tokens)}</${tag}>`).join('')}</tr>`;
       const rows = token.rows.map((cells) => row(cells, 'td')).join('\n');
-      return movable(`<table role="table"><thead role="rowgroup">${row(header, 'th')}</thead><tbody role="rowgroup">${rows}</tbody></table>`, `Table: ${header.map(({ text }) => text).join(', ')}`);
+      return movable(`<table role="table"><thead role="rowgroup">${row(header, 'th')}</thead><tbody role="rowgroup">${rows}</tbody></table>`, `Table: ${header.map(({ text }) => text).join(', ')}`, header.length > 3 ? 'table wide' : 'table');
     },
     code({ text }) {
       const escaped = text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
@@ -54,9 +54,9 @@ writeFileSync(page, `<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'">
-<title>Mien: the API</title>
+<title>Mien: ${title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
-<meta name="description" content="The estimator of this page for other sites and programs: its functions, options and results, with examples.">
+<meta name="description" content="${description}">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="../icon.svg" type="image/svg+xml">
 <style>
@@ -68,6 +68,7 @@ header, main { max-width: 52rem; margin: 0 auto; padding: 0.75rem var(--edge-rig
 main { padding-bottom: 4rem; }
 header a { display: inline-flex; align-items: center; gap: 0.625rem; min-height: 2.75rem; color: inherit; text-decoration: none; font-size: 1.25rem; font-weight: 650; letter-spacing: -0.03em; }
 header img { width: 1.75rem; height: 1.75rem; }
+main img { max-width: 100%; height: auto; border-radius: 10px; }
 h1, h2, h3, h4, h5, h6 { line-height: 1.25; letter-spacing: -0.01em; margin: 2rem 0 0.5rem; }
 h1 { margin-top: 0.5rem; font-size: 1.75rem; }
 h2 { padding-top: 1.5rem; border-top: 1px solid var(--line); font-size: 1.5rem; }
@@ -86,13 +87,17 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: 0.5rem 0.75rem; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { border: 0; color: var(--soft); font-weight: 600; }
 td:last-child { min-width: 12rem; }
+.wide td { min-width: 5rem; }
+.wide td:last-child { min-width: 5rem; }
 /* A cell below the other, where three beside each other have no room. */
 @media (max-width: 40rem) {
-  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  table, tbody, tr, td { display: block; }
-  td { padding: 0 0.75rem; border: 0; overflow-wrap: anywhere; }
-  tr { padding: 0.5rem 0; border-top: 1px solid var(--line); }
-  tr:first-child { border: 0; }
+  .table:not(.wide) {
+    thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+    table, tbody, tr, td { display: block; }
+    td { padding: 0 0.75rem; border: 0; overflow-wrap: anywhere; }
+    tr { padding: 0.5rem 0; border-top: 1px solid var(--line); }
+    tr:first-child { border: 0; }
+  }
 }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 3px; }
 </style>
