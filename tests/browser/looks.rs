@@ -250,28 +250,36 @@ fn axe_finds_nothing() {
     });
 }
 
-/// The page of the API, for those who write programs: on a phone and on a desk, in both themes.
+/// The pages of the API and of the study: on a phone and on a desk, in both themes.
 #[test]
-fn the_api_is_for_all_eyes_too() {
+fn the_api_and_the_study_are_for_all_eyes_too() {
     if !repository().join("dist/about/api.html").is_file() {
         eprintln!("left out: there is no page of the API, for want of npm");
         return;
     }
     visit(Options::default(), |site, page| {
-        for (size, scheme) in [([390, 844], "light"), ([320, 640], "dark"), ([1280, 800], "dark")] {
-            page.appear(size, 16, scheme, "none");
-            page.go(&site.page("about/api.html"), "document.querySelector('#mien')");
-            let wide =
-                page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-            assert_eq!(wide, 0, "{size:?}, {scheme}: pixels too wide");
-            let found = axe_finds(page);
-            assert_eq!(found, json!([]), "{size:?}, {scheme}: {found:#}");
-            let dark = page.evaluate("getComputedStyle(document.body).backgroundColor === 'rgb(14, 20, 18)'");
-            assert_eq!(dark, scheme == "dark");
+        for (path, heading, links) in
+            [("about/api.html", "#mien", 50), ("about/study.html", "#its-questions-answered", 2)]
+        {
+            for (size, scheme) in [([390, 844], "light"), ([320, 640], "dark"), ([1280, 800], "dark")] {
+                let name = format!("{path}, {size:?}, {scheme}");
+                page.appear(size, 16, scheme, "none");
+                page.go(&site.page(path), &format!("document.querySelector('{heading}')"));
+                let wide = page
+                    .evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+                assert_eq!(wide, 0, "{name}: pixels too wide");
+                let found = axe_finds(page);
+                assert_eq!(found, json!([]), "{name}: {found:#}");
+                let dark =
+                    page.evaluate("getComputedStyle(document.body).backgroundColor === 'rgb(14, 20, 18)'");
+                assert_eq!(dark, scheme == "dark");
+            }
+            let astray = "[...document.querySelectorAll('a[href^=\"#\"]')].map(({ hash }) => hash).filter((hash) => !document.getElementById(hash.slice(1)))";
+            assert_eq!(page.evaluate(astray), json!([]), "{path}");
+            assert!(page.evaluate("document.links.length").as_u64().unwrap() > links, "{path}");
+            let unseen = "[...document.images].filter(({ complete, naturalWidth }) => !complete || naturalWidth === 0).length";
+            assert_eq!(page.evaluate(unseen), json!(0), "{path}");
         }
-        let astray = "[...document.querySelectorAll('a[href^=\"#\"]')].map(({ hash }) => hash).filter((hash) => !document.getElementById(hash.slice(1)))";
-        assert_eq!(page.evaluate(astray), json!([]));
-        assert!(page.evaluate("document.links.length").as_u64().unwrap() > 50);
     });
 }
 
