@@ -433,9 +433,9 @@ assemble() {
     fi
     local pages=(kiosk.html about/{model-card,study,terms,credits,notices}.html)
     if [ -f "$tools/npm/node_modules/marked/package.json" ]; then
-        node tools/api/page.mjs "$tools/npm" docs/api.md www/style.css "$folder/about/api.html" "the API" \
+        node tools/page.mjs "$tools/npm" docs/api.md www/style.css "$folder/about/api.html" "the API" \
             "The estimator of this page for other sites and programs: its functions, options and results, with examples."
-        node tools/api/page.mjs "$tools/npm" docs/study.md www/style.css "$folder/about/study.html" "the study" \
+        node tools/page.mjs "$tools/npm" docs/study.md www/style.css "$folder/about/study.html" "the study" \
             "The study that Mien's networks come from, trained anew: its tables, figures and questions."
         pages+=(about/api.html)
     else

@@ -76,7 +76,7 @@ export async function showStudy(root) {
     weights.rows.map(({ loss_weights: three, cells }) => [...three.map((weight) => number(weight)), off(cells.at(-1)), published(cells.at(-1))]),
     t`D-CNN by the weights of the losses`,
   ));
-  const { n } = networks.test ?? { n: 0 };
+  const { n } = networks.test;
   part('note').textContent = t`Off by: the mean error of the age, in years; here of ${n} test pictures of All-Age-Faces after training on others of it, in the study of AFAD. With ±: the standard error of that mean.`;
 }
 
@@ -103,13 +103,12 @@ function softLabel(y, gap) {
 
 function bars(label) {
   const years = Array.from({ length: TO - FROM + 1 }, (_, index) => FROM + index);
-  const shapes = years.map((age) => {
+  return years.map((age) => {
     const bar = document.createElementNS(SVG, 'rect');
     const height = HEIGHT * label[age];
     for (const [name, value] of Object.entries({ x: age - FROM + 0.1, y: HEIGHT - height, width: 0.8, height })) bar.setAttribute(name, value);
     return bar;
   });
-  return shapes;
 }
 
 function table(titles, rows, label) {

@@ -144,7 +144,7 @@ async function still(source, transfer) {
 
 let white; // draws on a canvas without transparency
 
-// A canvas as a video frame, which is read in a third of the time of a bitmap. Browsers give such a frame what is transparent over
+// A canvas as a video frame, which is read sooner than a bitmap. Browsers give such a frame what is transparent over
 // black, so it is of another canvas, which is white behind. Undefined where that can't be done.
 function overWhite(source) {
   const { width, height } = source;

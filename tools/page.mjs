@@ -87,8 +87,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: 0.5rem 0.75rem; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { border: 0; color: var(--soft); font-weight: 600; }
 td:last-child { min-width: 12rem; }
-.wide td { min-width: 5rem; }
-.wide td:last-child { min-width: 5rem; }
+.wide td, .wide td:last-child { min-width: 5rem; }
 /* A cell below the other, where three beside each other have no room. */
 @media (max-width: 40rem) {
   .table:not(.wide) {
